@@ -1,0 +1,1 @@
+"""Numba kernels; they import nothing else of midigen."""

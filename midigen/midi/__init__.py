@@ -1,0 +1,1 @@
+"""Files <-> notes <-> rolls. The only home of pretty_midi."""

@@ -1,0 +1,1 @@
+"""What a person sees: progress and summaries. The only home of rich."""
