@@ -1,0 +1,159 @@
+"""Bernoulli RBM for N frames at once, every frame with biases of its own.  Eq. (15)-(18).
+
+Axes: N frames, V visible units, H hidden units.  W is (H, V); v (N, V); a (N, V) and b (N, H), rows contiguous.
+Random draws are keyed by (key, sweep, row, column): the same on any number of threads.
+"""
+
+import numpy as np
+from numba import njit
+
+from midigen.kernels.cpu.blas import gemm
+from midigen.kernels.jit import KERNEL
+from midigen.kernels.scalar import f32, philox, sigmoid, softplus, u64, uniform
+
+_LOW, _WORD = u64(0xFFFFFFFF), u64(32)
+ROWS = 64  # frames that go through all sweeps together: W and their states stay in the core's own cache
+FACTORS = 32  # of a product of (1 + p (e^w - 1)) between two logarithms: float64 cannot overflow for |w| < 22
+
+
+@njit(**KERNEL)
+def uniform_row(key, sweep, row, out):
+    """out (4 Q,) float32 <- uniform numbers in [0, 1) of one row; column j is word j // Q of counter j mod Q."""
+    quarter = out.size // 4
+    first, second, third, fourth = out[:quarter], out[quarter:2 * quarter], out[2 * quarter:3 * quarter], out[
+        3 * quarter:]
+    k0, k1 = u64(key) & _LOW, u64(key) >> _WORD
+    row, sweep = u64(row), u64(sweep)
+    for j in range(quarter):
+        w0, w1, w2, w3 = philox(u64(j), row, sweep, u64(0), k0, k1)
+        first[j] = uniform(w0)
+        second[j] = uniform(w1)
+        third[j] = uniform(w2)
+        fourth[j] = uniform(w3)
+
+
+@njit(**KERNEL)
+def sample_bernoulli(key, sweep, first_row, field, noise, out):
+    """out (N, n) <- 1 with probability sigmoid(field (N, n)), else 0; noise is a float32 row of at least n + 3."""
+    count, n = field.shape
+    width = (n + 3) // 4 * 4
+    zero, one = out.dtype.type(0), out.dtype.type(1)
+    for i in range(count):
+        uniform_row(key, sweep, first_row + i, noise[:width])
+        for j in range(n):
+            out[i, j] = one if noise[j] < sigmoid(field[i, j]) else zero
+
+
+@njit(**KERNEL)
+def gibbs_chain(v, w, a, b, sweeps, beta, key, first_sweep, first_row, out):
+    """`sweeps` steps of block Gibbs sampling from v at inverse temperature beta, Eq. (18); out (N, V) is overwritten.
+
+    Sweep s draws the hidden units with counter 2 (first_sweep + s) and the visible ones with the next.
+    """
+    count, visible = v.shape
+    hidden = w.shape[0]
+    rows = min(ROWS, count)
+    h = np.empty((rows, hidden), v.dtype)
+    noise = np.empty(max(hidden, visible) + 3, f32)
+    inverse = v.dtype.type(beta)
+    out[:] = v
+    for start in range(0, count, rows):
+        stop = min(count, start + rows)
+        n = stop - start
+        field_v = np.empty((n, visible), v.dtype)
+        field_h = np.empty((n, hidden), v.dtype)
+        for sweep in range(first_sweep, first_sweep + sweeps):
+            for i in range(n):
+                for j in range(hidden):
+                    field_h[i, j] = inverse * b[start + i, j]
+            gemm(False, True, beta, out[start:stop], w, 1.0, field_h)
+            sample_bernoulli(key, 2 * sweep, first_row + start, field_h, noise, h[:n])
+            for i in range(n):
+                for j in range(visible):
+                    field_v[i, j] = inverse * a[start + i, j]
+            gemm(False, False, beta, h[:n], w, 1.0, field_v)
+            sample_bernoulli(key, 2 * sweep + 1, first_row + start, field_v, noise, out[start:stop])
+
+
+@njit(**KERNEL)
+def hidden_field(v, w, b, out):
+    """out (N, H) <- W v + b, the argument of Eq. (16)-(18)."""
+    out[:] = b
+    gemm(False, True, 1.0, v, w, 1.0, out)
+
+
+@njit(**KERNEL)
+def hidden_probability(v, w, b, out):
+    """out (N, H) <- p(h = 1 | v), Eq. (18)."""
+    hidden_field(v, w, b, out)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = sigmoid(out[i, j])
+
+
+@njit(**KERNEL)
+def free_energy(v, w, a, b, out):
+    """out (N,) float64 <- F(v), Eq. (16)."""
+    c = np.empty(b.shape, v.dtype)
+    hidden_field(v, w, b, c)
+    for i in range(v.shape[0]):
+        energy = 0.0
+        for j in range(v.shape[1]):
+            energy -= a[i, j] * v[i, j]
+        for j in range(c.shape[1]):
+            energy -= softplus(c[i, j])
+        out[i] = energy
+
+
+@njit(**KERNEL)
+def contrast(v, sample, w, b, weight, out_a, out_b, gradient_w):
+    """weight_n (dF(v_n) - dF(sample_n)), Eq. (15) with (17): -log p's gradient where sample is drawn from the model.
+
+    weight (N,); out_a (N, V) and out_b (N, H) are overwritten, gradient_w (H, V) is added to.
+    """
+    count = v.shape[0]
+    p_data = np.empty((count, w.shape[0]), v.dtype)
+    p_model = np.empty((count, w.shape[0]), v.dtype)
+    hidden_probability(v, w, b, p_data)
+    hidden_probability(sample, w, b, p_model)
+    for i in range(count):
+        for j in range(v.shape[1]):
+            out_a[i, j] = weight[i] * (sample[i, j] - v[i, j])
+        for j in range(w.shape[0]):
+            p_data[i, j] *= weight[i]
+            p_model[i, j] *= weight[i]
+            out_b[i, j] = p_model[i, j] - p_data[i, j]
+    gemm(True, False, 1.0, p_model, sample, 1.0, gradient_w)
+    gemm(True, False, -1.0, p_data, v, 1.0, gradient_w)
+
+
+@njit(**KERNEL)
+def pseudo_log_likelihood(v, w, a, b, out):
+    """out (N,) float64 <- sum_i log p(v_i | all other visible units), exactly, in nats.
+
+    Flipping v_i changes F by -+a_i and by sum_j log(1 + p_j (exp(+-W_ji) - 1)), so one pass over W does all flips.
+    """
+    visible, hidden = v.shape[1], w.shape[0]
+    up, down = np.empty((hidden, visible)), np.empty((hidden, visible))
+    for j in range(hidden):
+        for i in range(visible):
+            up[j, i] = np.exp(np.float64(w[j, i])) - 1.0
+            down[j, i] = np.exp(-np.float64(w[j, i])) - 1.0
+    p = np.empty(b.shape, v.dtype)
+    hidden_probability(v, w, b, p)
+    product, change = np.empty(visible), np.empty(visible)
+    for n in range(v.shape[0]):
+        product[:] = 1.0
+        for i in range(visible):
+            change[i] = a[n, i] * (1.0 - 2.0 * v[n, i])
+        for j in range(hidden):
+            pj = np.float64(p[n, j])
+            for i in range(visible):
+                product[i] *= 1.0 + pj * (down[j, i] if v[n, i] > 0.5 else up[j, i])
+            if j % FACTORS == FACTORS - 1 or j == hidden - 1:
+                for i in range(visible):
+                    change[i] += np.log(product[i])
+                    product[i] = 1.0
+        out[n] = 0.0
+        for i in range(visible):
+            out[n] -= softplus(change[i])
