@@ -1,0 +1,169 @@
+"""The command line as a whole: help, exit codes, settings from files and variables, one line for every error."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from midigen.cli import COMMANDS, group, main
+
+HEAVY = ("numba", "numpy", "rich", "pretty_midi", "mido", "safetensors", "scipy")
+
+
+def command(name):
+    return group.get_command(None, name)
+
+
+def loaded_by(*args):
+    """Exit code of a fresh `midigen ARGS`, its stdout, and the heavy packages that it imported."""
+    code = (f"import sys; from midigen.cli import main; code = main({list(args)!r}); "
+            f"print(*[m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr); sys.exit(code)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr.split()
+
+
+def test_group_help_lists_the_commands_and_loads_nothing_heavy():
+    code, out, heavy = loaded_by("--help")
+    assert (code, heavy) == (0, [])
+    for name, (_, line) in COMMANDS.items():
+        assert f"{name} " in out and line in out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command_help_loads_nothing_heavy(name):
+    code, out, heavy = loaded_by(name, "--help")
+    assert (code, heavy) == (0, [])
+    assert out.startswith(f"Usage: midigen {name} ")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_complete(name):
+    assert command(name).help
+    options = [p for p in command(name).params if isinstance(p, click.Option)]
+    assert options and [p.name for p in options if not p.help] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_group_s_line_of_help_is_the_command_s_own(name):
+    assert command(name).get_short_help_str(limit=200) == COMMANDS[name][1]
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == "midigen, version 0.1.0\n"
+
+
+@pytest.mark.parametrize("args", [["compose"], ["--nonsense"], ["generate", "--nonsense"], ["train", "--nonsense"],
+                                  ["prepare", "--nonsense"], ["generate", "a", "b"], ["--config", "nowhere.toml", "train"]])
+def test_a_slip_on_the_command_line_is_a_usage_error(args, capsys):
+    assert main(args) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("args", [["prepare", "nowhere"], ["train", "nowhere.corpus"], ["generate", "nowhere"]])
+def test_a_wrong_path_is_one_line_that_names_it(args, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(args) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and args[1] in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_folder_is_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "songs").mkdir()
+    assert main(["prepare", "songs"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and "songs" in err
+
+
+@pytest.mark.parametrize("name", ["train", "generate"])
+@pytest.mark.parametrize("content", [
+    pytest.param(b"", id="empty"), pytest.param(b"not a midigen file", id="text"),
+    pytest.param(b"\x40" + bytes(7) + b'{"midigen": "cut short', id="truncated")])
+def test_a_file_of_another_kind_is_one_line(name, content, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "given").write_bytes(content)
+    assert main([name, "given"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and "given" in err and "unexpectedly" not in err
+    assert [p.name for p in tmp_path.iterdir()] == ["given"]
+
+
+def piped(stdin, *args, cwd):
+    return subprocess.run([sys.executable, "-m", "midigen", *args], input=stdin, capture_output=True, text=True, cwd=cwd)
+
+
+@pytest.mark.parametrize("name, what", [("train", "corpus"), ("generate", "model")])
+def test_an_empty_pipe_is_one_line(name, what, tmp_path):
+    done = piped("", name, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert f"no {what} path" in done.stderr
+
+
+def test_several_paths_are_too_many_for_one_model(tmp_path):
+    done = piped("one\ntwo\n", "generate", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "2 paths" in done.stderr
+
+
+@pytest.fixture
+def settings_of_generate(monkeypatch):
+    """Run `midigen ARGS` with a `generate` that only records its settings; returns them."""
+    given = {}
+    monkeypatch.setattr(command("generate"), "callback", lambda **settings: given.update(settings))
+
+    def run(*args):
+        assert main([*args, "generate", "model"]) == 0
+        return given
+    return run
+
+
+def test_settings_from_a_file(tmp_path, settings_of_generate):
+    config = tmp_path / "midigen.toml"
+    config.write_text('[generate]\ncount = 3\nlength = 12\ngibbs-steps = 9\nkeep-primer = false\n[train]\ncount = 5\n')
+    given = settings_of_generate("--config", str(config))
+    assert (given["count"], given["length"], given["gibbs_steps"], given["keep_primer"]) == (3, (12, "beats"), 9, False)
+
+
+def test_settings_from_the_environment(monkeypatch, settings_of_generate):
+    monkeypatch.setenv("MIDIGEN_GENERATE_COUNT", "4")
+    assert settings_of_generate()["count"] == 4
+
+
+def test_the_environment_outranks_the_file(tmp_path, monkeypatch, settings_of_generate):
+    config = tmp_path / "midigen.toml"
+    config.write_text("[generate]\ncount = 3\n")
+    monkeypatch.setenv("MIDIGEN_GENERATE_COUNT", "4")
+    assert settings_of_generate("--config", str(config))["count"] == 4
+
+
+@pytest.mark.parametrize("text", ["[generate\n", "count = \n"])
+def test_a_settings_file_that_cannot_be_read_is_a_usage_error(tmp_path, capsys, text):
+    config = tmp_path / "midigen.toml"
+    config.write_text(text)
+    assert main(["--config", str(config), "generate", "model"]) == 2
+    err = capsys.readouterr().err
+    assert "midigen.toml" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("error, code, line", [
+    (KeyboardInterrupt(), 130, "stopped"), (RuntimeError("a\nb"), 1, "RuntimeError: a b"), (MemoryError(), 1, "MemoryError")])
+def test_no_traceback_reaches_a_user(monkeypatch, capsys, error, code, line):
+    def fail(**settings):
+        raise error
+    monkeypatch.setattr(command("generate"), "callback", fail)
+    assert main(["generate", "model"]) == code
+    err = capsys.readouterr().err.strip()
+    assert line in err and "\n" not in err and "Traceback" not in err
+
+
+def test_a_developer_can_ask_for_the_traceback(monkeypatch):
+    def fail(**settings):
+        raise RuntimeError("where?")
+    monkeypatch.setattr(command("generate"), "callback", fail)
+    monkeypatch.setenv("MIDIGEN_TRACEBACK", "1")
+    with pytest.raises(RuntimeError, match="where"):
+        main(["generate", "model"])

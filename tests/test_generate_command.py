@@ -1,0 +1,235 @@
+"""midigen generate around a fake model: files, names, lengths, limits, what is said."""
+
+import sys
+import types
+
+import click.testing
+import mido
+import numpy as np
+import pytest
+
+from midigen.cli import group, main
+from midigen.cli.generate import _frames
+from midigen.config import Grid
+from midigen.errors import UsageError
+from midigen.midi.write import midi_bytes, roll_to_midi
+from midigen.output.generate import findings
+
+ABOUT = {"name": "tunes", "bpm": 90.0, "metre": [3, 4], "notes_per_frame": 1.0}
+
+
+@pytest.fixture
+def fake(monkeypatch, tmp_path):
+    """A model that plays a rising scale, and the record of the calls that reach it; the test runs in tmp_path."""
+    fake = types.SimpleNamespace(about=dict(ABOUT), grid=Grid(), digest="d1635", calls=[])
+
+    def generate(model, frames, count=1, primer=None, seed=0, progress=None, **settings):
+        fake.calls.append({"frames": frames, "count": count, "primer": primer, "seed": seed, **settings})
+        rolls = np.zeros((count, frames, model.grid.channels), np.uint8)
+        rolls[:, np.arange(frames), np.arange(frames) % 40 + 10] = 1
+        progress(frames)
+        return rolls
+
+    rnn_rbm = types.SimpleNamespace(RnnRbm=types.SimpleNamespace(load=lambda path: fake))
+    monkeypatch.setitem(sys.modules, "midigen.model.rnn_rbm", rnn_rbm)
+    monkeypatch.setitem(sys.modules, "midigen.generation",
+                        types.SimpleNamespace(DEFAULT_GIBBS_STEPS=25, generate=generate))
+    monkeypatch.chdir(tmp_path)
+    return fake
+
+
+def run(*args):
+    """The exit code of `midigen generate` on a run folder."""
+    return main(["generate", "run1", *args])
+
+
+def texts(path):
+    return [m.text for m in mido.MidiFile(path).tracks[0] if m.type == "text"]
+
+
+def notes(path):
+    return [m.note for m in mido.MidiFile(path) if m.type == "note_on" and m.velocity]
+
+
+def test_prints_the_paths_of_the_songs_and_nothing_else(fake, tmp_path, capsys):
+    assert run("--count", "3", "--seed", "7") == 0
+    paths = capsys.readouterr().out.splitlines()
+    assert paths == [f"output/tunes-seed7-{i}.mid" for i in (1, 2, 3)]
+    assert len(notes(paths[2])) == 256
+
+
+def test_seed_and_settings_stand_in_the_file(fake):
+    assert run("--seed", "7", "--count", "2", "--temperature", "0.9") == 0
+    [text] = texts("output/tunes-seed7-2.mid")
+    assert text.startswith("midigen 0.1.0; seed 7; song 2 of 2; model d1635; 256 frames; temperature 0.9; gibbs-steps 25")
+
+
+def test_never_overwrites(fake, capsys):
+    for _ in range(3):
+        assert run("--seed", "7") == 0
+    assert capsys.readouterr().out.split() == [f"output/tunes-seed7-1{again}.mid" for again in ("", "-2", "-3")]
+
+
+def test_a_seed_is_drawn_and_told(fake, capsys):
+    run(), run()
+    first, second = fake.calls
+    assert first["seed"] != second["seed"]
+    assert f"-seed{first['seed']}-1.mid" in capsys.readouterr().out
+
+
+def test_settings_reach_the_model_and_the_file(fake):
+    assert run("--gibbs-steps", "3", "--temperature", "1.5", "--program", "40", "--velocity", "101", "--seed", "1",
+               "--bpm", "150", "-o", "deep/er") == 0
+    assert (fake.calls[0]["gibbs_steps"], fake.calls[0]["temperature"]) == (3, 1.5)
+    messages = list(mido.MidiFile("deep/er/tunes-seed1-1.mid"))
+    assert [m.program for m in messages if m.type == "program_change"] == [40]
+    assert {m.velocity for m in messages if m.type == "note_on"} == {101, 0}
+    assert [m.tempo for m in messages if m.type == "set_tempo"] == [400_000]
+
+
+@pytest.mark.parametrize("length, frames", [
+    ("8 bars", 96), ("8bars", 96), ("1 BAR", 12), ("64 beats", 256), ("10", 40), ("2.5beats", 10), ("60 seconds", 360),
+    ("6s", 36), ("6 sec", 36)])
+def test_length(fake, length, frames):
+    assert run("--length", length) == 0
+    assert fake.calls[0]["frames"] == frames
+
+
+@pytest.mark.parametrize("unit, frames", [("seconds", 60), ("beats", 120), ("bars", 360)])
+def test_length_on_a_grid_in_seconds(unit, frames):
+    assert _frames((6, unit), 1, Grid(unit="seconds", step=0.1), 30.0, (6, 8)) == frames
+
+
+@pytest.mark.parametrize("length", ["1000001 seconds", "9" * 400, "0.1 beats", "0"])
+def test_absurd_lengths_are_refused(length):
+    from midigen.cli.generate import Length
+    with pytest.raises(UsageError, match="--length"):
+        _frames(Length().convert(length, None, None), 1, Grid(), 120, (4, 4))
+
+
+@pytest.mark.parametrize("option, value", [
+    ("--length", "many"), ("--length", "-3 bars"), ("--length", "3 miles"), ("--length", "nan"), ("--length", "0"),
+    ("--length", "999999 bars"), ("--temperature", "0"), ("--temperature", "nan"), ("--temperature", "inf"),
+    ("--count", "0"), ("--bpm", "0"), ("--bpm", "nan"), ("--program", "128"), ("--velocity", "0"),
+    ("--gibbs-steps", "0"), ("--seed", "-1"), ("--seed", "x")])
+def test_impossible_settings_name_their_option(fake, capsys, option, value):
+    assert run(option, value) == 2
+    out, err = capsys.readouterr()
+    assert (out, fake.calls) == ("", [])
+    assert option in err.splitlines()[-1] and "Traceback" not in err
+
+
+def primer(path, grid=Grid(), metre=(2, 4)):
+    roll = np.zeros((8, grid.channels), np.uint8)
+    roll[:, 0] = 1
+    path.write_bytes(midi_bytes(roll_to_midi(roll, grid, 120, metre)))
+    return roll
+
+
+def test_a_primer_is_gone_on_from_and_kept(fake, tmp_path):
+    roll = primer(tmp_path / "p.mid")
+    assert run("--primer", "p.mid", "--seed", "1", "--length", "2 bars") == 0
+    np.testing.assert_array_equal(fake.calls[0]["primer"], roll)
+    assert fake.calls[0]["frames"] == 16  # bars of the primer's 2/4
+    assert notes("output/tunes-seed1-1.mid")[:2] == [21, 31]
+
+
+def test_a_primer_can_be_left_out_of_the_file(fake, tmp_path):
+    primer(tmp_path / "p.mid")
+    assert run("--primer", "p.mid", "--no-keep-primer", "--seed", "1") == 0
+    assert fake.calls[0]["primer"] is not None
+    assert notes("output/tunes-seed1-1.mid")[0] == 31
+
+
+@pytest.mark.parametrize("content", [
+    pytest.param(None, id="missing"), pytest.param(b"", id="empty"), pytest.param(b"not a MIDI file", id="text"),
+    pytest.param(midi_bytes(roll_to_midi(np.zeros((4, 88), np.uint8), Grid(), 120)), id="silent")])
+def test_a_bad_primer_is_one_line(fake, tmp_path, capsys, content):
+    if content is not None:
+        (tmp_path / "p.mid").write_bytes(content)
+    assert run("--primer", "p.mid") == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n"), fake.calls) == ("", 1, []) and "p.mid" in err
+
+
+def test_one_song_to_stdout(fake):
+    result = click.testing.CliRunner().invoke(group, ["generate", "run1", "-o", "-", "--quiet"])
+    assert result.exit_code == 0 and result.stdout_bytes.startswith(b"MThd")
+
+
+def test_two_songs_do_not_go_to_stdout(fake, capsys):
+    assert run("-o", "-", "--count", "2") == 2
+    assert "--count" in capsys.readouterr().err
+
+
+def test_an_output_that_is_a_file_is_one_line(fake, tmp_path, capsys):
+    (tmp_path / "taken").touch()
+    assert run("-o", "taken") == 1
+    assert capsys.readouterr().err == "midigen: -o taken is a file: name a folder\n"
+
+
+@pytest.mark.parametrize("name, stem", [(None, "midigen"), ("../../etc/x y", "etc-x-y"), ("..", "midigen"),
+                                        ("Lieder für Ü", "Lieder-für-Ü"), ("n" * 999, "n" * 50)])
+def test_a_model_s_name_makes_a_safe_file_name(fake, capsys, name, stem):
+    fake.about["name"] = name
+    assert run("--seed", "1") == 0
+    assert capsys.readouterr().out == f"output/{stem}-seed1-1.mid\n"
+
+
+def test_a_model_without_a_story_is_enough(fake):
+    fake.about.clear()
+    assert run("--seed", "1") == 0
+    assert [m.tempo for m in mido.MidiFile("output/midigen-seed1-1.mid") if m.type == "set_tempo"] == [500_000]
+
+
+def test_ctrl_c_leaves_the_finished_songs_whole(fake, monkeypatch, capsys):
+    from midigen.midi import write
+
+    done = []
+
+    def create(path, data, create=write._create):
+        if done:
+            raise KeyboardInterrupt
+        done.append(path)
+        create(path, data)
+
+    monkeypatch.setattr(write, "_create", create)
+    assert run("--count", "3", "--seed", "1") == 130
+    assert capsys.readouterr().out.split() == ["output/tunes-seed1-1.mid"]
+    assert len(notes("output/tunes-seed1-1.mid")) == 256
+
+
+def test_stderr_compares_with_the_corpus_unless_quiet(fake, capsys):
+    run()
+    assert "1 song: 1.00 notes a frame (the corpus has 1.00), 40 different pitches" in capsys.readouterr().err
+    run("--quiet")
+    assert capsys.readouterr().err == ""
+
+
+def rolls(*songs):
+    """(count, 64, 88) uint8 from the numbers of notes in every frame, each song's notes moving on a pitch a frame."""
+    rolls = np.zeros((len(songs), 64, 88), np.uint8)
+    for roll, width in zip(rolls, songs):
+        for t in range(64):
+            roll[t, t % 7:t % 7 + width] = 1
+    return rolls
+
+
+def test_findings_of_a_sound_song_are_one_line():
+    assert len(findings(rolls(2, 3), Grid(), 120, 2.4)) == 1
+
+
+def test_findings_name_silence_chaos_and_a_held_frame():
+    songs = rolls(0, 2, 8, 2)
+    songs[3, 10:50] = songs[3, 10]
+    _, *faults = findings(songs, Grid(), 120, 2.4)
+    assert [line.split(":")[0] for line in faults] == [
+        "silence in song 1", "chaos, over 3 times the corpus's notes a frame, in song 3",
+        "nothing changes for over 8 beats in song 4"]
+
+
+def test_a_hold_is_measured_in_beats():
+    songs = rolls(2)
+    songs[0, 10:50] = songs[0, 10]  # 4 seconds at 0.1 s a frame
+    grid = Grid(unit="seconds", step=0.1)
+    assert len(findings(songs, grid, 100)) == 1 and len(findings(songs, grid, 180)) == 2
