@@ -61,3 +61,80 @@ class Grid(Settings):
     def frame_seconds(self, bpm):
         """Length of a frame in seconds; `bpm` (quarter notes a minute) counts on a beat grid only."""
         return self.step if self.unit == "seconds" else 60.0 / bpm / self.steps_per_beat
+
+
+@dataclass(frozen=True)
+class ModelConfig(Settings):
+    """Sizes of the RNN-RBM, Eq. (14).
+
+    visible V; rbm_hidden H; recurrent R; hidden: widths of the network's own hidden layers, () for none.
+    """
+
+    visible: int
+    rbm_hidden: int = 150
+    recurrent: int = 100
+    hidden: tuple[int, ...] = (150,)
+    visible_model: str = "bernoulli"
+    dtype: str = "float32"
+
+    def __post_init__(self):
+        for name in ("visible", "rbm_hidden", "recurrent"):
+            _require(1 <= getattr(self, name) <= 65536, name, getattr(self, name), "1 to 65536")
+        _require(len(self.hidden) <= 16 and all(1 <= n <= 65536 for n in self.hidden), "hidden", self.hidden,
+                 "at most 16 layers of 1 to 65536 units")
+        _require(self.visible_model == "bernoulli", "visible_model", self.visible_model, "bernoulli")
+        _require(self.dtype in ("float32", "float64"), "dtype", self.dtype, "float32 or float64")
+
+
+@dataclass(frozen=True)
+class TrainConfig(Settings):
+    """How a model is trained.  What may change when a run is resumed is not here: epochs and minutes.
+
+    block: frames a block of RTRL, Eq. (11)-(13).  update: weights move after every song "batch", after every "block"
+    of a batch, or once an "epoch".  sampler: "persistent" particles, "cd" (chains from the data) or "exact" (small
+    RBMs).  average: decay a step of the running mean of the weights that is validated and kept, 0 for none.
+    negative_*: the random songs of Eq. (23)-(24).
+    """
+
+    block: int = 1024
+    update: str = "batch"
+    batch: int = 4
+    concatenate: bool = False
+    sampler: str = "persistent"
+    gibbs_steps: int = 5
+    optimizer: str = "adam"
+    learning_rate: float = 1.5e-3
+    momentum: float = 0.9
+    clip: float = 5.0
+    weight_decay: float = 2e-4
+    average: float = 0.998
+    dropout: float = 0.4
+    noise: float = 0.0
+    transpose: tuple[int, int] = (-5, 6)
+    negative: str = "off"
+    negative_weight: float = 0.1
+    negative_density: float = 0.7
+    negative_margin: float = 0.0
+    negative_songs: int = 1
+    validate_every: int = 1
+    patience: int = 10
+    halvings: int = 3
+    seed: int = 0
+
+    def __post_init__(self):
+        for name, low, high in (("block", 1, 1 << 20), ("batch", 1, 65536), ("gibbs_steps", 1, 10_000),
+                                ("learning_rate", 1e-12, 1e3), ("clip", 0, 1e12), ("weight_decay", 0, 10),
+                                ("negative_weight", 0, 1e6), ("negative_margin", -1e6, 1e6),
+                                ("negative_songs", 1, 65536), ("validate_every", 1, 1 << 30), ("patience", 1, 1 << 30),
+                                ("halvings", 0, 1000), ("seed", 0, (1 << 63) - 1)):
+            value = getattr(self, name)
+            _require(low <= value <= high, name, value, f"{low} to {high}")
+        for name in ("momentum", "dropout", "average"):
+            _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and under 1")
+        _require(0 <= self.noise <= 0.5, "noise", self.noise, "0 to 0.5")
+        _require(0.5 < self.negative_density <= 1, "negative_density", self.negative_density, "over 0.5, at most 1")
+        _require(len(self.transpose) == 2 and -127 <= self.transpose[0] <= 0 <= self.transpose[1] <= 127,
+                 "transpose", self.transpose, "two numbers of semitones around 0, such as -5,6")
+        for name, choices in (("update", ("batch", "block", "epoch")), ("sampler", ("persistent", "cd", "exact")),
+                              ("optimizer", ("adam", "sgd")), ("negative", ("off", "bounded", "literal"))):
+            _require(getattr(self, name) in choices, name, getattr(self, name), " or ".join(choices))

@@ -1,0 +1,54 @@
+"""New songs from a model.  Section 7 of docs/mathematics.md."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from midigen.kernels.cpu import rbm as kernels
+from midigen.randomness import derive_key
+
+DEFAULT_GIBBS_STEPS = 25
+
+
+def generate(model, frames, count=1, primer=None, temperature=1.0, gibbs_steps=DEFAULT_GIBBS_STEPS, seed=0,
+             progress=None):
+    """`count` songs of `frames` new frames: uint8 (count, frames, V).
+
+    primer: uint8 (T0, V), frames that come first and are not returned, or None for silence.  Every frame is the end of
+    `gibbs_steps` sweeps in its own RBM, from the frame before it, at energies divided by temperature.  Song i depends
+    on (model, primer, settings, seed, i) alone.  progress(frames_done) is called now and then, from worker threads.
+    """
+    if frames < 1 or count < 1 or gibbs_steps < 1 or not temperature > 0:
+        raise ValueError("frames, count and gibbs_steps must be at least 1 and temperature over 0")
+    songs = np.empty((count, frames, model.config.visible), np.uint8)
+    with ThreadPoolExecutor(min(count, os.cpu_count() or 1)) as pool:
+        jobs = [pool.submit(_generate_song, model, songs[i], primer, 1 / temperature, gibbs_steps,
+                            derive_key(seed, "generate", i), progress) for i in range(count)]
+        try:
+            for job in jobs:
+                job.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return songs
+
+
+def _generate_song(model, song, primer, beta, gibbs_steps, key, progress):
+    dtype = model.network.dtype
+    state = np.zeros(model.config.recurrent, dtype)
+    v = np.zeros((1, model.config.visible), dtype)
+    if primer is not None and len(primer):
+        x = np.concatenate([v, np.asarray(primer[:-1], dtype)])
+        model.network.forward(model.params, x, state)
+        v[0] = primer[-1]
+    for t in range(len(song)):
+        a, b = model.biases(model.network.forward(model.params, v, state).u)
+        sample = np.empty_like(v)
+        kernels.gibbs_chain(v, model.w, a, b, gibbs_steps, beta, key, 0, t, sample)
+        v = sample
+        song[t] = v[0]
+        if progress and (t + 1) % 64 == 0:
+            progress(64)
+    if progress:
+        progress(len(song) % 64)
