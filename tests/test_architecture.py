@@ -1,4 +1,4 @@
-"""The shape of the package: imports point one way, each outside library has one home, files and functions stay small."""
+"""The shape of the package: imports point one way, each outside library has one home, functions stay small."""
 
 import ast
 import re

@@ -54,8 +54,9 @@ def test_version(capsys):
     assert capsys.readouterr().out == "midigen, version 0.1.0\n"
 
 
-@pytest.mark.parametrize("args", [["compose"], ["--nonsense"], ["generate", "--nonsense"], ["train", "--nonsense"],
-                                  ["prepare", "--nonsense"], ["generate", "a", "b"], ["--config", "nowhere.toml", "train"]])
+@pytest.mark.parametrize("args", [
+    ["compose"], ["--nonsense"], ["prepare", "--nonsense"], ["train", "--nonsense"], ["generate", "--nonsense"],
+    ["generate", "a", "b"], ["--config", "nowhere.toml", "train"]])
 def test_a_slip_on_the_command_line_is_a_usage_error(args, capsys):
     assert main(args) == 2
     out, err = capsys.readouterr()
@@ -93,7 +94,8 @@ def test_a_file_of_another_kind_is_one_line(name, content, tmp_path, monkeypatch
 
 
 def piped(stdin, *args, cwd):
-    return subprocess.run([sys.executable, "-m", "midigen", *args], input=stdin, capture_output=True, text=True, cwd=cwd)
+    return subprocess.run([sys.executable, "-m", "midigen", *args], input=stdin, capture_output=True, text=True,
+                          cwd=cwd)
 
 
 @pytest.mark.parametrize("name, what", [("train", "corpus"), ("generate", "model")])
@@ -150,7 +152,8 @@ def test_a_settings_file_that_cannot_be_read_is_a_usage_error(tmp_path, capsys, 
 
 
 @pytest.mark.parametrize("error, code, line", [
-    (KeyboardInterrupt(), 130, "stopped"), (RuntimeError("a\nb"), 1, "RuntimeError: a b"), (MemoryError(), 1, "MemoryError")])
+    (KeyboardInterrupt(), 130, "stopped"), (RuntimeError("a\nb"), 1, "RuntimeError: a b"),
+    (MemoryError(), 1, "MemoryError")])
 def test_no_traceback_reaches_a_user(monkeypatch, capsys, error, code, line):
     def fail(**settings):
         raise error

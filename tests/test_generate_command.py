@@ -61,7 +61,8 @@ def test_prints_the_paths_of_the_songs_and_nothing_else(fake, tmp_path, capsys):
 def test_seed_and_settings_stand_in_the_file(fake):
     assert run("--seed", "7", "--count", "2", "--temperature", "0.9") == 0
     [text] = texts("output/tunes-seed7-2.mid")
-    assert text.startswith("midigen 0.1.0; seed 7; song 2 of 2; model d1635; 256 frames; temperature 0.9; gibbs-steps 25")
+    assert text == ("midigen 0.1.0; seed 7; song 2 of 2; model d1635; 256 frames; temperature 0.9; gibbs-steps 25; "
+                    "primer 0 frames")
 
 
 def test_never_overwrites(fake, capsys):
