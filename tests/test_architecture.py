@@ -16,7 +16,7 @@ LAYERS = [
     ["midigen.cli", "midigen.__main__"],
     ["midigen.training", "midigen.generation", "midigen.evaluation", "midigen.corpus", "midigen.output"],
     ["midigen.midi", "midigen.model"],
-    ["midigen.kernels", "midigen.files", "midigen.config"],
+    ["midigen.kernels", "midigen.files", "midigen.config", "midigen.randomness"],
     ["midigen.errors", "midigen"],
 ]
 # library -> the only packages that import it

@@ -78,6 +78,13 @@ def test_a_seed_is_drawn_and_told(fake, capsys):
     assert f"-seed{first['seed']}-1.mid" in capsys.readouterr().out
 
 
+def test_help_tells_the_default_of_gibbs_steps():
+    from midigen.cli.generate import command
+    from midigen.generation import DEFAULT_GIBBS_STEPS
+    [option] = [p for p in command.params if p.name == "gibbs_steps"]
+    assert option.show_default == str(DEFAULT_GIBBS_STEPS)
+
+
 def test_settings_reach_the_model_and_the_file(fake):
     assert run("--gibbs-steps", "3", "--temperature", "1.5", "--program", "40", "--velocity", "101", "--seed", "1",
                "--bpm", "150", "-o", "deep/er") == 0
@@ -151,6 +158,13 @@ def test_a_bad_primer_is_one_line(fake, tmp_path, capsys, content):
     assert run("--primer", "p.mid") == 1
     out, err = capsys.readouterr()
     assert (out, err.count("\n"), fake.calls) == ("", 1, []) and "p.mid" in err
+
+
+def test_a_primer_out_of_the_model_s_range_is_one_line(fake, tmp_path, capsys):
+    primer(tmp_path / "p.mid")
+    fake.grid = Grid(low=60, high=62, outside="drop")
+    assert run("--primer", "p.mid") == 1
+    assert capsys.readouterr().err == "midigen: the primer p.mid does not fit the model: no notes in the range\n"
 
 
 def test_one_song_to_stdout(fake):
@@ -234,3 +248,34 @@ def test_a_hold_is_measured_in_beats():
     songs[0, 10:50] = songs[0, 10]  # 4 seconds at 0.1 s a frame
     grid = Grid(unit="seconds", step=0.1)
     assert len(findings(songs, grid, 100)) == 1 and len(findings(songs, grid, 180)) == 2
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A run folder with a small untrained model that plays about two notes a frame."""
+    from midigen.config import ModelConfig
+    from midigen.model.rnn_rbm import RnnRbm
+
+    config = ModelConfig(visible=88, rbm_hidden=8, recurrent=8, hidden=())
+    folder = tmp_path_factory.mktemp("run")
+    RnnRbm.initial(config, Grid(), np.full(88, 2 / 88), about={"name": "real"}).save(folder / "model.safetensors")
+    return folder
+
+
+def test_a_seed_gives_the_same_files_however_many_are_asked_for(run_folder, tmp_path):
+    for output, seed, count in (("a", 7, 1), ("b", 7, 2), ("c", 8, 1)):
+        assert main(["generate", str(run_folder), "--seed", str(seed), "--count", str(count),
+                     "-o", str(tmp_path / output), "--length", "8 beats"]) == 0
+    one, first_of_two, second_of_two, other = (notes(path) for path in sorted(tmp_path.glob("*/*.mid")))
+    assert one and one == first_of_two
+    assert second_of_two != one != other
+
+
+@pytest.mark.parametrize("size", [0, 7, 100, -1])
+def test_a_truncated_model_is_one_line(run_folder, tmp_path, capsys, size):
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes((run_folder / "model.safetensors").read_bytes()[:size])
+    assert main(["generate", str(cut), "-o", str(tmp_path / "songs")]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and "cut.safetensors" in err and "unexpectedly" not in err
+    assert not (tmp_path / "songs").exists()

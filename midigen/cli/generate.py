@@ -49,7 +49,7 @@ class Finite(click.FloatRange):
               help="Put the primer in front of the new music, or leave it out.")
 @click.option("--temperature", type=Finite(0, 100, min_open=True), default=1.0, show_default=True,
               help="Below 1 the music is tamer, above 1 wilder.")
-@click.option("--gibbs-steps", type=click.IntRange(1, 100_000), show_default="enough for most models",
+@click.option("--gibbs-steps", type=click.IntRange(1, 100_000), show_default="25",
               help="Gibbs sampling steps for each frame: more is slower and closer to the model.")
 @click.option("--bpm", type=Finite(4, 1000), show_default="the corpus's median", help="Quarter notes a minute.")
 @click.option("--program", type=click.IntRange(0, 127), default=0, show_default=True,
@@ -87,7 +87,7 @@ def command(model, count, length, primer, keep_primer, temperature, gibbs_steps,
     seed = secrets.randbelow(2**32) if seed is None else seed
     gibbs_steps = gibbs_steps or DEFAULT_GIBBS_STEPS
     folder = None if output == "-" else _make_folder(output)
-    with progress(frames, quiet) as advance:
+    with progress(count * frames, quiet) as advance:
         rolls = generate(model, frames, count=count, primer=opening, temperature=temperature,
                          gibbs_steps=gibbs_steps, seed=seed, progress=advance)
     settings = (f"model {model.digest}; {frames} frames; temperature {temperature:g}; gibbs-steps {gibbs_steps}; "
@@ -134,10 +134,10 @@ def _read_primer(path, grid):
     from midigen.midi.roll import notes_to_roll
 
     table = read_notes(path)
-    roll, _ = notes_to_roll(table, grid)
-    if not roll.any():
-        raise MidigenError(f"the primer {path} has no notes that the model can play")
-    return roll, table.metre
+    try:
+        return notes_to_roll(table, grid)[0], table.metre
+    except MidigenError as e:
+        raise MidigenError(f"the primer {path} does not fit the model: {e}") from None
 
 
 def _frames(length, count, grid, bpm, metre):

@@ -13,12 +13,12 @@ LONGEST_HOLD = 8.0  # beats
 
 @contextlib.contextmanager
 def progress(frames, quiet=False):
-    """Show a bar of `frames` on a terminal; yields the callable(frames_done) that moves it."""
+    """Show a bar of `frames`, of all songs together, on a terminal; yields the callable(more_frames) that moves it."""
     screen = console(quiet)
     columns = TextColumn("generating"), BarColumn(), MofNCompleteColumn(), TextColumn("frames"), TimeRemainingColumn()
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
         task = bar.add_task("", total=frames)
-        yield lambda frames_done: bar.update(task, completed=frames_done)
+        yield lambda more_frames: bar.advance(task, more_frames)
 
 
 def report(rolls, grid, bpm, corpus_density=None, quiet=False):
