@@ -94,6 +94,17 @@ def load(path, kind, version):
     return tensors, {key: value for key, value in document.items() if key not in ("format", "version")}
 
 
+def format_of(path):
+    """What a file says it is, e.g. "midigen-corpus"; None where it is missing, damaged or of another program."""
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, framework="numpy") as f:
+            return _read_header(f.metadata()).get("format")
+    except (safetensors.SafetensorError, OSError, ValueError, RecursionError):
+        return None
+
+
 def _damaged(path, why):
     return MidigenError(f"{path} is damaged ({why}): make it again")
 

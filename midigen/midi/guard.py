@@ -1,0 +1,146 @@
+"""Work on files from anywhere, in worker processes with limits: what goes wrong with a file is that file's verdict."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from concurrent.futures import TimeoutError
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+from midigen.errors import MidigenError
+from midigen.midi.inputs import printable
+
+SECONDS = 10.0
+MEGABYTES = 256
+WINDOW = 8  # tasks a worker that wait or are done but not yet asked for
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why there is no result: a few words, then perhaps a detail in brackets, e.g. "too long (15 hours)"."""
+
+    reason: str
+
+
+def guarded(function, items, *, seconds=SECONDS, megabytes=MEGABYTES, workers=None, preload=()):
+    """Yield (item, function(item) or Verdict) in the order of `items`.
+
+    function: importable by its name, as it runs in other processes.  seconds: wall-clock limit of a call.
+    megabytes: limit on what a call may allocate, where the system can enforce one (Linux).  workers: number of
+    processes, by default as many as there are cores.  preload: modules to import once, ahead of the calls.
+    """
+    items = list(items)
+    workers = max(1, min(workers or os.cpu_count() or 1, len(items)))
+    results, blamed = deque(), None
+    pool = None
+    position = 0  # of the first item without a result in `results`
+    try:
+        for index, item in enumerate(items):
+            while True:
+                if pool is None:
+                    pool, position = _start_pool(workers, preload), index
+                while position < min(index + WINDOW * workers, len(items)):
+                    results.append(pool.schedule(_call, (function, items[position], seconds, megabytes), timeout=seconds))
+                    position += 1
+                try:
+                    yield item, _outcome(results.popleft(), seconds)
+                    break
+                except BrokenProcessPool:  # a worker died between two calls: once more, with new workers
+                    _stop(pool)
+                    pool = None
+                    results.clear()
+                    if blamed == index:
+                        yield item, Verdict("crashed its reader")
+                        break
+                    blamed = index
+    finally:
+        _stop(pool)
+
+
+def _outcome(future, seconds):
+    from pebble import ProcessExpired
+
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise
+    except TimeoutError:
+        return Verdict(f"took too long (over {seconds:g} s)")
+    except ProcessExpired as e:
+        return Verdict(f"crashed its reader (exit code {e.exitcode})")
+    except Exception as e:  # noqa: BLE001  whatever came back through the pipe, it concerns this item only
+        return Verdict(f"failed ({type(e).__name__}: {printable(str(e))})")
+
+
+def _call(function, item, seconds, megabytes):
+    """In the worker: one call under its limits."""
+    try:
+        with _limits(seconds, megabytes):
+            return function(item)
+    except MidigenError as e:
+        return Verdict(printable(str(e)))
+    except MemoryError:
+        return Verdict(f"needs too much memory (over {megabytes} MB)")
+    except Exception as e:  # noqa: BLE001  a defect of ours, too, costs one file
+        return Verdict(f"failed ({type(e).__name__}: {printable(str(e))})")
+
+
+@contextlib.contextmanager
+def _limits(seconds, megabytes):
+    """Bound the address space, over what the process has mapped already, and the processor time of the block."""
+    try:
+        import resource
+
+        with open("/proc/self/statm") as f:
+            mapped = int(f.read().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError):  # not Linux: the time limit alone
+        yield
+        return
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (int(usage.ru_utime + usage.ru_stime + seconds) + 2, hard))
+    space = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + megabytes * 2**20, space[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, space)
+
+
+def _start_pool(workers, preload):
+    from pebble import ProcessPool
+
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    if method == "forkserver":
+        _start_server(context, ["midigen.midi.guard", *preload])
+    return ProcessPool(max_workers=workers, context=context)
+
+
+def _start_server(context, preload):
+    """Start the process that workers are forked from: deaf to Ctrl-C, which is ours to handle, and with one BLAS thread."""
+    from multiprocessing.forkserver import ensure_running
+
+    context.set_forkserver_preload(preload)
+    threads = os.environ.get("OPENBLAS_NUM_THREADS")
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    try:
+        ensure_running()
+    finally:
+        if threads is None:
+            del os.environ["OPENBLAS_NUM_THREADS"]
+        else:
+            os.environ["OPENBLAS_NUM_THREADS"] = threads
+        if main:
+            signal.signal(signal.SIGINT, handler)
+
+
+def _stop(pool):
+    if pool is not None:
+        pool.stop()
+        pool.join()
