@@ -18,7 +18,7 @@ MAX_BYTES = 1_000_000  # a Python parser takes about 2 s and 200 MB for this; a 
 MAX_HOURS = 12
 MAX_TICKS = 9_999_999  # pretty_midi's own limit: it keeps a table of every tick
 # A number of a MIDI file has 4 bytes at most; mido reads a longer one in quadratic time.
-ENDLESS_NUMBER = re.compile(rb"[\x80-\xff]{4096}")
+ENDLESS_NUMBER = re.compile(rb"[\x80-\xff]{2048}")
 DRUM_CHANNEL = 9  # channel 10, counted from 0
 
 

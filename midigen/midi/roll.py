@@ -35,8 +35,6 @@ def notes_to_roll(table, grid):
     times = _frame_times(table, grid)[kept]
     if not len(times):
         raise MidigenError("no notes in the range")
-    if times.max() > 2 * MAX_FRAMES + times[:, 0].min() or not np.isfinite(times).all():
-        raise MidigenError(f"too long ({np.ptp(times):,.0f} frames; at most {MAX_FRAMES:,} are read)")
     off_grid = int((np.abs(times[:, 0] - np.rint(times[:, 0])) > NEAR).sum()) if grid.unit == "beat" else 0
     frames = np.rint(times).astype(np.int64)
     frames -= _leading_silence(table, grid, int(frames[:, 0].min()))
