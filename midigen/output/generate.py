@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from midigen.output.console import console
+from midigen.output.console import make_console
 
 CHAOS = 3.0  # times the corpus's notes a frame
 LONGEST_HOLD = 8.0  # beats
@@ -14,7 +14,7 @@ LONGEST_HOLD = 8.0  # beats
 @contextlib.contextmanager
 def progress(frames, quiet=False):
     """Show a bar of `frames`, of all songs together, on a terminal; yields the callable(more_frames) that moves it."""
-    screen = console(quiet)
+    screen = make_console(quiet)
     columns = TextColumn("generating"), BarColumn(), MofNCompleteColumn(), TextColumn("frames"), TimeRemainingColumn()
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
         task = bar.add_task("", total=frames)
@@ -24,7 +24,7 @@ def progress(frames, quiet=False):
 def report(rolls, grid, bpm, corpus_density=None, quiet=False):
     """Print `findings`, a line each."""
     for line in findings(rolls, grid, bpm, corpus_density):
-        console(quiet).print(line, markup=False, highlight=False, soft_wrap=True)
+        make_console(quiet).print(line, soft_wrap=True)
 
 
 def findings(rolls, grid, bpm, corpus_density=None):

@@ -1,0 +1,208 @@
+"""midigen train: a corpus -> a run folder with the best model, the last checkpoint and a log."""
+
+import re
+import signal
+import time
+
+import click
+
+from midigen.cli import path_from_stdin
+from midigen.config import ModelConfig, TrainConfig
+from midigen.errors import UsageError
+
+DEFAULT_MINUTES = 2.0
+BUDGET = ("epochs", "minutes", "quiet", "corpus", "resume")  # what may be given with --resume
+
+
+class Widths(click.ParamType):
+    """ "150", "150,100" or "none" -> a tuple of layer widths."""
+
+    name = "widths"
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, tuple):
+            return value
+        if str(value).strip().lower() in ("none", ""):
+            return ()
+        if not re.fullmatch(r"\s*\d+\s*(,\s*\d+\s*)*", str(value)):
+            self.fail(f"{value!r}: write none, or widths such as 150 or 150,100", param, ctx)
+        return tuple(int(width) for width in str(value).split(","))
+
+
+class Semitones(click.ParamType):
+    """ "-5,6" or "0" -> (lowest, highest) shift."""
+
+    name = "semitones"
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"\s*([+-]?\d+)\s*(?:[, ]\s*([+-]?\d+)\s*)?", str(value))
+        if not match:
+            self.fail(f"{value!r}: write the lowest and highest shift, such as -5,6, or 0 for none", param, ctx)
+        low = int(match[1])
+        return (low, int(match[2])) if match[2] else (min(low, 0), max(low, 0))
+
+
+def setting(name, kind, text, owner=TrainConfig, flag=None, shown=True):
+    """A click option for one field of a config, with the field's own default."""
+    default = getattr(owner, name)
+    return click.option(flag or "--" + name.replace("_", "-"), name, type=kind, default=default, help=text,
+                        show_default=shown)
+
+
+def choice(*values):
+    """A choice between words."""
+    return click.Choice(values)
+
+
+def many(*options):
+    """One decorator of several, in reading order."""
+    def decorate(function):
+        for option in reversed(options):
+            function = option(function)
+        return function
+    return decorate
+
+
+MODEL_OPTIONS = many(
+    setting("hidden", Widths(), "Widths of the network's hidden layers, or none.", ModelConfig,
+            shown=",".join(map(str, ModelConfig.hidden)) or "none"),
+    setting("recurrent", int, "Recurrent units, R.", ModelConfig),
+    setting("rbm_hidden", int, "Hidden units of the RBM, H.", ModelConfig),
+    setting("visible_model", choice("bernoulli"), "Distribution of the notes.", ModelConfig),
+    setting("dtype", choice("float32", "float64"), "Precision of all arithmetic.", ModelConfig))
+
+LEARNING_OPTIONS = many(
+    setting("block", int, "Frames in a block of real-time recurrent learning: every length gives the same gradient, 1 is "
+            "the textbook's, longer is faster and takes more memory."),
+    setting("update", choice("batch", "block", "epoch"),
+            "Move the weights after every batch of songs, after every block (online), or once an epoch."),
+    setting("batch", int, "Songs side by side."),
+    click.option("--concatenate", is_flag=True, help="All songs as one series: carry the state over song starts."),
+    click.option("--persistent", "sampler", flag_value="persistent", default=TrainConfig.sampler,
+                 help="Gibbs chains that go on, one for each training frame. [default]"),
+    click.option("--cd", "sampler", flag_value="cd", help="Gibbs chains that start at the data each time (CD-k)."),
+    click.option("--exact", "sampler", flag_value="exact",
+                 help="No sampling: sums over all states, for RBMs with at most 16 hidden or visible units."),
+    setting("gibbs_steps", int, "Gibbs steps for each frame and step, the k of CD-k.", flag="--gibbs-steps"),
+    setting("optimizer", choice("adam", "sgd"), "Adam, or gradient descent with momentum."),
+    setting("learning_rate", float, "Step size. It is halved when validation stops improving."),
+    setting("momentum", float, "For sgd."),
+    setting("clip", float, "Longest gradient; longer ones are shortened to it, 0 for no limit."),
+    setting("weight_decay", float, "Weight of the squared weights in the loss."),
+    setting("average", float, "Decay a step of the running mean of the weights, which is what is kept; 0 for none."),
+    setting("dropout", float, "Share of the fed-back notes that the network does not see in training."),
+    setting("noise", float, "Share of the fed-back notes that are flipped in training."),
+    setting("transpose", Semitones(), "Random transposition of every song, lowest and highest shift in semitones, as far "
+            "as its notes stay in range.", shown="{},{}".format(*TrainConfig.transpose)))
+
+NEGATIVE_OPTIONS = many(
+    setting("negative", choice("off", "bounded", "literal"), "Push random songs away: not, as far as the model still "
+            "finds them likely, or by all of their gradient (which has no bound)."),
+    setting("negative_weight", float, "Weight of the random songs' gradient."),
+    setting("negative_density", float, "Share of notes that are on in a random song, over 0.5."),
+    setting("negative_margin", float, "How much likelier than the model's own samples noise must be to be pushed fully."),
+    setting("negative_songs", int, "Random songs for each batch."))
+
+RUN_OPTIONS = many(
+    click.option("--minutes", type=click.FloatRange(0, min_open=True),
+                 help=f"Time to train, all included.  [default: {DEFAULT_MINUTES:g} where --epochs is not given]"),
+    click.option("--epochs", type=click.IntRange(1), help="Passes over the training songs, earlier ones included."),
+    setting("validate_every", int, "Epochs between validations on the held-out songs."),
+    setting("patience", int, "Validations without a new best before the step size is halved."),
+    setting("halvings", int, "Halvings of the step size before training ends by itself."),
+    setting("seed", int, "The same seed and settings give the same model, on any number of threads."),
+    click.option("-o", "--output", metavar="DIR", show_default="output/run-001, run-002, ...",
+                 help="Folder of the run, made where it is missing."),
+    click.option("--resume", metavar="RUN", help="Go on with the run in this folder, with its own settings."),
+    click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors."))
+
+
+@click.command(short_help="Train a model on a corpus.")
+@click.argument("corpus", required=False)
+@MODEL_OPTIONS
+@LEARNING_OPTIONS
+@NEGATIVE_OPTIONS
+@RUN_OPTIONS
+@click.pass_context
+def command(ctx, corpus, minutes, epochs, output, resume, quiet, **settings):
+    """Train a model on CORPUS, a file that `midigen prepare` made.
+
+    Without CORPUS its path is read from the pipe: midigen prepare songs/ | midigen train.
+    Prints the path of the best model; beside it in the run's folder are the last checkpoint, for --resume, and log.jsonl.
+    Ctrl-C stops at the next step and saves.
+    """
+    started = time.monotonic()
+    if resume:
+        _only_budget(ctx)
+        run = _resume(resume, corpus)
+    else:
+        run = _new(corpus or path_from_stdin("corpus"), output, settings)
+
+    from midigen.output.training import show
+    from midigen.training.run import Budget
+
+    budget = Budget(epochs, DEFAULT_MINUTES if minutes is None and epochs is None else minutes, started)
+    with _Interrupt() as interrupt:
+        show(run, budget, interrupt.is_set, quiet)
+    click.echo(run.model_path)
+    if interrupt.is_set():
+        ctx.exit(130)
+
+
+def _only_budget(ctx):
+    for name in ctx.params:
+        if name not in BUDGET and ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(f"--resume goes on with the run's own settings: leave out --{name.replace('_', '-')}")
+
+
+def _new(path, output, settings):
+    """A Run on a corpus, in a new folder."""
+    model_names = ("hidden", "recurrent", "rbm_hidden", "visible_model", "dtype")
+    sizes = {name: settings.pop(name) for name in model_names}
+    try:
+        settings = TrainConfig(**settings)
+    except ValueError as e:
+        raise UsageError(str(e)) from None
+
+    from midigen.corpus import Corpus
+    from midigen.training.checkpoint import new_run_folder, use_run_folder
+    from midigen.training.run import Run
+
+    corpus = Corpus.load(path)
+    folder = use_run_folder(output) if output else new_run_folder()
+    return Run.new(folder, corpus, path, sizes, settings)
+
+
+def _resume(folder, corpus_path):
+    """The Run in a folder, on the corpus it was made from, or on the same one elsewhere."""
+    from midigen.corpus import Corpus
+    from midigen.training.checkpoint import Checkpoint
+    from midigen.training.run import Run
+
+    checkpoint = Checkpoint(folder)
+    path = corpus_path or checkpoint.corpus
+    return Run.resumed(folder, checkpoint, Corpus.load(path), path)
+
+
+class _Interrupt:
+    """Turns the first Ctrl-C or SIGTERM into a flag, so that a step is finished and saved; the second one stops at once."""
+
+    def __enter__(self):
+        self._set = False
+        self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, *_):
+        if self._set:
+            raise KeyboardInterrupt
+        self._set = True
+
+    def is_set(self):
+        """Whether the user has asked to stop."""
+        return self._set

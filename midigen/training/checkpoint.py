@@ -1,0 +1,118 @@
+"""A run on disk: its folder, its log, and a checkpoint from which it goes on as if it had not stopped."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from midigen import files
+from midigen.config import Grid, ModelConfig, TrainConfig
+from midigen.errors import MidigenError, UsageError
+from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
+from midigen.model.rnn_rbm import RnnRbm
+from midigen.training.gradient import Carry
+from midigen.training.trainer import State, Trainer
+
+KIND, VERSION = "checkpoint", 1
+CHECKPOINT_NAME, LOG_NAME = "checkpoint.safetensors", "log.jsonl"
+
+
+def new_run_folder(parent="output"):
+    """Make and return the first free parent/run-001, run-002, ..."""
+    for number in range(1, 1_000_000):
+        folder = Path(parent, f"run-{number:03d}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            if not Path(parent).is_dir():
+                break
+        except OSError as e:
+            raise MidigenError(f"cannot make {folder}: {e.strerror}") from None
+    raise MidigenError(f"{parent} is not a folder: name another place with -o")
+
+
+def use_run_folder(folder):
+    """Make `folder` for a new run.  UsageError where it already holds one."""
+    folder = Path(folder)
+    if (folder / CHECKPOINT_NAME).exists() or (folder / MODEL_NAME).exists():
+        raise UsageError(f"{folder} already holds a run: go on with it by --resume {folder}, or name another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise MidigenError(f"cannot make {folder}: {e.strerror}") from None
+    return folder
+
+
+def save_checkpoint(folder, trainer, corpus_path, corpus_digest):
+    """Write folder/checkpoint.safetensors, atomically: everything that the rest of the run depends on."""
+    tensors = {"theta": trainer.model.theta, "average": trainer.average}
+    for i, moment in enumerate(trainer.optimizer.moments):
+        tensors[f"moment.{i}"] = moment
+    if trainer.particles:
+        tensors["particles"] = np.concatenate(trainer.particles)
+    for slot, carry in trainer.carries.items():
+        tensors[f"carry.{slot}.frame"], tensors[f"carry.{slot}.state"] = carry.frame, carry.state
+        if carry.influence is not None:
+            tensors[f"carry.{slot}.influence"] = carry.influence
+    model = trainer.model
+    files.save(Path(folder, CHECKPOINT_NAME), KIND, VERSION, tensors, {
+        "config": model.config.to_json(), "grid": model.grid.to_json(), "about": model.about,
+        "settings": trainer.settings.to_json(), "state": asdict(trainer.state), "steps": trainer.optimizer.steps,
+        "slots": sorted(int(slot) for slot in trainer.carries), "corpus": str(corpus_path),
+        "corpus_digest": corpus_digest})
+
+
+class Checkpoint:
+    """A checkpoint as read: `corpus` and `corpus_digest` say what it was training on; `trainer(...)` goes on."""
+
+    def __init__(self, folder):
+        self.path = Path(folder, CHECKPOINT_NAME)
+        if not self.path.exists():
+            raise MidigenError(f"{folder} holds no {CHECKPOINT_NAME}: name a run folder that `midigen train` made")
+        self.tensors, self.header = files.load(self.path, KIND, VERSION)
+        self.corpus, self.corpus_digest = self.header.get("corpus", ""), self.header.get("corpus_digest")
+
+    def trainer(self, train, valid):
+        """The Trainer as it was saved, over the same lists of rolls."""
+        header, tensors = self.header, self.tensors
+        try:
+            model = RnnRbm(ModelConfig.from_json(header["config"]), Grid.from_json(header["grid"]), tensors["theta"],
+                           header["about"])
+            trainer = Trainer(model, train, valid, TrainConfig.from_json(header["settings"]),
+                              state=State(**header["state"]))
+            trainer.average = tensors["average"]
+            trainer.optimizer.steps = header["steps"]
+            trainer.optimizer.moments = [tensors[f"moment.{i}"] for i in range(len(trainer.optimizer.moments))]
+            if trainer.particles:
+                ends = np.cumsum([len(roll) for roll in train])
+                trainer.particles = np.split(tensors["particles"], ends[:-1])
+            for slot in header["slots"]:
+                trainer.carries[slot] = Carry(tensors[f"carry.{slot}.frame"], tensors[f"carry.{slot}.state"],
+                                              tensors.get(f"carry.{slot}.influence"))
+        except (KeyError, TypeError, ValueError) as e:
+            raise MidigenError(f"{self.path} is damaged ({type(e).__name__}: {e}): train again") from None
+        return trainer
+
+
+class Log:
+    """log.jsonl: one JSON object a line, one line an event.  A resumed run drops lines from after its checkpoint."""
+
+    def __init__(self, folder, steps):
+        self.path = Path(folder, LOG_NAME)
+        kept = []
+        if self.path.exists():
+            for line in self.path.read_text().splitlines():
+                try:
+                    if json.loads(line)["steps"] <= steps:
+                        kept.append(line)
+                except (ValueError, KeyError, TypeError):
+                    continue  # a line cut short when the machine went down
+        with files.replacing(self.path) as temporary:
+            temporary.write_text("".join(line + "\n" for line in kept))
+
+    def write(self, event):
+        """Append one event (a dataclass), with its kind."""
+        with open(self.path, "a") as f:
+            f.write(json.dumps({"event": type(event).__name__, **asdict(event)}) + "\n")

@@ -1,0 +1,42 @@
+"""Adam or SGD with momentum over theta, with clipping and weight decay."""
+
+import numpy as np
+
+from midigen.kernels.cpu import optimizer as kernels
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+
+class Optimizer:
+    """Moves theta (P,) against a gradient.  Its moments are float arrays like theta, in `moments`, for checkpoints."""
+
+    def __init__(self, model, settings):
+        self.settings, self.steps = settings, 0
+        self.moments = [np.zeros_like(model.theta) for _ in range(2 if settings.optimizer == "adam" else 1)]
+        self._decayed = np.ones_like(model.theta)
+        for layer in model.network.layers(self._decayed[:model.network.parameters]):
+            layer[:, -1] = 0  # biases are not decayed
+
+    def move(self, theta, gradient, rate):
+        """One step, in place.  gradient (P,) is changed: clipped to norm `clip` (0: not), decay added."""
+        settings = self.settings
+        norm = float(np.sqrt(np.dot(gradient, gradient)))
+        if settings.clip and norm > settings.clip:
+            gradient *= settings.clip / norm
+        if settings.weight_decay:
+            gradient += settings.weight_decay * self._decayed * theta
+        self.steps += 1
+        if settings.optimizer == "adam":
+            kernels.adam_step(theta, gradient, *self.moments, rate, BETA1, BETA2, self.steps, EPSILON)
+        else:
+            kernels.momentum_step(theta, gradient, *self.moments, rate, settings.momentum)
+
+    def snapshot(self):
+        """What `restore` needs to take a step back."""
+        return self.steps, [m.copy() for m in self.moments]
+
+    def restore(self, snapshot):
+        """Go back to a snapshot."""
+        self.steps = snapshot[0]
+        for moment, saved in zip(self.moments, snapshot[1], strict=True):
+            moment[:] = saved

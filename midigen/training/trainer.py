@@ -1,0 +1,296 @@
+"""Training: epochs, batches of songs, validation, early stop.  It yields events and prints nothing.
+
+Every random number comes from (seed, what it is for, epoch, place), every song's gradient from one thread into a buffer
+of its own, and buffers are added in a fixed order: a run is the same on any number of threads, stopped or not.
+"""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from midigen.errors import MidigenError
+from midigen.generation import generate
+from midigen.model.rnn_rbm import RnnRbm
+from midigen.randomness import derive_key, generator
+from midigen.training.gradient import Carry, Stream
+from midigen.training.negative import random_song
+from midigen.training.optimizer import Optimizer
+
+ROLLBACKS = 3
+CHECKED_FRAMES = 4000  # of training songs, for the loss beside the validation figure
+SAMPLE = {"frames": 64, "count": 4}
+
+
+def usable_cores():
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass
+class Progress:
+    """After a step.  position: share of the epoch that is done; frames: trained on so far."""
+
+    epoch: int
+    position: float
+    frames: int
+    steps: int
+
+
+@dataclass
+class Validated:
+    """After a validation: nats a frame (pseudo-likelihood, lower is better), and notes a frame of a short sample."""
+
+    epoch: int
+    steps: int
+    frames: int
+    loss: float
+    validation: float
+    best: bool
+    notes_per_frame: float
+    rate: float
+
+
+@dataclass
+class RolledBack:
+    """Non-finite values appeared in `what`; the step before was taken back and the step size halved to `rate`."""
+
+    what: str
+    rate: float
+    steps: int
+
+
+@dataclass
+class State:
+    """The counters of a run; with theta, moments, average, particles and carries, all that a checkpoint holds."""
+
+    epoch: int = 0
+    cursor: int = 0
+    frames: int = 0
+    rate_scale: float = 1.0
+    rollbacks: int = 0
+    stale: int = 0
+    halvings: int = 0
+    best: float | None = None
+    finished: str | None = None
+
+
+class Diverged(MidigenError):
+    """Values were not finite after three halvings of the step."""
+
+
+@dataclass
+class Trainer:
+    """Trains `model` in place on lists of rolls, uint8 (T, V).  `average` is the running mean of theta, the model kept."""
+
+    model: RnnRbm
+    train: list
+    valid: list
+    settings: object
+    threads: int = 0
+    state: State = field(default_factory=State)
+
+    def __post_init__(self):
+        self._pool = ThreadPoolExecutor(self.threads or usable_cores())
+        self.optimizer = Optimizer(self.model, self.settings)
+        self.average = self.model.theta.copy()
+        self.particles = [np.packbits(roll, axis=1) for roll in self.train] \
+            if self.settings.sampler == "persistent" else []
+        self.carries = {}
+        self._reach = [_transposition_range(roll, self.model.grid, self.settings.transpose) for roll in self.train]
+
+    def averaged(self):
+        """The model that is validated and kept: the running mean of the weights."""
+        return RnnRbm(self.model.config, self.model.grid, self.average, self.model.about)
+
+    def run(self, epochs, stop):
+        """Train until `epochs` are done, stop() is true or no halving of the step helps; yields the events above.
+
+        Afterwards state.finished says why a run has ended for good, or is None where it may be resumed.
+        """
+        settings, state = self.settings, self.state
+        while not state.finished and state.epoch < epochs:
+            batches = self._batches()
+            while state.cursor < len(batches):
+                if stop():
+                    return
+                rolled_back = self._batch(batches[state.cursor])
+                if rolled_back:
+                    yield rolled_back
+                    continue
+                state.cursor += 1
+                yield Progress(state.epoch, state.cursor / len(batches), state.frames, self.optimizer.steps)
+            state.epoch, state.cursor = state.epoch + 1, 0
+            if state.epoch % settings.validate_every == 0:
+                event = self.look()
+                self._judge(event)
+                yield event
+
+    def _batches(self):
+        """The epoch's batches of song numbers: songs of like length together, the batches in random order."""
+        settings, count = self.settings, len(self.train)
+        rng = generator(settings.seed, "order", self.state.epoch)
+        size = count if settings.update == "epoch" else settings.batch
+        if settings.concatenate:
+            order = rng.permutation(count)
+        else:
+            order = np.argsort([len(roll) for roll in self.train] * rng.uniform(0.8, 1.25, count), kind="stable")
+        batches = [order[i:i + size] for i in range(0, count, size)]
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+    def _batch(self, songs):
+        """Train on one batch; returns a RolledBack event where values were not finite, else None."""
+        settings, state = self.settings, self.state
+        carries = {slot: carry.copy() for slot, carry in self.carries.items()}
+        streams = [self._open(slot, song) for slot, song in enumerate(songs)]
+        noise = self._noise(streams)
+        frames = 0
+        while any(not s.done for s in streams):
+            gradient, count = self._gradient(streams)
+            if noise:
+                pushed, pushed_count = self._gradient(noise)
+                gradient = gradient / count + pushed / max(pushed_count, 1)
+            else:
+                gradient /= count
+            what = self._not_finite(gradient) or self._move(gradient)
+            if what:
+                self.carries = carries
+                return self._roll_back(what)
+            frames += count
+        for slot, (song, stream) in enumerate(zip(songs, streams, strict=True)):
+            if stream.particles is not None:
+                self.particles[song] = np.packbits(self._shift(stream.particles, -stream.shift), axis=1)
+            if settings.concatenate:
+                self.carries[slot] = stream.carry
+        state.frames += frames
+        return None
+
+    def _open(self, slot, song):
+        """A stream for one song of the training set, transposed at random, with its particles."""
+        settings, epoch = self.settings, self.state.epoch
+        low, high = self._reach[song]
+        shift = int(generator(settings.seed, "transpose", epoch, song).integers(low, high + 1))
+        particles = None
+        if self.particles:
+            particles = self._shift(np.unpackbits(self.particles[song], axis=1, count=self.model.config.visible), shift)
+        carry = self.carries.get(slot) if settings.concatenate else None
+        stream = Stream(self._shift(self.train[song], shift), carry or Carry.start(self.model),
+                        derive_key(settings.seed, "train", epoch, song), settings, particles)
+        stream.shift = shift
+        return stream
+
+    def _shift(self, roll, shift):
+        """A roll (T, V) transposed by `shift` semitones; what leaves at one end comes back at the other."""
+        if not shift:
+            return roll
+        pitches = self.model.grid.pitches
+        return np.roll(roll.reshape(len(roll), -1, pitches), shift, axis=2).reshape(roll.shape)
+
+    def _noise(self, streams):
+        """Streams of random songs for one batch, as long as its songs on average."""
+        settings, state = self.settings, self.state
+        if settings.negative == "off":
+            return []
+        frames = int(np.mean([len(s.v) for s in streams]))
+        rng = generator(settings.seed, "noise", state.epoch, state.cursor)
+        return [Stream(random_song(rng, frames, self.model.config.visible, settings.negative_density),
+                       Carry.start(self.model), derive_key(settings.seed, "noise", state.epoch, state.cursor, i),
+                       settings, negative=True) for i in range(settings.negative_songs)]
+
+    def _gradient(self, streams):
+        """Sum of the streams' gradients up to the next move of the weights, and its frame count.
+
+        With `update` "block" that is one block of every stream, else the whole of every stream.
+        """
+        whole = self.settings.update != "block"
+
+        def job(stream):
+            gradient, count = np.zeros_like(self.model.theta), 0
+            while not stream.done:
+                count += stream.step(self.model, gradient)
+                if not whole:
+                    break
+            return gradient, count
+
+        jobs = [self._pool.submit(job, s) for s in streams if not s.done]
+        total, frames = np.zeros_like(self.model.theta), 0
+        for done in jobs:
+            gradient, count = done.result()
+            total += gradient
+            frames += count
+        return total, frames
+
+    def _not_finite(self, theta):
+        """Names of the tensors of a theta-like vector that hold NaN or infinity, or ""."""
+        if np.isfinite(np.dot(theta, theta)):
+            return ""
+        names = [name for name, tensor in self.model.tensors(theta).items() if not np.isfinite(tensor).all()]
+        return "gradient of " + (", ".join(names) or "all (it is too large)")
+
+    def _move(self, gradient):
+        """One step of the optimizer and of the running mean; returns a name if theta is then not finite."""
+        settings, theta = self.settings, self.model.theta
+        self._previous = theta.copy(), self.average.copy(), self.optimizer.snapshot()
+        self.optimizer.move(theta, gradient, settings.learning_rate * self.state.rate_scale)
+        steps = self.optimizer.steps
+        decay = theta.dtype.type(min(settings.average, (1 + steps) / (10 + steps)) if settings.average else 0)
+        self.average *= decay
+        self.average += (1 - decay) * theta
+        return "" if np.isfinite(theta).all() else "weights after a step"
+
+    def _roll_back(self, what):
+        """Take the last step back and halve the step size; Diverged after three times."""
+        state = self.state
+        if state.rollbacks >= ROLLBACKS or not hasattr(self, "_previous"):
+            raise Diverged(f"training diverged: {what} not finite, {state.rollbacks} smaller steps did not help; "
+                           f"try a lower --learning-rate than {self.settings.learning_rate:g}")
+        theta, average, moments = self._previous
+        self.model.theta[:], self.average[:] = theta, average
+        self.optimizer.restore(moments)
+        state.rollbacks += 1
+        state.rate_scale /= 2
+        return RolledBack(what, self.settings.learning_rate * state.rate_scale, self.optimizer.steps)
+
+    def look(self):
+        """Validate the averaged model; changes nothing in the run.
+
+        loss and validation are minus the pseudo-log-likelihood, nats a frame, of some training songs and of the held-out
+        ones (of those training songs again, where none are held out).
+        """
+        state, model = self.state, self.averaged()
+
+        def mean(rolls):
+            return -float(np.concatenate(list(self._pool.map(model.pseudo_log_likelihood, rolls))).mean())
+
+        ends = np.cumsum([len(roll) for roll in self.train])
+        loss = mean(self.train[:int(np.searchsorted(ends, CHECKED_FRAMES)) + 1])
+        validation = mean(self.valid) if self.valid else loss
+        sample = generate(model, seed=self.settings.seed, **SAMPLE)
+        notes = float(sample[:, :, :model.grid.pitches].sum(axis=2).mean())
+        return Validated(state.epoch, self.optimizer.steps, state.frames, loss, validation,
+                         state.best is None or validation < state.best, notes,
+                         self.settings.learning_rate * state.rate_scale)
+
+    def _judge(self, event):
+        """Count the validations without a new best; after `patience` of them halve the step, or end the run."""
+        settings, state = self.settings, self.state
+        if event.best:
+            state.best, state.stale = event.validation, 0
+            return
+        state.stale += 1
+        if state.stale >= settings.patience:
+            state.stale = 0
+            state.halvings += 1
+            state.rate_scale /= 2
+            if state.halvings > settings.halvings:
+                state.finished = "early stop: validation has stopped improving"
+
+
+def _transposition_range(roll, grid, limits):
+    """The shifts within limits (low, high) that keep every note of a roll in the grid's range."""
+    sounding = np.flatnonzero(roll.reshape(len(roll), -1, grid.pitches).any(axis=(0, 1)))
+    if not len(sounding):
+        return 0, 0
+    return max(limits[0], -int(sounding[0])), min(limits[1], grid.pitches - 1 - int(sounding[-1]))
