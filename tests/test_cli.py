@@ -45,8 +45,8 @@ def test_help_is_complete(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_group_s_line_of_help_is_the_command_s_own(name):
-    assert command(name).get_short_help_str(limit=200) == COMMANDS[name][1]
+def test_the_group_s_line_of_help_begins_the_command_s_own(name):
+    assert command(name).get_short_help_str(limit=200).startswith(COMMANDS[name][1].rstrip("."))
 
 
 def test_version(capsys):

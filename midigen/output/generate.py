@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from midigen.output.console import make_console
+from midigen.output.console import make_console, warn
 
 CHAOS = 3.0  # times the corpus's notes a frame
 LONGEST_HOLD = 8.0  # beats
@@ -14,17 +14,20 @@ LONGEST_HOLD = 8.0  # beats
 @contextlib.contextmanager
 def progress(frames, quiet=False):
     """Show a bar of `frames`, of all songs together, on a terminal; yields the callable(more_frames) that moves it."""
-    screen = make_console(quiet)
+    console = make_console(quiet)
     columns = TextColumn("generating"), BarColumn(), MofNCompleteColumn(), TextColumn("frames"), TimeRemainingColumn()
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("", total=frames)
         yield lambda more_frames: bar.advance(task, more_frames)
 
 
 def report(rolls, grid, bpm, corpus_density=None, quiet=False):
-    """Print `findings`, a line each."""
-    for line in findings(rolls, grid, bpm, corpus_density):
-        make_console(quiet).print(line, soft_wrap=True)
+    """Print `findings`: the figures, and what went wrong as warnings."""
+    console = make_console(quiet)
+    figures, *faults = findings(rolls, grid, bpm, corpus_density)
+    console.print(figures, soft_wrap=True)
+    for fault in faults:
+        warn(console, fault)
 
 
 def findings(rolls, grid, bpm, corpus_density=None):
