@@ -34,30 +34,47 @@ def guarded(function, items, *, seconds=SECONDS, megabytes=MEGABYTES, workers=No
     """
     items = list(items)
     workers = max(1, min(workers or os.cpu_count() or 1, len(items)))
-    results, blamed = deque(), None
-    pool = None
-    position = 0  # of the first item without a result in `results`
+    run = _Run(function, items, seconds, megabytes, workers, preload)
     try:
         for index, item in enumerate(items):
-            while True:
-                if pool is None:
-                    pool, position = _start_pool(workers, preload), index
-                while position < min(index + WINDOW * workers, len(items)):
-                    results.append(pool.schedule(_call, (function, items[position], seconds, megabytes), timeout=seconds))
-                    position += 1
-                try:
-                    yield item, _outcome(results.popleft(), seconds)
-                    break
-                except BrokenProcessPool:  # a worker died between two calls: once more, with new workers
-                    _stop(pool)
-                    pool = None
-                    results.clear()
-                    if blamed == index:
-                        yield item, Verdict("crashed its reader")
-                        break
-                    blamed = index
+            yield item, run.outcome(index)
     finally:
-        _stop(pool)
+        run.stop()
+
+
+class _Run:
+    """The calls of one `guarded`: a pool, and the calls that it has been given ahead of time."""
+
+    def __init__(self, function, items, seconds, megabytes, workers, preload):
+        self.function, self.items, self.limits = function, items, (seconds, megabytes)
+        self.workers, self.preload = workers, preload
+        self.pool, self.waiting = None, deque()  # futures of the items from the next one on
+
+    def outcome(self, index):
+        """The outcome of item `index`, to be asked for in order."""
+        for _ in range(2):
+            try:
+                self._schedule(index)
+                return _outcome(self.waiting.popleft(), self.limits[0])
+            except RuntimeError:  # pebble's pool is broken, as a worker died between two calls: once more with a new one
+                self.stop()
+        return Verdict("crashed its reader")
+
+    def _schedule(self, index):
+        """Give the pool the items from `index` on that it does not have, up to a window."""
+        if self.pool is None:
+            self.pool = _start_pool(self.workers, self.preload)
+        for item in self.items[index + len(self.waiting):index + WINDOW * self.workers]:
+            call = (self.function, item, *self.limits)
+            self.waiting.append(self.pool.schedule(_call, call, timeout=self.limits[0]))
+
+    def stop(self):
+        """End the workers, whatever they do."""
+        self.waiting.clear()
+        if self.pool is not None:
+            self.pool.stop()
+            self.pool.join()
+            self.pool = None
 
 
 def _outcome(future, seconds):
@@ -138,9 +155,3 @@ def _start_server(context, preload):
             os.environ["OPENBLAS_NUM_THREADS"] = threads
         if main:
             signal.signal(signal.SIGINT, handler)
-
-
-def _stop(pool):
-    if pool is not None:
-        pool.stop()
-        pool.join()

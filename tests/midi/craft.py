@@ -40,8 +40,8 @@ def midi(*bodies, kind=None, tracks=None, division=480):
     return header + b"".join(track(body + END) for body in bodies)
 
 
-def melody(*pitches, **options):
-    return midi(b"".join(note(pitch) for pitch in pitches), **options)
+def melody(*pitches, length=480, **options):
+    return midi(b"".join(note(pitch, length) for pitch in pitches), **options)
 
 
 def make_table(rows, ticks_per_beat=4, bpm=120.0, metre=(4, 4)):

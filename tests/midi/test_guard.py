@@ -3,12 +3,13 @@
 import os
 import signal
 import sys
+import threading
 import time
 
 import pytest
 
 from midigen.errors import MidigenError
-from midigen.midi.guard import Verdict, guarded
+from midigen.midi.guard import WINDOW, Verdict, guarded
 
 LINUX = sys.platform.startswith("linux")
 
@@ -26,6 +27,8 @@ def act(item):
         os._exit(argument)
     if name == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if name == "die later":
+        threading.Timer(argument, os._exit, [1]).start()
     if name == "allocate":
         return len(b"\1" * (argument * 2**20))
     return name
@@ -71,3 +74,12 @@ def test_an_abandoned_run_ends_its_workers():
     began = time.monotonic()
     run.close()
     assert time.monotonic() - began < 20
+
+
+def test_a_worker_that_dies_between_two_calls():
+    items = [("return", i) for i in range(WINDOW - 1)] + [("die later", 0.05), ("return", 99), ("return", 100)]
+    run = guarded(act, items, workers=1)
+    got = [next(run)[1]]
+    time.sleep(1)  # the window is done, its last worker dies without a call
+    got += [outcome for _, outcome in run]
+    assert got == [*range(WINDOW - 1), "die later", 99, 100]

@@ -1,0 +1,264 @@
+"""midigen prepare: from inputs to a corpus and its manifest, and what the command says."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from midigen import preparation
+from midigen.cli import main
+from midigen.config import Grid
+from midigen.corpus import Corpus
+from midigen.errors import MidigenError
+from midigen.midi import guard
+from midigen.midi.inputs import Input, expand
+from midigen.preparation import Settings, prepare, split_of, summarise
+
+from .midi.craft import melody, midi, note, tempo
+
+SONGS = Path(__file__).parents[1] / "songs"
+
+
+def read_here(function, items, *, seconds, megabytes, **options):
+    """guarded without its processes."""
+    for item in items:
+        yield item, guard._call(function, item, seconds, 4096)
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    monkeypatch.setattr(preparation, "guarded", read_here)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Twelve songs, one of them twice, and a file that is none; the working folder is beside them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    for i in range(12):
+        (tmp_path / "in" / f"{i:02}.mid").write_bytes(melody(*range(40 + i, 50 + 2 * i)))
+    (tmp_path / "in" / "copy.mid").write_bytes(melody(*range(40, 50), length=96, division=96))
+    (tmp_path / "in" / "bad.mid").write_bytes(b"no music")
+    return tmp_path / "in"
+
+
+def run(capsys, *arguments):
+    """(exit code, stdout, stderr) of one command in this process."""
+    code = main(["prepare", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def prepare_folder(folder, **settings):
+    return prepare(expand([str(folder)]), Settings(**settings))
+
+
+@pytest.mark.usefixtures("in_process")
+class TestPreparation:
+    def test_manifest_has_every_input(self, folder):
+        corpus, _ = prepare_folder(folder)
+        verdicts = {Path(e["input"]).name: (e["verdict"], e["reason"]) for e in corpus.manifest}
+        assert len(verdicts) == 14
+        assert verdicts["bad.mid"] == ("skipped", "not a MIDI file (no MThd at its start)")
+        assert verdicts["copy.mid"] == ("duplicate", f"same music as {folder / '00.mid'}")
+        entry = next(e for e in corpus.manifest if e["input"].endswith("05.mid"))
+        song = next(s for s in corpus.songs if s.name == "05.mid")
+        assert entry == {"input": str(folder / "05.mid"), "verdict": "kept", "reason": "", "digest": song.digest,
+                         "split": song.split, "frames": 60, "notes": 15, "drums": 0, "transposed": 0, "dropped": 0,
+                         "merged": 0, "off_grid": 0.0, "bpm": 120.0, "metre": [4, 4]}
+        assert song.roll.sum() == 60
+
+    def test_order_of_inputs_changes_no_byte(self, folder, tmp_path):
+        inputs = expand([str(folder)])
+        written = set()
+        for order in (inputs, inputs[::-1], inputs[5:] + inputs[:5]):
+            prepare(order, Settings())[0].save(tmp_path / "c")
+            written.add((tmp_path / "c").read_bytes())
+        assert len(written) == 1
+
+    def test_adding_songs_moves_no_other(self, folder):
+        before = {s.digest: s.split for s in prepare_folder(folder)[0].songs}
+        for i in range(40):
+            (folder / f"new{i}.mid").write_bytes(melody(50, 50 + i))
+        after = {s.digest: s.split for s in prepare_folder(folder)[0].songs}
+        assert len(after) == 52 and before.items() <= after.items()
+        assert set(after.values()) == {"train", "valid", "test"}
+
+    def test_train_is_never_empty(self, folder):
+        inputs = next(items for i in range(12) if (items := [Input(str(folder / f"{i:02}.mid"))])
+                      and prepare(items, Settings(split=(1, 0, 1)))[1])
+        corpus, warnings = prepare(inputs, Settings(split=(1, 0, 1)))
+        assert [s.split for s in corpus.songs] == ["train"] == [e["split"] for e in corpus.manifest]
+        assert "all 1 go there" in warnings[0]
+        assert prepare(inputs, Settings(split=(0, 0, 1)))[0].songs[0].split == "test"
+
+    def test_empty_valid_is_said(self, folder):
+        corpus, warnings = prepare_folder(folder, split=(1, 1e-9, 0))
+        assert not corpus.rolls("valid") and len(warnings) == 1 and "fell to valid" in warnings[0]
+
+    def test_free_performances_are_noticed(self, folder):
+        (folder / "free.mid").write_bytes(midi(b"".join(note(60, 95, 2) for _ in range(100))))
+        warnings = prepare_folder(folder, split=(1, 0, 0))[1]
+        assert len(warnings) == 1 and "free.mid" in warnings[0] and "--grid seconds" in warnings[0]
+        assert not prepare_folder(folder, split=(1, 0, 0), grid=Grid(unit="seconds"))[1]
+
+    def test_tempo_separates_songs_on_a_seconds_grid_only(self, tmp_path):
+        for bpm in (60, 120):
+            (tmp_path / f"{bpm}.mid").write_bytes(midi(tempo(bpm) + note()))
+        assert len(prepare_folder(tmp_path)[0].songs) == 1
+        assert len(prepare_folder(tmp_path, grid=Grid(unit="seconds"))[0].songs) == 2
+
+    def test_benchmarks_keep_their_splits(self, folder):
+        cells = np.empty((1, 2), object)
+        cells[0, :] = [np.eye(4, 88), np.eye(4, 88)]
+        savemat(folder / "b.mat", {"traindata": cells, "validdata": cells[:, :1], "testdata": cells[:, 1:]})
+        corpus, _ = prepare_folder(folder)
+        names = sorted((s.name, s.split) for s in corpus.songs if "#" in s.name)
+        assert names == [("b.mat#test[0]", "test"), ("b.mat#train[0]", "train"), ("b.mat#train[1]", "train"),
+                         ("b.mat#valid[0]", "valid")]
+        entry = next(e for e in corpus.manifest if e["input"].endswith("b.mat"))
+        assert (entry["verdict"], entry["songs"], entry["frames"]) == ("kept", 4, 16)
+        for grid in (Grid(articulation="onset"), Grid(low=48), Grid(unit="seconds")):
+            with pytest.raises(MidigenError, match="b.mat holds rolls of pitches 21..108"):
+                prepare_folder(folder, grid=grid)
+
+    def test_names_are_shown_escaped(self, tmp_path):
+        (tmp_path / "x\x1b[2J[red].mid").write_bytes(melody(60))
+        corpus, _ = prepare_folder(tmp_path)
+        assert corpus.songs[0].name == "x\\x1b[2J[red].mid"
+        assert corpus.manifest[0]["input"].endswith("x\\x1b[2J[red].mid")
+
+    def test_nothing_usable(self, folder):
+        with pytest.raises(MidigenError, match="bad.mid: not a MIDI file"):
+            prepare([Input(str(folder / "bad.mid"))], Settings())
+        with pytest.raises(MidigenError, match=r"among 2 files: not a MIDI file \(1\), no such file \(1\)"):
+            prepare([Input(str(folder / "bad.mid")), Input("no.mid", "no such file")], Settings())
+
+    def test_summary(self, folder):
+        (folder / "drums.mid").write_bytes(midi(note(20) + note(38, channel=9)))
+        summary = summarise(*prepare_folder(folder))
+        assert json.loads(json.dumps(summary)) == summary
+        assert (summary["songs"], summary["inputs"], summary["kept"], summary["duplicates"]) == (13, 15, 13, 1)
+        assert summary["skipped"] == {"not a MIDI file": 1}
+        assert (summary["drums"], summary["transposed"], summary["notes_per_frame"]) == (1, 1, 1.0)
+        assert sum(part["songs"] for part in summary["splits"].values()) == 13
+
+
+def test_split_of():
+    shares = (80, 10, 10)
+    places = {"0": "train", "c": "train", "ccc": "train", "ccd": "valid", "e6": "valid", "e7": "test", "f" * 64: "test"}
+    assert {start: split_of(start.ljust(64, "0"), shares) for start in places} == places
+    assert split_of("f" * 64, (1, 0, 0)) == "train" and split_of("0" * 64, (0, 0, 1)) == "test"
+
+
+@pytest.mark.usefixtures("in_process")
+class TestCommand:
+    def test_path_alone_on_stdout(self, folder, capsys):
+        code, out, err = run(capsys, "in")
+        corpus = Corpus.load(out.strip())
+        assert code == 0 and out == os.path.join("output", f"corpus-{corpus.digest[:10]}.safetensors") + "\n"
+        assert "songs" in err and "not a MIDI file" in err and "kept once" in err
+        assert run(capsys, "in")[1] == out
+        assert os.listdir("output") == [Path(out.strip()).name]
+
+    def test_quiet_and_json(self, folder, capsys):
+        assert run(capsys, "in", "-q")[2] == ""
+        code, out, err = run(capsys, "in", "--json")
+        assert code == 0 and json.loads(err)["corpus"] == out.strip()
+
+    def test_output_replaces_a_corpus_only(self, folder, capsys):
+        assert run(capsys, "in", "-o", "a/b.corpus")[:2] == (0, "a/b.corpus\n")
+        assert run(capsys, "in/00.mid", "-o", "a/b.corpus", "-q")[0] == 0
+        assert len(Corpus.load("a/b.corpus").songs) == 1
+        code, out, err = run(capsys, "in", "-o", "in/00.mid")
+        assert (code, out) == (1, "") and err == "midigen: in/00.mid exists and is no corpus: name another file with -o\n"
+        assert run(capsys, "in", "-o", "in")[0] == 1
+
+    def test_strict(self, folder, capsys):
+        code, out, err = run(capsys, "in", "--strict", "-q")
+        assert code == 3 and Path(out.strip()).exists() and "1 of 14 inputs were skipped" in err
+        assert run(capsys, "in/00.mid", "--strict", "-q")[0] == 0
+
+    @pytest.mark.parametrize("arguments, code, words", [
+        ([], 2, "no input given"),
+        (["in", "nowhere"], 1, "no such file or folder: nowhere"),
+        (["in", "none*.mid"], 1, "no such file or folder: none*.mid"),
+        (["empty"], 1, "no MIDI files (.mid, .midi, .kar) in empty"),
+        (["in/bad.mid"], 1, "no usable song: in/bad.mid: not a MIDI file"),
+        (["in", "--low", "60", "--high", "50"], 2, "--low 60 is above --high 50"),
+        (["in", "--range", "note", "--low", "50"], 2, "leave out --low and --high"),
+        (["in", "--split", "80/20"], 2, "three shares"),
+        (["in", "--split", "a/b/c"], 2, "three shares"),
+        (["in", "--split", "0/0/0"], 2, "three shares"),
+        (["in", "--split", "nan/1/1"], 2, "three shares"),
+        (["in", "--step", "0"], 2, "0.001<=x<=10"),
+        (["in", "--articulation", "slur"], 2, "'slur' is not one of"),
+    ])
+    def test_what_cannot_be_done(self, folder, capsys, arguments, code, words):
+        (folder.parent / "empty").mkdir()
+        got, out, err = run(capsys, *arguments)
+        assert (got, out) == (code, "") and words in err and "Traceback" not in err
+        assert not Path("output").exists()
+
+    def test_settings_reach_the_corpus(self, folder, capsys):
+        out = run(capsys, "in", "-q", "--range", "note", "--grid", "seconds", "--step", "0.5", "--articulation", "onset",
+                  "--outside", "drop", "--steps-per-beat", "8")[1]
+        assert Corpus.load(out.strip()).grid == Grid("seconds", 8, 0.5, 48, 83, "onset", "drop")
+        out = run(capsys, "in", "-q", "--low", "30", "--max-bytes", "150")[1]
+        assert Corpus.load(out.strip()).grid == Grid(low=30)
+        assert any("too large" in e["reason"] for e in Corpus.load(out.strip()).manifest)
+
+    @pytest.mark.parametrize("arguments, stdin", [(["-"], b"in/00.mid\r\nno\x1b.mid\n\n"), (["-0"], b"in/00.mid\0no\x1b.mid"),
+                                                  (["-", "-0"], b"in/00.mid\0no\x1b.mid\0")])
+    def test_a_list_on_stdin(self, folder, capsys, monkeypatch, arguments, stdin):
+        with open("list", "wb+") as f:
+            f.write(stdin)
+            f.seek(0)
+            monkeypatch.setattr(sys, "stdin", type("Stdin", (), {"buffer": f}))
+            code, out, err = run(capsys, *arguments)
+        assert code == 0 and "no such file" in err and "\x1b" not in err
+        assert [e["input"] for e in Corpus.load(out.strip()).manifest] == ["in/00.mid", "no\\x1b.mid"]
+
+
+def test_help_names_every_option(capsys):
+    code, out, _ = run(capsys, "--help")
+    assert code == 0
+    for words in ["--null", "--output", "--grid", "--steps-per-beat", "--step", "--articulation", "--low", "--high",
+                  "--range", "--outside", "--split", "--time-limit", "--memory-limit", "--max-bytes", "--workers",
+                  "--strict", "--json", "--quiet"]:
+        assert words in out
+
+
+def test_help_loads_nothing_heavy():
+    code = ("import sys; from midigen.cli import main; main(['prepare', '--help']);"
+            "sys.exit(', '.join({'numpy', 'rich', 'pebble', 'pretty_midi', 'scipy', 'safetensors'} & set(sys.modules)) or 0)")
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_starter_songs(tmp_path):
+    result = subprocess.run([sys.executable, "-m", "midigen", "prepare", SONGS], cwd=tmp_path, capture_output=True,
+                            text=True, timeout=120, check=True)
+    corpus = Corpus.load(tmp_path / result.stdout.strip())
+    assert len(corpus.songs) == 32
+    assert all(corpus.rolls(split) for split in ("train", "valid", "test"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C goes to a group of processes in another way there")
+def test_ctrl_c_leaves_nothing(folder):
+    long = midi(b"".join(note(40 + i % 40) for i in range(6000)))
+    for i in range(300):  # enough work for some seconds
+        (folder / f"long{i}.mid").write_bytes(long)
+    process = subprocess.Popen([sys.executable, "-m", "midigen", "prepare", "in"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, start_new_session=True)
+    time.sleep(2)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err.strip()) == (130, "", "midigen: stopped")
+    assert os.listdir(".") == ["in"]
