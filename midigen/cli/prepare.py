@@ -48,7 +48,7 @@ def _parse_split(ctx, param, text):
               help="Skip a file that takes longer to read.")
 @click.option("--memory-limit", type=click.IntRange(32), default=256, show_default=True, metavar="MB",
               help="Skip a file that takes more memory to read (on Linux).")
-@click.option("--max-bytes", type=click.IntRange(1), default=1_000_000, show_default=True,
+@click.option("--max-bytes", type=click.IntRange(1), default=500_000, show_default=True,
               help="Skip a MIDI file larger than this.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes that read.  [default: one a core]")
 @click.option("--strict", is_flag=True, help="Exit with 3 if any input was skipped (the corpus is made all the same).")

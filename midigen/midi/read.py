@@ -14,7 +14,7 @@ from midigen.midi.guard import MEGABYTES, SECONDS, guarded
 from midigen.midi.inputs import printable
 from midigen.midi.notes import NoteTable
 
-MAX_BYTES = 1_000_000  # a Python parser takes about 2 s and 200 MB for this; a long symphony is half of it
+MAX_BYTES = 500_000  # the parser takes 1.2 s and 100 MB for the worst of this size; a whole concerto movement is 110,000
 MAX_HOURS = 12
 MAX_TICKS = 9_999_999  # pretty_midi's own limit: it keeps a table of every tick
 # A number of a MIDI file has 4 bytes at most; mido reads a longer one in quadratic time.
@@ -48,7 +48,7 @@ def read_reason(path, max_bytes=MAX_BYTES):
             raise MidigenError("not a file" if os.path.exists(path) else "no such file")
         size = os.path.getsize(path)
         if size > max_bytes:
-            raise MidigenError(f"too large ({size:,} bytes; at most {max_bytes:,} are read)")
+            raise MidigenError(f"too large ({size:,} bytes; --max-bytes allows {max_bytes:,})")
         data = Path(path).read_bytes()
     except OSError as e:
         raise MidigenError(f"cannot be read ({e.strerror or e})") from None

@@ -4,8 +4,8 @@ Every random number comes from (seed, what it is for, epoch, place), every song'
 of its own, and buffers are added in a fixed order: a run is the same on any number of threads, stopped or not.
 """
 
+import math
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -140,6 +140,7 @@ class Trainer:
         batches = [order[i:i + size] for i in range(0, count, size)]
         return [batches[i] for i in rng.permutation(len(batches))]
 
+    @np.errstate(all="ignore")  # what is not finite is found below, and named
     def _batch(self, songs):
         """Train on one batch; returns a RolledBack event where values were not finite, else None."""
         settings, state = self.settings, self.state
@@ -270,7 +271,7 @@ class Trainer:
         sample = generate(model, seed=self.settings.seed, **SAMPLE)
         notes = float(sample[:, :, :model.grid.pitches].sum(axis=2).mean())
         return Validated(state.epoch, self.optimizer.steps, state.frames, loss, validation,
-                         state.best is None or validation < state.best, notes,
+                         math.isfinite(validation) and (state.best is None or validation < state.best), notes,
                          self.settings.learning_rate * state.rate_scale)
 
     def _judge(self, event):

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+from midigen.kernels.cpu import rbm
+from tests import reference
+
+N, V, H = 9, 6, 5
+TOLERANCE = {np.float64: 1e-12, np.float32: 3e-6}
+
+
+def problem(dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    w = rng.normal(0, 0.8, (H, V)).astype(dtype)
+    a, b = rng.normal(size=(N, V)).astype(dtype), rng.normal(size=(N, H)).astype(dtype)
+    v, sample = ((rng.random((N, V)) < 0.5).astype(dtype) for _ in range(2))
+    return w, a, b, v, sample
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_free_energy(dtype):
+    w, a, b, v, _ = problem(dtype)
+    out = np.empty(N)
+    rbm.free_energy(v, w, a, b, out)
+    expected = [reference.free_energy(*(x.astype(np.float64) for x in (v[n], w, a[n], b[n]))) for n in range(N)]
+    assert np.allclose(out, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_pseudo_log_likelihood(dtype):
+    w, a, b, v, _ = problem(dtype)
+    out = np.empty(N)
+    rbm.pseudo_log_likelihood(v, w, a, b, out)
+    expected = [reference.pseudo_log_likelihood(*(x.astype(np.float64) for x in (v[n], w, a[n], b[n])))
+                for n in range(N)]
+    assert np.allclose(out, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+def test_pseudo_log_likelihood_survives_many_and_large_weights():
+    rng = np.random.default_rng(0)
+    w, v = rng.normal(0, 6, (70, V)), np.ones((1, V))
+    a, b = rng.normal(size=(1, V)), rng.normal(size=(1, 70))
+    out = np.empty(1)
+    rbm.pseudo_log_likelihood(v, w, a, b, out)
+    assert np.isclose(out[0], reference.pseudo_log_likelihood(v[0], w, a[0], b[0]), rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_contrast_is_the_difference_of_two_gradients(dtype):
+    w, a, b, v, sample = problem(dtype)
+    weight = np.linspace(-1, 2, N).astype(dtype)
+    out_a, out_b, gradient = np.empty_like(a), np.empty_like(b), np.ones_like(w)
+    rbm.contrast(v, sample, w, b, weight, out_a, out_b, gradient)
+    total = np.ones((H, V))
+    for n in range(N):
+        data = reference.free_energy_gradients(v[n], w, a[n], b[n])
+        model = reference.free_energy_gradients(sample[n], w, a[n], b[n])
+        assert np.allclose(out_a[n], weight[n] * (data[0] - model[0]), atol=TOLERANCE[dtype])
+        assert np.allclose(out_b[n], weight[n] * (data[1] - model[1]), atol=TOLERANCE[dtype])
+        total += weight[n] * (data[2] - model[2])
+    assert np.allclose(gradient, total, atol=10 * TOLERANCE[dtype])
+
+
+def test_the_reference_gradients_match_finite_differences():
+    w, a, b, v, _ = problem(np.float64)
+    flat = np.concatenate([a[0], b[0], w.ravel()])
+
+    def loss(x):
+        return reference.negative_log_likelihood(v[0], x[V + H:].reshape(H, V), x[:V], x[V:V + H])
+
+    got = np.concatenate([g.ravel() for g in reference.negative_log_likelihood_gradients(v[0], w, a[0], b[0])])
+    assert np.abs(got - reference.central_differences(loss, flat)).max() < 1e-7
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("beta", [1.0, 0.5])
+def test_gibbs_chains_reach_the_model(dtype, beta):
+    """Chains from one state, after 40 sweeps, against the exact distribution at that inverse temperature."""
+    w, a, b, _, _ = problem(dtype)
+    count = 20_000
+    out = np.empty((count, V), dtype)
+    rbm.gibbs_chain(np.zeros((count, V), dtype), w, np.repeat(a[:1], count, 0), np.repeat(b[:1], count, 0), 40, beta,
+                    np.uint64(11), 0, 0, out)
+    states = reference.all_states(V)
+    log_p = np.array([-reference.free_energy(s, *(beta * x.astype(np.float64) for x in (w, a[0], b[0])))
+                      for s in states])
+    p = np.exp(log_p - np.logaddexp.reduce(log_p))
+    index = (out @ (2 ** np.arange(V)[::-1])).astype(int)
+    share = np.bincount(index, minlength=2**V) / count
+    assert 0.5 * np.abs(share - p).sum() < 0.04  # total variation; about 0.02 is the noise of 20,000 draws
+
+
+def test_draws_depend_on_place_not_on_company():
+    """A row alone, a row in the middle of many, and a chain run in two parts give the same states."""
+    w, a, b, v, _ = problem(np.float32)
+    many, one = np.empty_like(v), np.empty_like(v[3:4])
+    rbm.gibbs_chain(v, w, a, b, 6, 1.0, np.uint64(5), 0, 100, many)
+    rbm.gibbs_chain(v[3:4], w, a[3:4], b[3:4], 6, 1.0, np.uint64(5), 0, 103, one)
+    assert np.array_equal(many[3], one[0])
+    half, whole = np.empty_like(v), np.empty_like(v)
+    rbm.gibbs_chain(v, w, a, b, 2, 1.0, np.uint64(5), 0, 100, half)
+    rbm.gibbs_chain(half, w, a, b, 4, 1.0, np.uint64(5), 2, 100, whole)
+    assert np.array_equal(whole, many)
+    rbm.gibbs_chain(v, w, a, b, 6, 1.0, np.uint64(6), 0, 100, half)
+    assert not np.array_equal(half, many)

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from midigen.config import Grid, ModelConfig
+from midigen.errors import MidigenError
+from midigen.model.rnn_rbm import RnnRbm
+
+GRID = Grid(low=60, high=65)
+
+
+def small_model(hidden=(7,), dtype="float32"):
+    config = ModelConfig(visible=6, rbm_hidden=5, recurrent=4, hidden=hidden, dtype=dtype)
+    return RnnRbm.initial(config, GRID, np.array([0.5, 0.1, 0.01, 0.2, 0.0, 1.0]), seed=3, about={"bpm": 90.0})
+
+
+def test_a_new_model_has_the_log_odds_of_the_notes_as_its_biases():
+    model = small_model()
+    a, _ = model.run(np.zeros((1, 6), np.uint8))
+    p = 1 / (1 + np.exp(-a[0]))
+    assert np.allclose(p[:4], [0.5, 0.1, 0.01, 0.2], atol=0.02)
+    assert p[4] > 0 and p[5] < 1  # never quite impossible, never quite certain
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("hidden", [(), (7,), (6, 9)])
+def test_save_and_load(tmp_path, hidden, dtype):
+    model = small_model(hidden, dtype)
+    model.save(tmp_path / "model.safetensors")
+    for path in (tmp_path, tmp_path / "model.safetensors"):
+        again = RnnRbm.load(path)
+        assert np.array_equal(again.theta, model.theta) and again.theta.dtype == dtype
+        assert (again.config, again.grid, again.about) == (model.config, model.grid, model.about)
+        assert again.digest == model.digest
+
+
+def test_damaged_and_foreign_files_are_refused_in_one_line(tmp_path):
+    path = tmp_path / "model.safetensors"
+    small_model().save(path)
+    data = path.read_bytes()
+    for bad in (data[:-10], data[:40], b"", b"MThd", data[:-1] + bytes([data[-1] ^ 1])):
+        path.write_bytes(bad)
+        with pytest.raises(MidigenError) as caught:
+            RnnRbm.load(path)
+        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises(MidigenError, match="holds no model.safetensors"):
+        RnnRbm.load((tmp_path / "empty").mkdir() or tmp_path / "empty")
+
+
+def test_each_frame_is_given_the_frames_before_it_only():
+    model = small_model()
+    model.theta[:] = np.random.default_rng(0).normal(0, 0.5, model.theta.size)
+    roll = (np.random.default_rng(1).random((8, 6)) < 0.4).astype(np.uint8)
+    changed = roll.copy()
+    changed[5] = 1 - changed[5]
+    a, b = model.run(roll)
+    a2, b2 = model.run(changed)
+    assert np.array_equal(a[:6], a2[:6]) and np.array_equal(b[:6], b2[:6])
+    assert not np.array_equal(a[6:], a2[6:])
+
+
+def test_exact_log_likelihood_sums_to_one():
+    model = small_model(dtype="float64")
+    model.theta[:] = np.random.default_rng(0).normal(0, 0.5, model.theta.size)
+    states = ((np.arange(64)[:, None] >> np.arange(6)) & 1).astype(np.uint8)
+    total = np.logaddexp.reduce([model.exact_log_likelihood(state[None])[0] for state in states])
+    assert abs(total) < 1e-10
+
+
+def test_a_wrong_theta_is_refused():
+    with pytest.raises(ValueError, match=r"theta must have shape"):
+        RnnRbm(ModelConfig(visible=6), GRID, np.zeros(3))

@@ -1,0 +1,142 @@
+"""docs/mathematics.md in slow NumPy, equation by equation: what the kernels are held to.
+
+Everything is float64, one frame at a time, and shares no code with midigen.  A network is a list of (W, b) and a list of
+activation names a layer; its output is u = [r; y].
+"""
+
+import itertools
+
+import numpy as np
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def softplus(x):
+    return np.logaddexp(0, x)
+
+
+PHI = {"linear": lambda s: s, "tanh": np.tanh, "sigmoid": sigmoid, "softplus": softplus,
+       "leaky": lambda s: np.where(s > 0, s, 0.01 * s)}
+SLOPE = {"linear": np.ones_like, "tanh": lambda s: 1 - np.tanh(s) ** 2, "sigmoid": lambda s: sigmoid(s) * sigmoid(-s),
+         "softplus": sigmoid, "leaky": lambda s: np.where(s > 0, 1.0, 0.01)}
+
+
+def apply(functions, names, s):
+    """phi or phi' with a name for each unit."""
+    return np.array([functions[name](s_i) for name, s_i in zip(names, s, strict=True)])
+
+
+def forward(layers, names, x):
+    """Eq. (1): the inputs x^(0)..x^(L-1) of every layer, the local fields s^(1)..s^(L), and y."""
+    inputs, fields = [], []
+    for (w, b), layer_names in zip(layers, names, strict=True):
+        inputs.append(x)
+        fields.append(w @ x + b)
+        x = apply(PHI, layer_names, fields[-1])
+    return inputs, fields, x
+
+
+def local_gradients(layers, names, fields):
+    """Eq. (2)-(3): D^(1)..D^(L)."""
+    d = np.diag(apply(SLOPE, names[-1], fields[-1]))
+    result = [d]
+    for k in range(len(layers) - 1, 0, -1):
+        d = d @ layers[k][0] @ np.diag(apply(SLOPE, names[k - 1], fields[k - 1]))
+        result.insert(0, d)
+    return result
+
+
+def weight_jacobian(layers, names, x):
+    """Eq. (4): dy/dw (n_L, P), the columns in the order of the flat parameters ([W | b] row by row)."""
+    inputs, fields, _ = forward(layers, names, x)
+    blocks = []
+    for d, below in zip(local_gradients(layers, names, fields), inputs, strict=True):
+        one = np.append(below, 1.0)
+        blocks += [np.outer(d[:, j], one) for j in range(d.shape[1])]
+    return np.concatenate(blocks, axis=1)
+
+
+def input_jacobian(layers, names, x):
+    """Eq. (5): dy/dx."""
+    _, fields, _ = forward(layers, names, x)
+    return local_gradients(layers, names, fields)[0] @ layers[0][0]
+
+
+def rtrl(layers, names, recurrent, xs, loss_gradient):
+    """Eq. (8)-(10) as they stand: u (T, n_L) and dE/dw (P,) with the whole du/dw carried; loss_gradient(t, u) = de/du."""
+    r = np.zeros(recurrent)
+    influence = np.zeros((recurrent, sum(w.size + b.size for w, b in layers)))
+    us, gradient = [], 0
+    for t, x in enumerate(xs):
+        joined = np.concatenate([x, r])
+        by_r = input_jacobian(layers, names, joined)[:, len(x):]
+        du_dw = weight_jacobian(layers, names, joined) + by_r @ influence
+        u = forward(layers, names, joined)[2]
+        gradient = gradient + loss_gradient(t, u) @ du_dw
+        influence, r = du_dw[:recurrent], u[:recurrent]
+        us.append(u)
+    return np.array(us), gradient
+
+
+def free_energy(v, w, a, b):
+    """Eq. (16) for one frame."""
+    return -a @ v - softplus(w @ v + b).sum()
+
+
+def free_energy_gradients(v, w, a, b):
+    """Eq. (17): dF/da, dF/db, dF/dW for one frame."""
+    p = sigmoid(w @ v + b)
+    return -v, -p, -np.outer(p, v)
+
+
+def all_states(n):
+    return np.array(list(itertools.product([0.0, 1.0], repeat=n)))
+
+
+def log_partition(w, a, b):
+    """log of the sum over all visible states of exp(-F)."""
+    return np.logaddexp.reduce([-free_energy(v, w, a, b) for v in all_states(len(a))])
+
+
+def negative_log_likelihood(v, w, a, b):
+    """-log p(v) of one frame."""
+    return free_energy(v, w, a, b) + log_partition(w, a, b)
+
+
+def negative_log_likelihood_gradients(v, w, a, b):
+    """Eq. (15), the expectation summed over all visible states."""
+    log_z = log_partition(w, a, b)
+    result = [np.array(g) for g in free_energy_gradients(v, w, a, b)]
+    for state in all_states(len(a)):
+        p = np.exp(-free_energy(state, w, a, b) - log_z)
+        for total, g in zip(result, free_energy_gradients(state, w, a, b), strict=True):
+            total -= p * g
+    return result
+
+
+def pseudo_log_likelihood(v, w, a, b):
+    """sum_i log p(v_i | the others), each from two free energies."""
+    total = 0.0
+    for i in range(len(v)):
+        flipped = v.copy()
+        flipped[i] = 1 - v[i]
+        total -= np.logaddexp(0, free_energy(v, w, a, b) - free_energy(flipped, w, a, b))
+    return total
+
+
+def philox(counters, keys):
+    """Philox4x32-10 in Python integers (Salmon et al. 2011)."""
+    c, k = list(counters), list(keys)
+    for i in range(10):
+        if i:
+            k = [(k[0] + 0x9E3779B9) & 0xFFFFFFFF, (k[1] + 0xBB67AE85) & 0xFFFFFFFF]
+        p0, p1 = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(p1 >> 32) ^ c[1] ^ k[0], p1 & 0xFFFFFFFF, (p0 >> 32) ^ c[3] ^ k[1], p0 & 0xFFFFFFFF]
+    return c
+
+
+def central_differences(f, x, step=1e-6):
+    """Gradient of a scalar function at x (n,), in float64."""
+    return np.array([(f(x + step * e) - f(x - step * e)) / (2 * step) for e in np.eye(len(x))])

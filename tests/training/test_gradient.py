@@ -1,0 +1,125 @@
+"""The gradient of a whole song, as training computes it, against finite differences of the exact log-likelihood."""
+
+import numpy as np
+import pytest
+
+from midigen.config import Grid, ModelConfig, TrainConfig
+from midigen.model.rnn_rbm import RnnRbm
+from midigen.randomness import derive_key
+from midigen.training.gradient import Carry, Stream, corrupt
+from midigen.training.negative import push_weights, random_song
+from tests import reference
+
+V, T = 5, 23
+
+
+def lively_model(hidden=(6,), dtype="float64"):
+    config = ModelConfig(visible=V, rbm_hidden=4, recurrent=3, hidden=hidden, dtype=dtype)
+    model = RnnRbm.initial(config, Grid(low=60, high=64), np.full(V, 0.4))
+    model.theta[:] = np.random.default_rng(0).normal(0, 0.6, model.theta.size)
+    return model
+
+
+def song(frames=T, seed=1):
+    return (np.random.default_rng(seed).random((frames, V)) < 0.4).astype(np.uint8)
+
+
+def settings(**changes):
+    return TrainConfig(**{"sampler": "exact", "dropout": 0.0, "negative": "off", **changes})
+
+
+def song_gradient(model, roll, config, carry=None, negative=False):
+    gradient = np.zeros_like(model.theta)
+    stream = Stream(roll, carry or Carry.start(model), derive_key(0, "test"), config, negative=negative)
+    while not stream.done:
+        stream.step(model, gradient)
+    return gradient, stream.carry
+
+
+def exact_loss(model, rolls, concatenate=False):
+    rolls = [np.concatenate(rolls)] if concatenate else rolls
+    return lambda theta: -sum(RnnRbm(model.config, model.grid, theta).exact_log_likelihood(r).sum() for r in rolls)
+
+
+@pytest.mark.parametrize("hidden", [(), (6,)])
+@pytest.mark.parametrize("block", [1, 7, T])
+def test_a_song_matches_finite_differences_of_its_exact_log_likelihood(hidden, block):
+    model = lively_model(hidden)
+    gradient, _ = song_gradient(model, song(), settings(block=block))
+    numeric = reference.central_differences(exact_loss(model, [song()]), model.theta)
+    assert np.abs(gradient - numeric).max() / np.abs(numeric).max() < 1e-7
+
+
+@pytest.mark.parametrize("block", [7, T])
+def test_songs_as_one_series(block):
+    """With `concatenate` the gradient of the second song reaches back into the first."""
+    model, config = lively_model(), settings(block=block, concatenate=True)
+    first, carry = song_gradient(model, song(), config)
+    second, _ = song_gradient(model, song(seed=2), config, carry)
+    numeric = reference.central_differences(exact_loss(model, [song(), song(seed=2)], concatenate=True), model.theta)
+    assert np.abs(first + second - numeric).max() / np.abs(numeric).max() < 1e-7
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-10), ("float32", 1e-4)])
+def test_block_lengths_agree_with_sampling_too(dtype, tolerance):
+    """The chains of a frame do not depend on the block it falls in."""
+    model = lively_model(dtype=dtype)
+    whole, _ = song_gradient(model, song(), settings(block=T, sampler="cd", dropout=0.3, noise=0.1))
+    for block in (1, 7):
+        got, _ = song_gradient(model, song(), settings(block=block, sampler="cd", dropout=0.3, noise=0.1))
+        assert np.abs(got - whole).max() / np.abs(whole).max() < tolerance
+
+
+def test_sampled_gradients_average_to_the_exact_one():
+    """Persistent chains, many times over at fixed weights, give the exact gradient."""
+    model, config = lively_model(), settings(sampler="persistent", gibbs_steps=5)
+    exact, _ = song_gradient(model, song(), settings())
+    particles, total, rounds = song(), 0, 4000
+    for i in range(rounds):
+        gradient = np.zeros_like(model.theta)
+        Stream(song(), Carry.start(model), derive_key(0, i), config, particles).step(model, gradient)
+        total = total + gradient
+    assert np.abs(total / rounds - exact).max() / np.abs(exact).max() < 0.05
+
+
+def test_particles_move_on_in_place():
+    model, particles = lively_model(), song()
+    before = particles.copy()
+    stream = Stream(song(), Carry.start(model), derive_key(0, 1), settings(sampler="persistent"), particles)
+    stream.step(model, np.zeros_like(model.theta))
+    assert not np.array_equal(before, particles) and set(np.unique(particles)) <= {0, 1}
+
+
+@pytest.mark.parametrize("kind", ["literal", "bounded"])
+def test_random_songs_are_weighted_as_the_equations_say(kind):
+    model = lively_model()
+    noise, sample = song().astype(float), song(seed=3).astype(float)
+    a, b = model.run(song())
+    config = settings(negative=kind, negative_weight=0.3, negative_margin=1.5)
+    weights = push_weights(config, noise, sample, model.w, a, b)
+    for t in range(T):
+        gap = reference.free_energy(noise[t], model.w, a[t], b[t]) - reference.free_energy(sample[t], model.w, a[t], b[t])
+        s = reference.sigmoid(1.5 - gap) if kind == "bounded" else 1.0
+        assert np.isclose(weights[t], -0.3 * s)
+
+
+def test_a_random_song_is_pushed_away():
+    """One step down its gradient makes the noise less likely; the same step as data would make it likelier."""
+    model, noise = lively_model(), random_song(np.random.default_rng(0), 200, V, 0.8)
+    assert abs(noise.mean() - 0.8) < 0.05
+    before = model.exact_log_likelihood(noise).mean()
+    pushed, _ = song_gradient(model, noise, settings(sampler="cd", negative="literal", negative_weight=1.0, gibbs_steps=20),
+                              negative=True)
+    model.theta -= 1e-3 * pushed / np.abs(pushed).max()
+    assert model.exact_log_likelihood(noise).mean() < before
+
+
+def test_dropout_and_noise_touch_the_fed_back_notes_only_as_asked():
+    x = np.ones((2000, V))
+    dropped = corrupt(x, settings(dropout=0.25), np.uint64(1))
+    assert set(np.unique(dropped)) == {0, 1 / 0.75}
+    assert abs((dropped == 0).mean() - 0.25) < 0.02 and abs(dropped.mean() - 1) < 0.03
+    flipped = corrupt(x, settings(noise=0.1), np.uint64(1))
+    assert abs((flipped == 0).mean() - 0.1) < 0.02
+    assert (x == 1).all()
+    assert corrupt(x, settings(), np.uint64(1)) is x
