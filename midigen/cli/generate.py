@@ -90,7 +90,7 @@ def command(model, count, length, primer, keep_primer, temperature, gibbs_steps,
     with progress(count * frames, quiet) as advance:
         rolls = generate(model, frames, count=count, primer=opening, temperature=temperature,
                          gibbs_steps=gibbs_steps, seed=seed, progress=advance)
-    settings = (f"model {model.digest}; {frames} frames; temperature {temperature:g}; gibbs-steps {gibbs_steps}; "
+    settings = (f"model {model.digest}; {frames} frames; temperature {temperature}; gibbs-steps {gibbs_steps}; "
                 f"primer {0 if opening is None else len(opening)} frames")
     for number, roll in enumerate(rolls, start=1):
         song = roll if opening is None or not keep_primer else np.concatenate([opening, roll])
