@@ -1,10 +1,14 @@
 """midigen.corpus: the file, its digest and its statistics."""
 
 import dataclasses
+import hashlib
 import itertools
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 from midigen import files
 from midigen.config import Grid
@@ -104,3 +108,28 @@ def test_another_version(tmp_path):
     files.save(tmp_path / "c", "corpus", 2, {}, {})
     with pytest.raises(MidigenError, match="format 2, this one reads 1.*midigen prepare"):
         Corpus.load(tmp_path / "c")
+
+
+def test_the_reader_in_the_docs(tmp_path, monkeypatch):
+    """docs/file-formats.md shows how to read a corpus without midigen."""
+    page = (Path(__file__).parents[1] / "docs" / "file-formats.md").read_text(encoding="utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    corpus = Corpus(GRID, make_songs()[1:])
+    corpus.save(tmp_path / "my.corpus")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(code, names)  # noqa: S102
+    np.testing.assert_array_equal(names["first"], corpus.songs[0].roll)
+    assert names["header"]["format"] == "midigen-corpus"
+
+
+def test_the_checksum_is_as_documented(tmp_path):
+    corpus = Corpus(GRID, make_songs())
+    corpus.save(tmp_path / "c")
+    with safe_open(tmp_path / "c", framework="numpy") as f:
+        document = json.loads(f.metadata()["midigen"])
+        rolls, offsets = f.get_tensor("rolls"), f.get_tensor("offsets")
+    stored = document.pop("sha256")
+    data = json.dumps(document, sort_keys=True).encode()
+    data += b"\noffsets <i8 (5,)\n" + offsets.tobytes() + b"\nrolls |u1 (18, 2)\n" + rolls.tobytes()
+    assert hashlib.sha256(data).hexdigest() == stored
