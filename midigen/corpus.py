@@ -58,8 +58,9 @@ class Corpus:
     def statistics(self):
         """Figures over all splits, as a dict.
 
-        songs, frames: counts.  notes_per_frame: mean number of pitches that sound.  empty_share: share of silent frames.
-        longest_hold: most frames in a row, in any song, that are alike.  bpm: median.  metre: the most common.
+        songs, frames: counts.  notes_per_frame: mean number of pitches that sound.  empty_share: share of frames that
+        are silent.  longest_hold: most frames in a row, in any song, that are alike.  bpm: median.
+        metre: the most common.
         """
         pitches = self.grid.pitches
         frames = sum(len(song.roll) for song in self.songs)

@@ -45,10 +45,10 @@ def prepare(inputs, settings, on_file=lambda entry: None):
         else:
             found, facts = outcome
             entry.update(facts)
-            if not is_benchmark(path) and found[0].digest in seen:
-                entry.update(verdict="duplicate", reason=f"same music as {seen[found[0].digest]}")
+            if facts["digest"] in seen:
+                entry.update(verdict="duplicate", reason=f"same music as {seen[facts['digest']]}")
             else:
-                seen.setdefault(found[0].digest, entry["input"])
+                seen[facts["digest"]] = entry["input"]
                 songs += [song if song.split else replace(song, split=split_of(song.digest, settings.split))
                           for song in found]
         manifest.append(entry)
@@ -58,7 +58,7 @@ def prepare(inputs, settings, on_file=lambda entry: None):
     songs, warnings = _check_splits(songs, settings.split)
     splits = {song.digest: song.split for song in songs}
     for entry in manifest:
-        if entry["verdict"] == "kept" and "digest" in entry:
+        if entry["verdict"] == "kept" and entry["digest"] in splits:  # a benchmark file has songs of all splits
             entry["split"] = splits[entry["digest"]]
     return Corpus(settings.grid, songs, manifest), warnings + _check_grid(manifest)
 
@@ -86,7 +86,8 @@ def summarise(corpus, warnings=()):
         "notes_per_frame": round(statistics["notes_per_frame"], 3), "splits": splits,
         "inputs": len(corpus.manifest), "kept": verdicts["kept"], "duplicates": verdicts["duplicate"],
         "skipped": dict(skipped.most_common()),
-        **{key: sum(entry.get(key, 0) for entry in kept) for key in ("notes", "drums", "transposed", "dropped", "merged")},
+        **{key: sum(entry.get(key, 0) for entry in kept)
+           for key in ("notes", "drums", "transposed", "dropped", "merged")},
         "remarks": sum(bool(entry.get("warnings")) for entry in kept), "warnings": list(warnings),
     }
 
@@ -109,7 +110,8 @@ def read_songs(path, grid, max_bytes):
         rolls = benchmark.read_benchmark(path)
         songs = [Song(benchmark.song_name(path, split, index), split, benchmark.roll_digest(roll), 120.0, (4, 4), roll)
                  for split, index, roll in rolls]
-        return songs, {"songs": len(songs), "frames": sum(len(song.roll) for song in songs)}
+        return songs, {"digest": benchmark.file_digest(rolls), "songs": len(songs),
+                       "frames": sum(len(song.roll) for song in songs)}
     table = read_reason(path, max_bytes)
     roll, counts = notes_to_roll(table, grid)
     song = Song(table.name, "", table.digest(grid.unit), table.bpm, table.metre, roll)
@@ -133,9 +135,9 @@ def _check_splits(songs, shares):
     counts = Counter(song.split for song in songs)
     if shares[0] and not counts["train"]:
         return [replace(song, split="train") for song in songs], [
-            f"no song fell to train, so all {len(songs)} go there; with more songs the splits fill up"]
+            f"no song fell to train (of {len(songs)}), so all go there; with more songs the splits fill up"]
     if shares[1] and not counts["valid"]:
-        return songs, [(f"none of the {len(songs)} songs fell to valid: training cannot tell learning from memorising; "
+        return songs, [(f"no song fell to valid (of {len(songs)}): training cannot tell learning from memorising; "
                         "add songs or give it a larger share with --split")]
     return songs, []
 
@@ -145,8 +147,8 @@ def _check_grid(manifest):
     if not off:
         return []
     worst = max(off, key=lambda entry: entry["off_grid"])
-    return [(f"{len(off)} of the songs have over {OFF_GRID:.0%} of their onsets off the beat grid "
-             f"({worst['input']}: {worst['off_grid']:.0%}): triplets fit --steps-per-beat 12, "
+    return [(f"songs with over {OFF_GRID:.0%} of their onsets off the beat grid: {len(off)} "
+             f"(the most in {worst['input']}, {worst['off_grid']:.0%}): triplets fit --steps-per-beat 12, "
              "free performances --grid seconds")]
 
 

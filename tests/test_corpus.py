@@ -25,7 +25,8 @@ def make_song(name="a", split="train", digest="0" * 64, roll=None, **other):
 
 def make_songs():
     rng = np.random.default_rng(1)
-    return [make_song(f"s{i}", split, f"{i:064x}", rng.integers(0, 2, (3 * i, GRID.channels)), bpm=90.5 + i, metre=(3, 4))
+    return [make_song(f"s{i}", split, f"{i:064x}", rng.integers(0, 2, (3 * i, GRID.channels)), bpm=90.5 + i,
+                      metre=(3, 4))
             for i, split in enumerate(["train", "valid", "train", "test"])]
 
 
@@ -73,7 +74,8 @@ def test_statistics():
     a = np.zeros((6, GRID.channels))
     a[0:4, [0, 4]] = 1  # four equal frames of two notes, two of silence
     b = np.eye(4, GRID.channels)
-    stats = Corpus(GRID, [make_song(roll=a, bpm=100.0, metre=(3, 4)), make_song("b", "valid", "1" * 64, b, bpm=60.0, metre=(3, 4)),
+    stats = Corpus(GRID, [make_song(roll=a, bpm=100.0, metre=(3, 4)),
+                          make_song("b", "valid", "1" * 64, b, bpm=60.0, metre=(3, 4)),
                           make_song("c", "test", "2" * 64, b[:2], bpm=80.0)]).statistics()
     assert stats == {"songs": 3, "frames": 12, "notes_per_frame": 14 / 12, "empty_share": 2 / 12, "longest_hold": 4,
                      "bpm": 80.0, "metre": (3, 4)}

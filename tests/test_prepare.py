@@ -96,7 +96,7 @@ class TestPreparation:
                       and prepare(items, Settings(split=(1, 0, 1)))[1])
         corpus, warnings = prepare(inputs, Settings(split=(1, 0, 1)))
         assert [s.split for s in corpus.songs] == ["train"] == [e["split"] for e in corpus.manifest]
-        assert "all 1 go there" in warnings[0]
+        assert "so all go there" in warnings[0]
         assert prepare(inputs, Settings(split=(0, 0, 1)))[0].songs[0].split == "test"
 
     def test_empty_valid_is_said(self, folder):
@@ -118,13 +118,16 @@ class TestPreparation:
     def test_benchmarks_keep_their_splits(self, folder):
         cells = np.empty((1, 2), object)
         cells[0, :] = [np.eye(4, 88), np.eye(4, 88)]
-        savemat(folder / "b.mat", {"traindata": cells, "validdata": cells[:, :1], "testdata": cells[:, 1:]})
+        for name in ("b.mat", "c.mat"):
+            savemat(folder / name, {"traindata": cells, "validdata": cells[:, :1], "testdata": cells[:, 1:]})
         corpus, _ = prepare_folder(folder)
         names = sorted((s.name, s.split) for s in corpus.songs if "#" in s.name)
         assert names == [("b.mat#test[0]", "test"), ("b.mat#train[0]", "train"), ("b.mat#train[1]", "train"),
                          ("b.mat#valid[0]", "valid")]
         entry = next(e for e in corpus.manifest if e["input"].endswith("b.mat"))
-        assert (entry["verdict"], entry["songs"], entry["frames"]) == ("kept", 4, 16)
+        assert (entry["verdict"], entry["songs"], entry["frames"]) == ("kept", 4, 16) and "split" not in entry
+        copy = next(e for e in corpus.manifest if e["input"].endswith("c.mat"))
+        assert (copy["verdict"], copy["reason"]) == ("duplicate", f"same music as {folder / 'b.mat'}")
         for grid in (Grid(articulation="onset"), Grid(low=48), Grid(unit="seconds")):
             with pytest.raises(MidigenError, match="b.mat holds rolls of pitches 21..108"):
                 prepare_folder(folder, grid=grid)
@@ -178,7 +181,8 @@ class TestCommand:
         assert run(capsys, "in/00.mid", "-o", "a/b.corpus", "-q")[0] == 0
         assert len(Corpus.load("a/b.corpus").songs) == 1
         code, out, err = run(capsys, "in", "-o", "in/00.mid")
-        assert (code, out) == (1, "") and err == "midigen: in/00.mid exists and is no corpus: name another file with -o\n"
+        assert (code, out) == (1, "")
+        assert err == "midigen: in/00.mid exists and is no corpus: name another file with -o\n"
         assert run(capsys, "in", "-o", "in")[0] == 1
 
     def test_strict(self, folder, capsys):
@@ -208,14 +212,15 @@ class TestCommand:
         assert not Path("output").exists()
 
     def test_settings_reach_the_corpus(self, folder, capsys):
-        out = run(capsys, "in", "-q", "--range", "note", "--grid", "seconds", "--step", "0.5", "--articulation", "onset",
-                  "--outside", "drop", "--steps-per-beat", "8")[1]
+        out = run(capsys, "in", "-q", "--range", "note", "--grid", "seconds", "--step", "0.5", "--articulation",
+                  "onset", "--outside", "drop", "--steps-per-beat", "8")[1]
         assert Corpus.load(out.strip()).grid == Grid("seconds", 8, 0.5, 48, 83, "onset", "drop")
         out = run(capsys, "in", "-q", "--low", "30", "--max-bytes", "150")[1]
         assert Corpus.load(out.strip()).grid == Grid(low=30)
         assert any("too large" in e["reason"] for e in Corpus.load(out.strip()).manifest)
 
-    @pytest.mark.parametrize("arguments, stdin", [(["-"], b"in/00.mid\r\nno\x1b.mid\n\n"), (["-0"], b"in/00.mid\0no\x1b.mid"),
+    @pytest.mark.parametrize("arguments, stdin", [(["-"], b"in/00.mid\r\nno\x1b.mid\n\n"),
+                                                  (["-0"], b"in/00.mid\0no\x1b.mid"),
                                                   (["-", "-0"], b"in/00.mid\0no\x1b.mid\0")])
     def test_a_list_on_stdin(self, folder, capsys, monkeypatch, arguments, stdin):
         with open("list", "wb+") as f:
@@ -238,7 +243,8 @@ def test_help_names_every_option(capsys):
 
 def test_help_loads_nothing_heavy():
     code = ("import sys; from midigen.cli import main; main(['prepare', '--help']);"
-            "sys.exit(', '.join({'numpy', 'rich', 'pebble', 'pretty_midi', 'scipy', 'safetensors'} & set(sys.modules)) or 0)")
+            "heavy = {'numpy', 'rich', 'pebble', 'pretty_midi', 'scipy', 'safetensors'};"
+            "sys.exit(', '.join(heavy & set(sys.modules)) or 0)")
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 

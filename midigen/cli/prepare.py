@@ -68,7 +68,6 @@ def command(inputs, null, output, as_json, quiet, strict, **options):
     The corpus holds a manifest: every input, its verdict and the reason.  Nothing that is wrong with an input ends the
     command.  Drums (channel 10) are left out, and of songs with the same notes one is kept.
     """
-    from midigen.midi.inputs import expand, printable
     from midigen.output.console import make_console, progress, warn
     from midigen.output.prepare import show_summary
     from midigen.preparation import prepare, summarise
@@ -76,7 +75,7 @@ def command(inputs, null, output, as_json, quiet, strict, **options):
     settings = _settings(**options)
     if output is not None:
         _check_replaceable(output)
-    files = _find_inputs(inputs, null, expand, printable)
+    files = _find_inputs(inputs, null)
     console = make_console(quiet or as_json)
     with progress(console, "reading", len(files)) as advance:
         corpus, warnings = prepare(files, settings, on_file=lambda entry: advance())
@@ -110,8 +109,10 @@ def _settings(unit, steps_per_beat, step, articulation, low, high, named_range, 
     return Settings(grid, split, time_limit, memory_limit, max_bytes, workers)
 
 
-def _find_inputs(inputs, null, expand, printable):
+def _find_inputs(inputs, null):
     """The files that the command line and the list on stdin name."""
+    from midigen.midi.inputs import expand, printable
+
     named = [name for name in inputs if name != "-"]
     from_stdin = null or len(named) < len(inputs)
     if not inputs and not from_stdin:

@@ -54,6 +54,12 @@ def roll_digest(roll):
     return hashlib.sha256(f"roll {roll.shape}".encode() + np.packbits(roll, axis=1).tobytes()).hexdigest()
 
 
+def file_digest(songs):
+    """Hex SHA-256 of all that `read_benchmark` found."""
+    parts = [f"{split} {index} {roll_digest(roll)}" for split, index, roll in songs]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
 def _load(path):
     from scipy.io import loadmat
 

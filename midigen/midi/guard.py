@@ -56,7 +56,7 @@ class _Run:
             try:
                 self._schedule(index)
                 return _outcome(self.waiting.popleft(), self.limits[0])
-            except RuntimeError:  # pebble's pool is broken, as a worker died between two calls: once more with a new one
+            except RuntimeError:  # a worker died between two calls, and pebble's pool with it: once more
                 self.stop()
         return Verdict("crashed its reader")
 
@@ -138,7 +138,7 @@ def _start_pool(workers, preload):
 
 
 def _start_server(context, preload):
-    """Start the process that workers are forked from: deaf to Ctrl-C, which is ours to handle, and with one BLAS thread."""
+    """Start the process that workers are forked from: deaf to Ctrl-C, which is ours, and with one BLAS thread."""
     from multiprocessing.forkserver import ensure_running
 
     context.set_forkserver_preload(preload)

@@ -14,7 +14,7 @@ from midigen.midi.guard import MEGABYTES, SECONDS, guarded
 from midigen.midi.inputs import printable
 from midigen.midi.notes import NoteTable
 
-MAX_BYTES = 500_000  # the parser takes 1.2 s and 100 MB for the worst of this size; a whole concerto movement is 110,000
+MAX_BYTES = 500_000  # the worst of this size take the parser 2 s and 75 MB; a concerto's movement is 110,000
 MAX_HOURS = 12
 MAX_TICKS = 9_999_999  # pretty_midi's own limit: it keeps a table of every tick
 # A number of a MIDI file has 4 bytes at most; mido reads a longer one in quadratic time.

@@ -12,9 +12,9 @@ NEAR = 0.05           # an onset further than this share of a frame from its fra
 
 @dataclass(frozen=True)
 class RollCounts:
-    """What became of a song's notes: how many went in, were moved by octaves, dropped, lay off the grid, or lost their onset.
+    """What became of a song's notes: how many there were, moved by octaves, dropped, with an onset off the grid.
 
-    merged counts onsets that the roll cannot show, as the pitch already sounds.
+    merged counts onsets that the roll cannot show, as the pitch sounds already.
     """
 
     notes: int
@@ -27,9 +27,9 @@ class RollCounts:
 def notes_to_roll(table, grid):
     """Rasterise a NoteTable: (roll, RollCounts), roll uint8 (T, V).
 
-    A note from tick s to tick e fills frames rint(s) to rint(e) - 1 of the grid, at least one.  Whole bars of silence at
-    the start are left out.  Raises MidigenError where the song is too long, has no note in range, or has notes out of
-    range and grid.outside is "refuse".
+    A note from tick s to tick e fills frames rint(s) to rint(e) - 1 of the grid, at least one.  Whole bars of silence
+    at the start are left out.  Raises MidigenError where the song is too long, has no note in range, or has
+    notes out of range and grid.outside is "refuse".
     """
     pitch, kept, transposed = _fit_pitches(table.notes[:, 2], grid)
     times = _frame_times(table, grid)[kept]
@@ -74,7 +74,8 @@ def _fit_pitches(pitch, grid):
     below, above = np.maximum(grid.low - pitch, 0), np.maximum(pitch - grid.high, 0)
     outside = (below > 0) | (above > 0)
     if grid.outside == "refuse" and outside.any():
-        raise MidigenError(f"notes out of range ({outside.sum():,} of {len(pitch):,} are outside {grid.low}..{grid.high})")
+        raise MidigenError(f"notes out of range ({outside.sum():,} of {len(pitch):,} are outside "
+                           f"{grid.low}..{grid.high})")
     if grid.outside == "octave":
         pitch = pitch + 12 * (-(-below // 12)) - 12 * (-(-above // 12))
     kept = (pitch >= grid.low) & (pitch <= grid.high)  # a range under an octave has no place for some

@@ -21,9 +21,9 @@ def warn(console, message):
 
 @contextlib.contextmanager
 def progress(console, what, total):
-    """A bar that goes when the block ends; yields advance(), to be called `total` times.  On a terminal only."""
+    """A bar that goes when the block ends; yields advance(steps=1), to reach `total` in all.  On a terminal only."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     hidden = console.quiet or not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as bars:
         task = bars.add_task(what, total=total)
-        yield lambda: bars.advance(task)
+        yield lambda steps=1: bars.advance(task, steps)

@@ -41,8 +41,8 @@ def outcomes(*items, **options):
 
 
 def test_results_errors_and_crashes():
-    got = outcomes(("return", 1), ("raise", MidigenError("why\x07")), ("exit", 3), ("raise", KeyError("k")), ("kill", 0),
-                   ("raise", MemoryError()), ("return", 2))
+    got = outcomes(("return", 1), ("raise", MidigenError("why\x07")), ("exit", 3), ("raise", KeyError("k")),
+                   ("kill", 0), ("raise", MemoryError()), ("return", 2))
     assert got[0] == 1 and got[6] == 2
     assert [verdict.reason.split(" (")[0] for verdict in got[1:6]] == [
         "why\\x07", "crashed its reader", "failed", "crashed its reader", "needs too much memory"]

@@ -107,7 +107,8 @@ def test_empty_roll_has_no_notes():
 
 @pytest.mark.parametrize("ticks, frame", [(0, 0), (59, 0), (61, 1), (120, 1), (179, 1), (181, 2)])
 def test_onsets_go_to_the_nearest_frame(ticks, frame):
-    roll, _ = notes_to_roll(make_table([(0, 1, 60), (ticks, ticks + 480, 61)], ticks_per_beat=480), Grid(low=60, high=61))
+    table = make_table([(0, 1, 60), (ticks, ticks + 480, 61)], ticks_per_beat=480)
+    roll, _ = notes_to_roll(table, Grid(low=60, high=61))
     assert np.flatnonzero(roll[:, 1]).min() == frame
 
 
