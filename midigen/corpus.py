@@ -70,7 +70,7 @@ class Corpus:
             "frames": frames,
             "notes_per_frame": sum(int(s.sum()) for s in sounding) / max(frames, 1),
             "empty_share": sum(int((s == 0).sum()) for s in sounding) / max(frames, 1),
-            "longest_hold": max((_longest_hold(song.roll) for song in self.songs), default=0),
+            "longest_hold": max((longest_hold(song.roll) for song in self.songs), default=0),
             "bpm": float(np.median([song.bpm for song in self.songs])) if self.songs else 120.0,
             "metre": Counter(song.metre for song in self.songs).most_common(1)[0][0] if self.songs else (4, 4),
         }
@@ -116,7 +116,7 @@ def _unpack(rolls, offsets, entries, channels):
     return songs
 
 
-def _longest_hold(roll):
+def longest_hold(roll):
     """Length, in frames, of the longest run of equal rows of a roll (T, V)."""
     if not len(roll):
         return 0

@@ -1,6 +1,7 @@
 """New songs from a model.  Section 7 of docs/mathematics.md."""
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,38 +12,46 @@ from midigen.randomness import derive_key
 DEFAULT_GIBBS_STEPS = 25
 
 
-def generate(model, frames, count=1, primer=None, temperature=1.0, gibbs_steps=DEFAULT_GIBBS_STEPS, seed=0,
-             progress=None):
-    """`count` songs of `frames` new frames: uint8 (count, frames, V).
+def generate_songs(model, frames, count=1, primer=None, temperature=1.0, gibbs_steps=DEFAULT_GIBBS_STEPS, seed=0,
+                   progress=None):
+    """Yield `count` songs of `frames` new frames, each uint8 (frames, V), in order, each as soon as it is done.
 
     primer: uint8 (T0, V), frames that come first and are not returned, or None for silence.  Every frame is the end of
     `gibbs_steps` sweeps in its own RBM, from the frame before it, at energies divided by temperature.  Song i depends
-    on (model, primer, settings, seed, i) alone.  progress(frames_done) is called now and then, from worker threads.
+    on (model, primer, settings, seed, i) alone.  progress(more_frames) is called now and then, from worker threads.
+    ValueError for settings that are out of range.
     """
     if frames < 1 or count < 1 or gibbs_steps < 1 or not temperature > 0:
         raise ValueError("frames, count and gibbs_steps must be at least 1 and temperature over 0")
-    songs = np.empty((count, frames, model.config.visible), np.uint8)
+    stopped = threading.Event()
     with ThreadPoolExecutor(min(count, os.cpu_count() or 1)) as pool:
-        jobs = [pool.submit(_generate_song, model, songs[i], primer, 1 / temperature, gibbs_steps,
-                            derive_key(seed, "generate", i), progress) for i in range(count)]
+        jobs = [pool.submit(_generate_song, model, frames, primer, 1 / temperature, gibbs_steps,
+                            derive_key(seed, "generate", i), progress, stopped) for i in range(count)]
         try:
             for job in jobs:
-                job.result()
-        except BaseException:
+                yield job.result()
+        finally:  # also when the caller stops early: running songs end at their next frame
+            stopped.set()
             pool.shutdown(cancel_futures=True)
-            raise
-    return songs
 
 
-def _generate_song(model, song, primer, beta, gibbs_steps, key, progress):
+def generate(model, frames, **settings):
+    """All songs of generate_songs(model, frames, ...) at once: uint8 (count, frames, V)."""
+    return np.stack(list(generate_songs(model, frames, **settings)))
+
+
+def _generate_song(model, frames, primer, beta, gibbs_steps, key, progress, stopped):
     dtype = model.network.dtype
+    song = np.zeros((frames, model.config.visible), np.uint8)
     state = np.zeros(model.config.recurrent, dtype)
     v = np.zeros((1, model.config.visible), dtype)
     if primer is not None and len(primer):
         x = np.concatenate([v, np.asarray(primer[:-1], dtype)])
         model.network.forward(model.params, x, state)
         v[0] = primer[-1]
-    for t in range(len(song)):
+    for t in range(frames):
+        if stopped.is_set():
+            break
         a, b = model.biases(model.network.forward(model.params, v, state).u)
         sample = np.empty_like(v)
         kernels.gibbs_chain(v, model.w, a, b, gibbs_steps, beta, key, 0, t, sample)
@@ -51,4 +60,5 @@ def _generate_song(model, song, primer, beta, gibbs_steps, key, progress):
         if progress and (t + 1) % 64 == 0:
             progress(64)
     if progress:
-        progress(len(song) % 64)
+        progress(frames % 64)
+    return song

@@ -25,15 +25,16 @@ def fake(monkeypatch, tmp_path):
 
     def generate(model, frames, count=1, primer=None, seed=0, progress=None, **settings):
         fake.calls.append({"frames": frames, "count": count, "primer": primer, "seed": seed, **settings})
-        rolls = np.zeros((count, frames, model.grid.channels), np.uint8)
-        rolls[:, np.arange(frames), np.arange(frames) % 40 + 10] = 1
-        progress(frames)
-        return rolls
+        for _ in range(count):
+            roll = np.zeros((frames, model.grid.channels), np.uint8)
+            roll[np.arange(frames), np.arange(frames) % 40 + 10] = 1
+            progress(frames)
+            yield roll
 
     rnn_rbm = types.SimpleNamespace(RnnRbm=types.SimpleNamespace(load=lambda path: fake))
     monkeypatch.setitem(sys.modules, "midigen.model.rnn_rbm", rnn_rbm)
     monkeypatch.setitem(sys.modules, "midigen.generation",
-                        types.SimpleNamespace(DEFAULT_GIBBS_STEPS=25, generate=generate))
+                        types.SimpleNamespace(DEFAULT_GIBBS_STEPS=25, generate_songs=generate))
     monkeypatch.chdir(tmp_path)
     return fake
 
@@ -216,7 +217,7 @@ def test_ctrl_c_leaves_the_finished_songs_whole(fake, monkeypatch, capsys):
 
 def test_stderr_compares_with_the_corpus_unless_quiet(fake, capsys):
     run()
-    assert "1 song: 1.00 notes a frame (the corpus has 1.00), 40 different pitches" in capsys.readouterr().err
+    assert "1 song: 1.00 notes a frame (corpus 1.00); 40 different pitches a song; longest hold 1 frames" in capsys.readouterr().err
     run("--quiet")
     assert capsys.readouterr().err == ""
 
@@ -231,13 +232,13 @@ def rolls(*songs):
 
 
 def test_findings_of_a_sound_song_are_one_line():
-    assert len(findings(rolls(2, 3), Grid(), 120, 2.4)) == 1
+    assert len(findings(rolls(2, 3), Grid(), 120, {"notes_per_frame": 2.4})) == 1
 
 
 def test_findings_name_silence_chaos_and_a_held_frame():
     songs = rolls(0, 2, 8, 2)
     songs[3, 10:50] = songs[3, 10]
-    _, *faults = findings(songs, Grid(), 120, 2.4)
+    _, *faults = findings(songs, Grid(), 120, {"notes_per_frame": 2.4})
     assert [line.split(":")[0] for line in faults] == [
         "silence in song 1", "chaos, over 3 times the corpus's notes a frame, in song 3",
         "nothing changes for over 8 beats in song 4"]
@@ -247,7 +248,7 @@ def test_a_hold_is_measured_in_beats():
     songs = rolls(2)
     songs[0, 10:50] = songs[0, 10]  # 4 seconds at 0.1 s a frame
     grid = Grid(unit="seconds", step=0.1)
-    assert len(findings(songs, grid, 100)) == 1 and len(findings(songs, grid, 180)) == 2
+    assert len(findings(songs, grid, 100, {})) == 1 and len(findings(songs, grid, 180, {})) == 2
 
 
 @pytest.fixture(scope="module")

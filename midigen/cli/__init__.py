@@ -86,7 +86,8 @@ def main(args=None):
     except click.exceptions.Exit as e:
         return e.exit_code
     except click.UsageError as e:
-        e.show()
+        where = e.ctx.command_path if e.ctx else "midigen"
+        _say(f"{e.format_message()} (`{where} --help` shows how)")
         return 2
     except click.ClickException as e:
         _say(e.format_message())
@@ -100,6 +101,9 @@ def main(args=None):
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as e:
+        _say(f"{e.filename or 'the output'}: {e.strerror or e}")
+        return 1
     except Exception as e:  # the last resort: a user sees one line, a developer asks for the rest
         if os.environ.get("MIDIGEN_TRACEBACK") == "1":
             raise

@@ -74,10 +74,11 @@ def command(model, count, length, primer, keep_primer, temperature, gibbs_steps,
 
     import numpy as np
 
-    from midigen.generation import DEFAULT_GIBBS_STEPS, generate
+    from midigen.generation import DEFAULT_GIBBS_STEPS, generate_songs
     from midigen.midi.write import midi_bytes, roll_to_midi
     from midigen.model.rnn_rbm import RnnRbm
-    from midigen.output.generate import progress, report
+    from midigen.output.console import make_console, progress
+    from midigen.output.generate import report
 
     model = RnnRbm.load(path)
     grid, about = model.grid, model.about
@@ -87,17 +88,18 @@ def command(model, count, length, primer, keep_primer, temperature, gibbs_steps,
     seed = secrets.randbelow(2**32) if seed is None else seed
     gibbs_steps = gibbs_steps or DEFAULT_GIBBS_STEPS
     folder = None if output == "-" else _make_folder(output)
-    with progress(count * frames, quiet) as advance:
-        rolls = generate(model, frames, count=count, primer=opening, temperature=temperature,
-                         gibbs_steps=gibbs_steps, seed=seed, progress=advance)
     settings = (f"model {model.digest}; {frames} frames; temperature {temperature}; gibbs-steps {gibbs_steps}; "
                 f"primer {0 if opening is None else len(opening)} frames")
-    for number, roll in enumerate(rolls, start=1):
-        song = roll if opening is None or not keep_primer else np.concatenate([opening, roll])
-        text = f"midigen {__version__}; seed {seed}; song {number} of {count}; {settings}"
-        midi = roll_to_midi(song, grid, bpm, metre, program, velocity, text)
-        _deliver(midi_bytes(midi), folder, f"{_stem(about)}-seed{seed}-{number}")
-    report(rolls, grid, bpm, about.get("notes_per_frame"), quiet)
+    rolls = []
+    with progress(make_console(quiet), "generating", count * frames) as advance:
+        for number, roll in enumerate(generate_songs(model, frames, count=count, primer=opening, temperature=temperature,
+                                                     gibbs_steps=gibbs_steps, seed=seed, progress=advance), start=1):
+            rolls.append(roll)
+            song = roll if opening is None or not keep_primer else np.concatenate([opening, roll])
+            text = f"midigen {__version__}; seed {seed}; song {number} of {count}; {settings}"
+            midi = roll_to_midi(song, grid, bpm, metre, program, velocity, text)
+            _deliver(midi_bytes(midi), folder, f"{_stem(about)}-seed{seed}-{number}")
+    report(rolls, grid, bpm, about, quiet)
 
 
 def _deliver(data, folder, stem):

@@ -2,7 +2,6 @@
 
 import re
 import signal
-import time
 
 import click
 
@@ -107,7 +106,7 @@ NEGATIVE_OPTIONS = many(
 
 RUN_OPTIONS = many(
     click.option("--minutes", type=click.FloatRange(0, min_open=True),
-                 help=f"Time to train, all included.  [default: {DEFAULT_MINUTES:g} where --epochs is not given]"),
+                 help=f"Time to train, from the first step on.  [default: {DEFAULT_MINUTES:g} where --epochs is not given]"),
     click.option("--epochs", type=click.IntRange(1), help="Passes over the training songs, earlier ones included."),
     setting("validate_every", int, "Epochs between validations on the held-out songs."),
     setting("patience", int, "Validations without a new best before the step size is halved."),
@@ -133,7 +132,6 @@ def command(ctx, corpus, minutes, epochs, output, resume, quiet, **settings):
     Prints the path of the best model; beside it in the run's folder are the last checkpoint, for --resume, and log.jsonl.
     Ctrl-C stops at the next step and saves.
     """
-    started = time.monotonic()
     if resume:
         _only_budget(ctx)
         run = _resume(resume, corpus)
@@ -143,7 +141,7 @@ def command(ctx, corpus, minutes, epochs, output, resume, quiet, **settings):
     from midigen.output.training import show
     from midigen.training.run import Budget
 
-    budget = Budget(epochs, DEFAULT_MINUTES if minutes is None and epochs is None else minutes, started)
+    budget = Budget(epochs, DEFAULT_MINUTES if minutes is None and epochs is None else minutes)
     with _Interrupt() as interrupt:
         show(run, budget, interrupt.is_set, quiet)
     click.echo(run.model_path)

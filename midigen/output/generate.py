@@ -1,50 +1,42 @@
 """What `midigen generate` says on stderr: how far it is, and whether the songs are worth hearing."""
 
-import contextlib
-
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from midigen.corpus import longest_hold
 from midigen.output.console import make_console, warn
 
 CHAOS = 3.0  # times the corpus's notes a frame
 LONGEST_HOLD = 8.0  # beats
 
 
-@contextlib.contextmanager
-def progress(frames, quiet=False):
-    """Show a bar of `frames`, of all songs together, on a terminal; yields the callable(more_frames) that moves it."""
-    console = make_console(quiet)
-    columns = TextColumn("generating"), BarColumn(), MofNCompleteColumn(), TextColumn("frames"), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task("", total=frames)
-        yield lambda more_frames: bar.advance(task, more_frames)
-
-
-def report(rolls, grid, bpm, corpus_density=None, quiet=False):
+def report(rolls, grid, bpm, about, quiet=False):
     """Print `findings`: the figures, and what went wrong as warnings."""
     console = make_console(quiet)
-    figures, *faults = findings(rolls, grid, bpm, corpus_density)
+    figures, *faults = findings(rolls, grid, bpm, about)
     console.print(figures, soft_wrap=True)
     for fault in faults:
         warn(console, fault)
 
 
-def findings(rolls, grid, bpm, corpus_density=None):
+def findings(rolls, grid, bpm, about):
     """A line of figures on new songs, then a line for each thing that went wrong, with its remedy.
 
-    rolls (count, T, grid.channels) uint8; bpm quarter notes a minute; corpus_density the notes a frame of the corpus
-    that the model learned from, None where it is not known.
+    rolls: uint8 (T, grid.channels) each; bpm quarter notes a minute; about: the model's, with the figures of the corpus
+    that it learned from (notes_per_frame, longest_hold), which may be missing.
     """
-    notes = rolls[:, :, :grid.pitches]
-    density = notes.sum(axis=(1, 2), dtype=np.int64) / rolls.shape[1]
-    corpus = "" if corpus_density is None else f" (the corpus has {corpus_density:.2f})"
-    lines = [f"{len(rolls)} song{'s'[:len(rolls) > 1]}: {density.mean():.2f} notes a frame{corpus}, "
-             f"{np.count_nonzero(notes.any(axis=(0, 1)))} different pitches"]
+    corpus_density = about.get("notes_per_frame")
+    notes = [roll[:, :grid.pitches] for roll in rolls]
+    density = np.array([song.sum() / len(song) for song in notes])
+    pitches = [int(song.any(axis=0).sum()) for song in notes]
+    holds = np.array([longest_hold(roll) for roll in rolls])
+    figures = [_with_corpus(f"{density.mean():.2f} notes a frame", corpus_density, ".2f"),
+               f"{_span(pitches)} different pitches a song",
+               _with_corpus(f"longest hold {holds.max()} frames", about.get("longest_hold"), "d")]
+    lines = [f"{len(rolls)} song{'s'[:len(rolls) > 1]}: " + "; ".join(figures)]
     silent = density == 0
     dense = density > CHAOS * corpus_density if corpus_density else np.zeros(len(rolls), bool)
     frame_beats = grid.frame_seconds(bpm) * bpm / 60
-    stuck = np.array([_longest_hold(roll) * frame_beats > LONGEST_HOLD for roll in rolls]) & ~silent
+    stuck = (holds * frame_beats > LONGEST_HOLD) & ~silent
     if silent.any():
         lines.append(f"silence in {_which(silent)}: train longer, raise --temperature or try another --seed")
     if dense.any():
@@ -56,10 +48,12 @@ def findings(rolls, grid, bpm, corpus_density=None):
     return lines
 
 
-def _longest_hold(roll):
-    """Length, in frames, of the longest run of equal rows of a roll (T, V)."""
-    changes = np.flatnonzero((roll[1:] != roll[:-1]).any(axis=1)) + 1
-    return np.diff(changes, prepend=0, append=len(roll)).max()
+def _with_corpus(text, value, spec):
+    return text if value is None else f"{text} (corpus {value:{spec}})"
+
+
+def _span(values):
+    return str(min(values)) if min(values) == max(values) else f"{min(values)} to {max(values)}"
 
 
 def _which(found):

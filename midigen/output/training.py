@@ -21,7 +21,7 @@ class Display:
         self.corpus_notes = run.trainer.model.about.get("notes_per_frame")
         self.seen = None  # the last validation
         self.started = self.first_frames = None
-        self.rate = self.frames = 0
+        self.rate, self.epoch, self.position = 0, 0, 0.0
         self.last_line = time.monotonic()
         self.bar = Progress(TextColumn("{task.description}"), BarColumn(bar_width=12), TextColumn("{task.fields[text]}"),
                             console=self.console, transient=True, disable=not self.live)
@@ -48,13 +48,10 @@ class Display:
             self.seen = event
         else:
             self._count(event)
-        self.bar.update(self.task, completed=self.budget.share_done(event.epoch + self.position), text=self._text())
+        self.bar.update(self.task, completed=self.budget.share_done(self.epoch + self.position), text=self._text())
         if not self.live and time.monotonic() - self.last_line >= LINE_SECONDS:
             self.last_line = time.monotonic()
             self.console.print(self._text(), soft_wrap=True)
-
-    position = 0.0
-    epoch = 0
 
     def _count(self, event):
         now = time.monotonic()
@@ -79,8 +76,7 @@ class Display:
 
     def _seconds_left(self):
         done = self.budget.share_done(self.epoch + self.position)
-        spent = time.monotonic() - self.budget.started
-        return spent * (1 - done) / done if done > 0 else None
+        return self.budget.seconds() * (1 - done) / done if done > 0 else None
 
     def closing(self, run):
         """Say how it ended."""

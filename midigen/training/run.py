@@ -19,21 +19,30 @@ SAVE_SECONDS = 20  # between checkpoints while a run goes well
 
 @dataclass
 class Budget:
-    """When to stop: after `epochs` in all, or `minutes` from `started` (time.monotonic()); None for no limit."""
+    """When to stop: after `epochs` in all, or `minutes` from the end of the first step, which compiles; None for no limit."""
 
     epochs: int | None
     minutes: float | None
-    started: float
+    started: float | None = None
+
+    def start(self):
+        """Start the clock, once."""
+        if self.started is None:
+            self.started = time.monotonic()
+
+    def seconds(self):
+        """Seconds since the clock was started."""
+        return 0.0 if self.started is None else time.monotonic() - self.started
 
     def is_over(self):
         """Whether the time is up."""
-        return self.minutes is not None and time.monotonic() - self.started >= 60 * self.minutes
+        return self.minutes is not None and self.seconds() >= 60 * self.minutes
 
     def share_done(self, epochs_done):
         """The share of the budget that is used, 0..1, by its tighter limit; epochs_done may be a fraction."""
         shares = [0.0]
         if self.minutes is not None:
-            shares.append((time.monotonic() - self.started) / (60 * self.minutes))
+            shares.append(self.seconds() / (60 * self.minutes))
         if self.epochs is not None:
             shares.append(epochs_done / self.epochs)
         return min(1.0, max(shares))
@@ -85,6 +94,7 @@ class Run:
         latest = None
         epochs = float("inf") if budget.epochs is None else budget.epochs
         for event in trainer.run(epochs, lambda: interrupted() or budget.is_over()):
+            budget.start()
             if not isinstance(event, Progress):
                 log.write(event)
             if isinstance(event, Validated):
