@@ -169,8 +169,7 @@ def _new(path, output, settings):
     from midigen.training.run import Run
 
     corpus = Corpus.load(path)
-    folder = use_run_folder(output) if output else new_run_folder()
-    return Run.new(folder, corpus, path, sizes, settings)
+    return Run.new(lambda: use_run_folder(output) if output else new_run_folder(), corpus, path, sizes, settings)
 
 
 def _resume(folder, corpus_path):

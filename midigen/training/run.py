@@ -9,6 +9,7 @@ import numpy as np
 from midigen import __version__
 from midigen.config import ModelConfig
 from midigen.errors import MidigenError, UsageError
+from midigen.model.rbm import LARGEST
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.checkpoint import Log, save_checkpoint
@@ -57,8 +58,11 @@ class Run:
         self.outcome = None
 
     @classmethod
-    def new(cls, folder, corpus, corpus_path, sizes, settings):
-        """A new run on a Corpus.  sizes: keyword arguments of ModelConfig besides `visible`."""
+    def new(cls, make_folder, corpus, corpus_path, sizes, settings):
+        """A new run on a Corpus, in the folder that make_folder() makes once all is known to fit.
+
+        sizes: keyword arguments of ModelConfig besides `visible`.
+        """
         train = corpus.rolls("train")
         if not train:
             raise MidigenError(f"{corpus_path} holds no songs to train on: prepare more songs")
@@ -66,6 +70,10 @@ class Run:
             config = ModelConfig(visible=corpus.grid.channels, **sizes)
         except ValueError as e:
             raise UsageError(str(e)) from None
+        if settings.sampler == "exact" and min(config.visible, config.rbm_hidden) > LARGEST:
+            raise UsageError(f"--exact needs at most {LARGEST} notes or {LARGEST} hidden units in the RBM, not "
+                             f"{config.visible} and {config.rbm_hidden}: lower --rbm-hidden")
+        folder = make_folder()
         figures = corpus.statistics()
         about = {"name": Path(folder).resolve().name, "midigen": __version__, "corpus_digest": corpus.digest,
                  "seed": settings.seed, "settings": settings.to_json(), "metre": list(figures.pop("metre")), **figures}

@@ -1,0 +1,163 @@
+"""midigen train as a user runs it: the run folder, resuming, the toy that can be checked exactly, what goes wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from midigen.cli import main
+from midigen.config import Grid
+from midigen.corpus import Corpus, Song
+from midigen.generation import generate
+from midigen.model.rnn_rbm import RnnRbm
+
+GRID = Grid(low=60, high=70)
+SMALL = ["--rbm-hidden", "10", "--recurrent", "10", "--hidden", "10"]
+
+
+def bounce(frames, note=0, step=1):
+    """One note that runs up and down 11 pitches, uint8 (frames, 11)."""
+    roll = np.zeros((frames, 11), np.uint8)
+    for t in range(frames):
+        roll[t, note] = 1
+        if not 0 <= note + step < 11:
+            step = -step
+        note += step
+    return roll
+
+
+@pytest.fixture
+def corpus(tmp_path, monkeypatch):
+    """A corpus file of eight bouncing songs; the test runs in its folder."""
+    monkeypatch.chdir(tmp_path)
+    starts = [(0, 1), (3, 1), (7, 1), (10, -1), (5, -1), (2, -1), (9, 1), (6, -1), (1, 1)]
+    songs = [Song(f"bounce {i}", "valid" if i == 8 else "train", f"{i:064x}", 100.0, (4, 4), bounce(60 + i, *start))
+             for i, start in enumerate(starts)]
+    Corpus(GRID, songs).save(tmp_path / "corpus.safetensors")
+    return "corpus.safetensors"
+
+
+def train(*args):
+    return main(["train", *args])
+
+
+def files(folder):
+    return {name: (folder / name).read_bytes() for name in ("model.safetensors", "checkpoint.safetensors")}
+
+
+def test_a_run_folder_and_its_path_on_stdout(corpus, tmp_path, capsys):
+    assert train(corpus, "--epochs", "2", *SMALL) == 0
+    assert train(corpus, "--epochs", "1", *SMALL, "-q") == 0
+    out, err = capsys.readouterr()
+    assert out.split() == ["output/run-001/model.safetensors", "output/run-002/model.safetensors"]
+    assert "all epochs done" in err
+    lines = [json.loads(line) for line in (tmp_path / "output/run-001/log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2] and all(line["event"] == "Validated" for line in lines)
+    about = RnnRbm.load("output/run-001").about
+    assert about["bpm"] == 100.0 and about["notes_per_frame"] == 1.0 and about["longest_hold"] == 1
+
+
+def test_the_bouncing_note_is_learned(corpus):
+    """To under 0.05 nats a frame, log Z summed exactly; the recurrent weights move; the songs go on bouncing."""
+    assert train(corpus, "--epochs", "300", *SMALL, "--learning-rate", "0.02", "--dropout", "0", "--weight-decay", "0",
+                 "--average", "0.98", "--batch", "2", "--patience", "1000", "--transpose", "0", "-o", "toy", "-q") == 0
+    model = RnnRbm.load("toy")
+    held_out = bounce(600, 4, -1)  # a start that no training song has, and ten times as long as any
+    assert -model.exact_log_likelihood(held_out).mean() < 0.05
+    new = RnnRbm.initial(model.config, GRID, np.full(11, 1 / 11))
+    assert -new.exact_log_likelihood(held_out).mean() > 2
+    recurrent = slice(model.network.inputs, model.network.inputs + model.network.recurrent)
+    assert np.abs(model.tensors()["network.1"][:, recurrent] - new.tensors()["network.1"][:, recurrent]).max() > 0.1
+    songs = generate(model, 60, count=5, primer=held_out[:20], seed=1)
+    right = (songs == bounce(80, 4, -1)[20:]).all(axis=2).mean()
+    assert right > 0.8  # by chance: 0.09
+
+
+@pytest.mark.parametrize("more", [[], ["--concatenate", "--block", "16"], ["--update", "block", "--block", "16"],
+                                  ["--cd", "--optimizer", "sgd", "--negative", "bounded"]])
+def test_resuming_is_bit_for_bit(corpus, tmp_path, more):
+    options = [*SMALL, "--seed", "5", "--patience", "2", "--learning-rate", "0.01", "-q", *more]
+    assert train(corpus, "--epochs", "6", "-o", "straight", *options) == 0
+    assert train(corpus, "--epochs", "3", "-o", "stopped", *options) == 0
+    assert train("--resume", "stopped", "--epochs", "6", "-q") == 0
+    straight, stopped = RnnRbm.load("straight"), RnnRbm.load("stopped")
+    assert np.array_equal(straight.theta, stopped.theta)
+    straight, stopped = files(tmp_path / "straight"), files(tmp_path / "stopped")
+    assert _tensors(straight["checkpoint.safetensors"]) == _tensors(stopped["checkpoint.safetensors"])
+    assert (tmp_path / "straight/log.jsonl").read_text() == (tmp_path / "stopped/log.jsonl").read_text()
+
+
+def _tensors(data):
+    """The bytes of a safetensors file behind its header, which holds the run's name."""
+    return data[8 + int.from_bytes(data[:8], "little"):]
+
+
+def test_ctrl_c_saves_and_the_run_goes_on(corpus, tmp_path):
+    process = subprocess.Popen([sys.executable, "-m", "midigen", "train", corpus, "--minutes", "5", *SMALL, "-o", "run"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "run/log.jsonl").exists() or not (tmp_path / "run/log.jsonl").read_text():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == "run/model.safetensors\n" and "--resume run" in err and "Traceback" not in err
+    steps = json.loads((tmp_path / "run/log.jsonl").read_text().splitlines()[-1])["epoch"]
+    assert train("--resume", "run", "--epochs", str(steps + 40), "-q") == 0
+
+
+def test_a_stop_before_the_first_validation_still_leaves_a_model(corpus):
+    assert train(corpus, "--minutes", "0.0001", *SMALL, "-q") == 0
+    assert RnnRbm.load("output/run-001")
+
+
+@pytest.mark.parametrize("args, code, words", [
+    (["missing.safetensors"], 1, "missing.safetensors"),
+    (["corpus.safetensors", "--dropout", "1.5"], 2, "dropout must be"),
+    (["corpus.safetensors", "--hidden", "ten"], 2, "write none, or widths"),
+    (["corpus.safetensors", "--transpose", "3,6"], 2, "transpose must be"),
+    (["corpus.safetensors", "--negative-density", "0.3"], 2, "negative_density must be"),
+    (["--resume", "nowhere"], 1, "holds no checkpoint"),
+    (["--resume", "nowhere", "--batch", "3"], 2, "leave out --batch"),
+    (["corpus.safetensors", "-o", "corpus.safetensors"], 1, "cannot make"),
+])
+def test_what_goes_wrong_is_one_line(corpus, capsys, args, code, words):
+    assert train(*args) == code
+    out, err = capsys.readouterr()
+    assert not out and words in err and len(err.splitlines()) == 1
+
+
+def test_a_used_folder_another_corpus_and_a_cut_checkpoint(corpus, tmp_path, capsys):
+    assert train(corpus, "--epochs", "1", *SMALL, "-o", "run", "-q") == 0
+    assert train(corpus, "--epochs", "1", *SMALL, "-o", "run", "-q") == 2
+    assert "--resume run" in capsys.readouterr().err
+    songs = [Song("other", "train", "ab" * 32, 90.0, (4, 4), bounce(40))]
+    Corpus(GRID, songs).save("other.safetensors")
+    assert train("other.safetensors", "--resume", "run", "--epochs", "2") == 2
+    assert "is not the corpus" in capsys.readouterr().err
+    path = tmp_path / "run/checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    assert train("--resume", "run", "--epochs", "2") == 1
+    assert "damaged" in capsys.readouterr().err
+
+
+def test_a_corpus_without_training_songs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Corpus(GRID, [Song("only", "valid", "ab" * 32, 90.0, (4, 4), bounce(40))]).save("empty.safetensors")
+    assert train("empty.safetensors", "--epochs", "1") == 1
+    assert "no songs to train on" in capsys.readouterr().err
+    assert not os.path.exists("output")
+
+
+def test_exact_sums_are_for_small_models(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    roll = np.eye(20, dtype=np.uint8)
+    Corpus(Grid(low=60, high=79), [Song("a", "train", "ab" * 32, 90.0, (4, 4), roll)]).save("wide.safetensors")
+    assert train("wide.safetensors", "--epochs", "1", "--exact", "--rbm-hidden", "17") == 2
+    assert "lower --rbm-hidden" in capsys.readouterr().err and not os.path.exists("output")
+    assert train("wide.safetensors", "--epochs", "1", "--exact", "--rbm-hidden", "4", "-q") == 0
