@@ -92,7 +92,7 @@ class TrainConfig(Settings):
 
     block: frames a block of RTRL, Eq. (11)-(13).  update: weights move after every song "batch", after every "block"
     of a batch, or once an "epoch".  sampler: "persistent" particles, "cd" (chains from the data) or "exact" (small
-    RBMs).  average: decay a step of the running mean of the weights that is validated and kept, 0 for none.
+    RBMs).  validate_every: epochs, 0 for as many as take 20,000 frames.  average: decay a step of the running mean of the weights that is validated and kept, 0 for none.
     negative_*: the random songs of Eq. (23)-(24).
     """
 
@@ -116,7 +116,7 @@ class TrainConfig(Settings):
     negative_density: float = 0.7
     negative_margin: float = 0.0
     negative_songs: int = 1
-    validate_every: int = 1
+    validate_every: int = 0
     patience: int = 10
     halvings: int = 3
     seed: int = 0
@@ -125,7 +125,7 @@ class TrainConfig(Settings):
         for name, low, high in (("block", 1, 1 << 20), ("batch", 1, 65536), ("gibbs_steps", 1, 10_000),
                                 ("learning_rate", 1e-12, 1e3), ("clip", 0, 1e12), ("weight_decay", 0, 10),
                                 ("negative_weight", 0, 1e6), ("negative_margin", -1e6, 1e6),
-                                ("negative_songs", 1, 65536), ("validate_every", 1, 1 << 30), ("patience", 1, 1 << 30),
+                                ("negative_songs", 1, 65536), ("validate_every", 0, 1 << 30), ("patience", 1, 1 << 30),
                                 ("halvings", 0, 1000), ("seed", 0, (1 << 63) - 1)):
             value = getattr(self, name)
             _require(low <= value <= high, name, value, f"{low} to {high}")

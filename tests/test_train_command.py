@@ -51,7 +51,7 @@ def files(folder):
 
 
 def test_a_run_folder_and_its_path_on_stdout(corpus, tmp_path, capsys):
-    assert train(corpus, "--epochs", "2", *SMALL) == 0
+    assert train(corpus, "--epochs", "2", "--validate-every", "1", *SMALL) == 0
     assert train(corpus, "--epochs", "1", *SMALL, "-q") == 0
     out, err = capsys.readouterr()
     assert out.split() == ["output/run-001/model.safetensors", "output/run-002/model.safetensors"]
@@ -98,7 +98,8 @@ def _tensors(data):
 
 
 def test_ctrl_c_saves_and_the_run_goes_on(corpus, tmp_path):
-    process = subprocess.Popen([sys.executable, "-m", "midigen", "train", corpus, "--minutes", "5", *SMALL, "-o", "run"],
+    process = subprocess.Popen([sys.executable, "-m", "midigen", "train", corpus, "--minutes", "5", "--validate-every", "1",
+                                *SMALL, "-o", "run"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "run/log.jsonl").exists() or not (tmp_path / "run/log.jsonl").read_text():
         assert process.poll() is None

@@ -108,7 +108,7 @@ RUN_OPTIONS = many(
     click.option("--minutes", type=click.FloatRange(0, min_open=True),
                  help=f"Time to train, from the first step on.  [default: {DEFAULT_MINUTES:g} where --epochs is not given]"),
     click.option("--epochs", type=click.IntRange(1), help="Passes over the training songs, earlier ones included."),
-    setting("validate_every", int, "Epochs between validations on the held-out songs."),
+    setting("validate_every", int, "Epochs between validations on the held-out songs; 0: as many as take 20,000 frames."),
     setting("patience", int, "Validations without a new best before the step size is halved."),
     setting("halvings", int, "Halvings of the step size before training ends by itself."),
     setting("seed", int, "The same seed and settings give the same model, on any number of threads."),

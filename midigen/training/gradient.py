@@ -42,8 +42,9 @@ class Stream:
         self.carry, self.key, self.settings = carry, key, settings
         self.particles, self.negative = particles, negative
         self.position = 0
-        x = np.concatenate([carry.frame[None], self.v[:-1]])
-        self.x = corrupt(x, settings, key)
+        self.x = np.concatenate([carry.frame[None], self.v[:-1]])
+        if settings.noise or settings.dropout:
+            kernels.corrupt(key, settings.noise, settings.dropout, self.x)
 
     @property
     def done(self):
@@ -87,27 +88,3 @@ class Stream:
             self.particles[rows] = sample
         weight = push_weights(self.settings, v, sample, w, a, b) if self.negative else np.ones(len(v), v.dtype)
         kernels.contrast(v, sample, w, b, weight, *out, gradient_w)
-
-
-_CORRUPT = 1 << 30  # sweep numbers of the input noise, far above those of any Gibbs chain
-
-
-def corrupt(x, settings, key):
-    """The fed-back notes x (T, V) as the network sees them in training: notes flipped (noise), then dropped (dropout).
-
-    Kept notes are scaled by 1 / (1 - dropout), so that the mean input is that of generation.
-    """
-    if not settings.noise and not settings.dropout:
-        return x
-    x = x.copy()
-    draws = np.empty((x.shape[1] + 3) // 4 * 4, np.float32)
-    for t, row in enumerate(x):
-        if settings.noise:
-            kernels.uniform_row(key, _CORRUPT, t, draws)
-            flipped = draws[:row.size] < settings.noise
-            row[flipped] = 1 - row[flipped]
-        if settings.dropout:
-            kernels.uniform_row(key, _CORRUPT + 1, t, draws)
-            row[draws[:row.size] < settings.dropout] = 0
-            row /= 1 - settings.dropout
-    return x

@@ -20,7 +20,8 @@ from midigen.training.negative import random_song
 from midigen.training.optimizer import Optimizer
 
 ROLLBACKS = 3
-CHECKED_FRAMES = 4000  # of training songs, for the loss beside the validation figure
+CHECKED_FRAMES = 1000  # of training songs, for the loss beside the validation figure
+VALIDATED_FRAMES = 20_000  # trained on between validations, at least, where the setting leaves it open
 SAMPLE = {"frames": 64, "count": 4}
 
 
@@ -99,6 +100,8 @@ class Trainer:
         self.particles = [np.packbits(roll, axis=1) for roll in self.train] \
             if self.settings.sampler == "persistent" else []
         self.carries = {}
+        frames = sum(len(roll) for roll in self.train)
+        self._validate_every = self.settings.validate_every or -(-VALIDATED_FRAMES // max(frames, 1))
         self._reach = [_transposition_range(roll, self.model.grid, self.settings.transpose) for roll in self.train]
 
     def averaged(self):
@@ -123,7 +126,7 @@ class Trainer:
                 state.cursor += 1
                 yield Progress(state.epoch, state.cursor / len(batches), state.frames, self.optimizer.steps)
             state.epoch, state.cursor = state.epoch + 1, 0
-            if state.epoch % settings.validate_every == 0:
+            if state.epoch % self._validate_every == 0:
                 event = self.look()
                 self._judge(event)
                 yield event

@@ -102,3 +102,14 @@ def test_draws_depend_on_place_not_on_company():
     assert np.array_equal(whole, many)
     rbm.gibbs_chain(v, w, a, b, 6, 1.0, np.uint64(6), 0, 100, half)
     assert not np.array_equal(half, many)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_corrupt_drops_and_flips_as_often_as_asked(dtype):
+    x = np.ones((4000, V), dtype)
+    rbm.corrupt(np.uint64(1), 0.0, 0.25, x)
+    assert set(np.unique(x)) == {0, dtype(1 / 0.75)}
+    assert abs((x == 0).mean() - 0.25) < 0.02
+    x = np.zeros((4000, V), dtype)
+    rbm.corrupt(np.uint64(1), 0.1, 0.0, x)
+    assert set(np.unique(x)) == {0, 1} and abs(x.mean() - 0.1) < 0.01

@@ -6,7 +6,7 @@ import pytest
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.randomness import derive_key
-from midigen.training.gradient import Carry, Stream, corrupt
+from midigen.training.gradient import Carry, Stream
 from midigen.training.negative import push_weights, random_song
 from tests import reference
 
@@ -112,14 +112,3 @@ def test_a_random_song_is_pushed_away():
                               negative=True)
     model.theta -= 1e-3 * pushed / np.abs(pushed).max()
     assert model.exact_log_likelihood(noise).mean() < before
-
-
-def test_dropout_and_noise_touch_the_fed_back_notes_only_as_asked():
-    x = np.ones((2000, V))
-    dropped = corrupt(x, settings(dropout=0.25), np.uint64(1))
-    assert set(np.unique(dropped)) == {0, 1 / 0.75}
-    assert abs((dropped == 0).mean() - 0.25) < 0.02 and abs(dropped.mean() - 1) < 0.03
-    flipped = corrupt(x, settings(noise=0.1), np.uint64(1))
-    assert abs((flipped == 0).mean() - 0.1) < 0.02
-    assert (x == 1).all()
-    assert corrupt(x, settings(), np.uint64(1)) is x

@@ -90,7 +90,7 @@ def test_transposition_keeps_every_note():
 
 
 def test_validation_counts_halves_and_ends():
-    trainer = make_trainer(patience=1, halvings=2, learning_rate=0.3, average=0.0, weight_decay=0.0)
+    trainer = make_trainer(validate_every=1, patience=1, halvings=2, learning_rate=0.3, average=0.0, weight_decay=0.0)
     events = [e for e in train(trainer, 500) if isinstance(e, Validated)]
     assert trainer.state.finished and trainer.state.halvings == 3
     assert [e.rate for e in events] == sorted((e.rate for e in events), reverse=True)

@@ -13,6 +13,7 @@ from midigen.kernels.scalar import f32, philox, sigmoid, softplus, u64, uniform
 
 _LOW, _WORD = u64(0xFFFFFFFF), u64(32)
 ROWS = 64  # frames that go through all sweeps together: W and their states stay in the core's own cache
+CORRUPT = 1 << 30  # sweep number of the input noise, far above those of any Gibbs chain
 FACTORS = 32  # of a product of (1 + p (e^w - 1)) between two logarithms: float64 cannot overflow for |w| < 22
 
 
@@ -42,6 +43,27 @@ def sample_bernoulli(key, sweep, first_row, field, noise, out):
         uniform_row(key, sweep, first_row + i, noise[:width])
         for j in range(n):
             out[i, j] = one if noise[j] < sigmoid(field[i, j]) else zero
+
+
+@njit(**KERNEL)
+def corrupt(key, noise, dropout, x):
+    """Notes x (T, V) of 0 and 1, in place: flipped with probability `noise`, then dropped with `dropout`.
+
+    Kept notes are scaled by 1 / (1 - dropout), so that the mean stays.  Draws by (key, CORRUPT or the next, row, column).
+    """
+    count, n = x.shape
+    draws = np.empty((n + 3) // 4 * 4, f32)
+    one, scale = x.dtype.type(1), x.dtype.type(1 / (1 - dropout))
+    for t in range(count):
+        if noise > 0:
+            uniform_row(key, CORRUPT, t, draws)
+            for i in range(n):
+                if draws[i] < noise:
+                    x[t, i] = one - x[t, i]
+        if dropout > 0:
+            uniform_row(key, CORRUPT + 1, t, draws)
+            for i in range(n):
+                x[t, i] = x[t, i] * scale if draws[i] >= dropout else x.dtype.type(0)
 
 
 @njit(**KERNEL)
