@@ -9,7 +9,7 @@ def _require(ok, name, value, expected):
 
 
 class Settings:
-    """to_json and from_json for the dataclasses below; unknown names are an error, so a newer file is never half-read."""
+    """to_json and from_json for the dataclasses below; an unknown name is an error: a newer file is never half-read."""
 
     def to_json(self):
         return asdict(self)
@@ -92,7 +92,8 @@ class TrainConfig(Settings):
 
     block: frames a block of RTRL, Eq. (11)-(13).  update: weights move after every song "batch", after every "block"
     of a batch, or once an "epoch".  sampler: "persistent" particles, "cd" (chains from the data) or "exact" (small
-    RBMs).  validate_every: epochs, 0 for as many as take 20,000 frames.  average: decay a step of the running mean of the weights that is validated and kept, 0 for none.
+    RBMs).  average: decay a step of the running mean of the weights, which is validated and kept; 0 for none.
+    validate_every: epochs, 0 for the fewest that have 20,000 frames.
     negative_*: the random songs of Eq. (23)-(24).
     """
 

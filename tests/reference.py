@@ -1,7 +1,7 @@
 """docs/mathematics.md in slow NumPy, equation by equation: what the kernels are held to.
 
-Everything is float64, one frame at a time, and shares no code with midigen.  A network is a list of (W, b) and a list of
-activation names a layer; its output is u = [r; y].
+Everything is float64, one frame at a time, and shares no code with midigen.  A network is a list of (W, b) and, for each
+layer, a list of activation names; its output is u = [r; y].
 """
 
 import itertools
@@ -65,7 +65,7 @@ def input_jacobian(layers, names, x):
 
 
 def rtrl(layers, names, recurrent, xs, loss_gradient):
-    """Eq. (8)-(10) as they stand: u (T, n_L) and dE/dw (P,) with the whole du/dw carried; loss_gradient(t, u) = de/du."""
+    """Eq. (8)-(10) as they stand, the whole du/dw carried: u (T, n_L) and dE/dw (P,); loss_gradient(t, u) = de/du."""
     r = np.zeros(recurrent)
     influence = np.zeros((recurrent, sum(w.size + b.size for w, b in layers)))
     us, gradient = [], 0

@@ -217,7 +217,8 @@ def test_ctrl_c_leaves_the_finished_songs_whole(fake, monkeypatch, capsys):
 
 def test_stderr_compares_with_the_corpus_unless_quiet(fake, capsys):
     run()
-    assert "1 song: 1.00 notes a frame (corpus 1.00); 40 different pitches a song; longest hold 1 frames" in capsys.readouterr().err
+    figures = "1 song: 1.00 notes a frame (corpus 1.00); 40 different pitches a song; longest hold 1 frames"
+    assert figures in capsys.readouterr().err
     run("--quiet")
     assert capsys.readouterr().err == ""
 

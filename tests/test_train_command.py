@@ -98,9 +98,8 @@ def _tensors(data):
 
 
 def test_ctrl_c_saves_and_the_run_goes_on(corpus, tmp_path):
-    process = subprocess.Popen([sys.executable, "-m", "midigen", "train", corpus, "--minutes", "5", "--validate-every", "1",
-                                *SMALL, "-o", "run"],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "midigen", "train", corpus, "--minutes", "5", "--validate-every", "1", "-o", "run"]
+    process = subprocess.Popen(command + SMALL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "run/log.jsonl").exists() or not (tmp_path / "run/log.jsonl").read_text():
         assert process.poll() is None
         time.sleep(0.05)

@@ -92,8 +92,9 @@ def command(model, count, length, primer, keep_primer, temperature, gibbs_steps,
                 f"primer {0 if opening is None else len(opening)} frames")
     rolls = []
     with progress(make_console(quiet), "generating", count * frames) as advance:
-        for number, roll in enumerate(generate_songs(model, frames, count=count, primer=opening, temperature=temperature,
-                                                     gibbs_steps=gibbs_steps, seed=seed, progress=advance), start=1):
+        songs = generate_songs(model, frames, count=count, primer=opening, temperature=temperature,
+                               gibbs_steps=gibbs_steps, seed=seed, progress=advance)
+        for number, roll in enumerate(songs, start=1):
             rolls.append(roll)
             song = roll if opening is None or not keep_primer else np.concatenate([opening, roll])
             text = f"midigen {__version__}; seed {seed}; song {number} of {count}; {settings}"

@@ -73,8 +73,8 @@ MODEL_OPTIONS = many(
     setting("dtype", choice("float32", "float64"), "Precision of all arithmetic.", ModelConfig))
 
 LEARNING_OPTIONS = many(
-    setting("block", int, "Frames in a block of real-time recurrent learning: every length gives the same gradient, 1 is "
-            "the textbook's, longer is faster and takes more memory."),
+    setting("block", int, "Frames in a block of real-time recurrent learning: every length gives the same gradient, "
+            "1 is the textbook's, longer is faster and takes more memory."),
     setting("update", choice("batch", "block", "epoch"),
             "Move the weights after every batch of songs, after every block (online), or once an epoch."),
     setting("batch", int, "Songs side by side."),
@@ -93,22 +93,23 @@ LEARNING_OPTIONS = many(
     setting("average", float, "Decay a step of the running mean of the weights, which is what is kept; 0 for none."),
     setting("dropout", float, "Share of the fed-back notes that the network does not see in training."),
     setting("noise", float, "Share of the fed-back notes that are flipped in training."),
-    setting("transpose", Semitones(), "Random transposition of every song, lowest and highest shift in semitones, as far "
-            "as its notes stay in range.", shown="{},{}".format(*TrainConfig.transpose)))
+    setting("transpose", Semitones(), "Random transposition of every song, lowest and highest shift in semitones, as "
+            "far as its notes stay in range.", shown="{},{}".format(*TrainConfig.transpose)))
 
 NEGATIVE_OPTIONS = many(
     setting("negative", choice("off", "bounded", "literal"), "Push random songs away: not, as far as the model still "
             "finds them likely, or by all of their gradient (which has no bound)."),
     setting("negative_weight", float, "Weight of the random songs' gradient."),
     setting("negative_density", float, "Share of notes that are on in a random song, over 0.5."),
-    setting("negative_margin", float, "How much likelier than the model's own samples noise must be to be pushed fully."),
+    setting("negative_margin", float, "Added to how likely noise looks beside the model's own samples, before it is pushed."),
     setting("negative_songs", int, "Random songs for each batch."))
 
 RUN_OPTIONS = many(
     click.option("--minutes", type=click.FloatRange(0, min_open=True),
-                 help=f"Time to train, from the first step on.  [default: {DEFAULT_MINUTES:g} where --epochs is not given]"),
+                 help="Time to train, from the first step on.  "
+                      f"[default: {DEFAULT_MINUTES:g} where --epochs is not given]"),
     click.option("--epochs", type=click.IntRange(1), help="Passes over the training songs, earlier ones included."),
-    setting("validate_every", int, "Epochs between validations on the held-out songs; 0: as many as take 20,000 frames."),
+    setting("validate_every", int, "Epochs between validations on the held-out songs; 0: the fewest with 20,000 frames."),
     setting("patience", int, "Validations without a new best before the step size is halved."),
     setting("halvings", int, "Halvings of the step size before training ends by itself."),
     setting("seed", int, "The same seed and settings give the same model, on any number of threads."),
@@ -129,8 +130,8 @@ def command(ctx, corpus, minutes, epochs, output, resume, quiet, **settings):
     """Train a model on CORPUS, a file that `midigen prepare` made.
 
     Without CORPUS its path is read from the pipe: midigen prepare songs/ | midigen train.
-    Prints the path of the best model; beside it in the run's folder are the last checkpoint, for --resume, and log.jsonl.
-    Ctrl-C stops at the next step and saves.
+    Prints the path of the best model; beside it in the run's folder are the last checkpoint, for --resume, and
+    log.jsonl. Ctrl-C stops at the next step and saves.
     """
     if resume:
         _only_budget(ctx)
@@ -184,7 +185,7 @@ def _resume(folder, corpus_path):
 
 
 class _Interrupt:
-    """Turns the first Ctrl-C or SIGTERM into a flag, so that a step is finished and saved; the second one stops at once."""
+    """Turns the first Ctrl-C or SIGTERM into a flag, so that a step is finished and saved; the second stops at once."""
 
     def __enter__(self):
         self._set = False

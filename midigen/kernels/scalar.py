@@ -35,7 +35,7 @@ def _philox_round(c0, c1, c2, c3, k0, k1):
 
 @_inlined
 def philox(c0, c1, c2, c3, k0, k1):
-    """Four 32-bit words (as uint64) from counters c0..c3 and key k0, k1; ten rounds, unrolled so that loops vectorise."""
+    """Four 32-bit words (as uint64) from counters c0..c3 and key k0, k1: ten rounds, unrolled for LLVM to vectorise."""
     c0, c1, c2, c3 = _philox_round(c0, c1, c2, c3, k0, k1)
     k0, k1 = (k0 + _WEYL_0) & _MASK, (k1 + _WEYL_1) & _MASK
     c0, c1, c2, c3 = _philox_round(c0, c1, c2, c3, k0, k1)

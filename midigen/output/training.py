@@ -23,8 +23,8 @@ class Display:
         self.started = self.first_frames = None
         self.rate, self.epoch, self.position = 0, 0, 0.0
         self.last_line = time.monotonic()
-        self.bar = Progress(TextColumn("{task.description}"), BarColumn(bar_width=12), TextColumn("{task.fields[text]}"),
-                            console=self.console, transient=True, disable=not self.live)
+        columns = TextColumn("{task.description}"), BarColumn(bar_width=12), TextColumn("{task.fields[text]}")
+        self.bar = Progress(*columns, console=self.console, transient=True, disable=not self.live)
         self.task = self.bar.add_task("train", total=1.0, text="")
 
     def opening(self, run):

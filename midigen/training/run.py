@@ -20,7 +20,7 @@ SAVE_SECONDS = 20  # between checkpoints while a run goes well
 
 @dataclass
 class Budget:
-    """When to stop: after `epochs` in all, or `minutes` from the end of the first step, which compiles; None for no limit."""
+    """When to stop: after `epochs` in all, or `minutes` from the first step on, which compiles; None for no limit."""
 
     epochs: int | None
     minutes: float | None

@@ -84,7 +84,7 @@ class Diverged(MidigenError):
 
 @dataclass
 class Trainer:
-    """Trains `model` in place on lists of rolls, uint8 (T, V).  `average` is the running mean of theta, the model kept."""
+    """Trains `model` in place on lists of rolls, uint8 (T, V).  `average` is the running mean of theta, and kept."""
 
     model: RnnRbm
     train: list
@@ -113,7 +113,7 @@ class Trainer:
 
         Afterwards state.finished says why a run has ended for good, or is None where it may be resumed.
         """
-        settings, state = self.settings, self.state
+        state = self.state
         while not state.finished and state.epoch < epochs:
             batches = self._batches()
             while state.cursor < len(batches):
@@ -260,8 +260,8 @@ class Trainer:
     def look(self):
         """Validate the averaged model; changes nothing in the run.
 
-        loss and validation are minus the pseudo-log-likelihood, nats a frame, of some training songs and of the held-out
-        ones (of those training songs again, where none are held out).
+        loss and validation are minus the pseudo-log-likelihood, nats a frame, of some training songs and of the
+        held-out ones (of those training songs again, where none are held out).
         """
         state, model = self.state, self.averaged()
 

@@ -98,8 +98,8 @@ def test_random_songs_are_weighted_as_the_equations_say(kind):
     config = settings(negative=kind, negative_weight=0.3, negative_margin=1.5)
     weights = push_weights(config, noise, sample, model.w, a, b)
     for t in range(T):
-        gap = reference.free_energy(noise[t], model.w, a[t], b[t]) - reference.free_energy(sample[t], model.w, a[t], b[t])
-        s = reference.sigmoid(1.5 - gap) if kind == "bounded" else 1.0
+        f_noise, f_sample = (reference.free_energy(v[t], model.w, a[t], b[t]) for v in (noise, sample))
+        s = reference.sigmoid(1.5 - (f_noise - f_sample)) if kind == "bounded" else 1.0
         assert np.isclose(weights[t], -0.3 * s)
 
 
@@ -108,7 +108,7 @@ def test_a_random_song_is_pushed_away():
     model, noise = lively_model(), random_song(np.random.default_rng(0), 200, V, 0.8)
     assert abs(noise.mean() - 0.8) < 0.05
     before = model.exact_log_likelihood(noise).mean()
-    pushed, _ = song_gradient(model, noise, settings(sampler="cd", negative="literal", negative_weight=1.0, gibbs_steps=20),
-                              negative=True)
+    config = settings(sampler="cd", negative="literal", negative_weight=1.0, gibbs_steps=20)
+    pushed, _ = song_gradient(model, noise, config, negative=True)
     model.theta -= 1e-3 * pushed / np.abs(pushed).max()
     assert model.exact_log_likelihood(noise).mean() < before

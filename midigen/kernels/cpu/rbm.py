@@ -49,7 +49,7 @@ def sample_bernoulli(key, sweep, first_row, field, noise, out):
 def corrupt(key, noise, dropout, x):
     """Notes x (T, V) of 0 and 1, in place: flipped with probability `noise`, then dropped with `dropout`.
 
-    Kept notes are scaled by 1 / (1 - dropout), so that the mean stays.  Draws by (key, CORRUPT or the next, row, column).
+    Kept notes are scaled by 1 / (1 - dropout), so that the mean stays.  Sweeps CORRUPT and CORRUPT + 1 draw.
     """
     count, n = x.shape
     draws = np.empty((n + 3) // 4 * 4, f32)
