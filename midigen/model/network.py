@@ -1,7 +1,7 @@
 """The recurrent network: a multi-layer perceptron whose output is partly fed back.  Eq. (1), (8).
 
-Parameters are one flat vector, layer after layer, each layer a matrix [W | b] of shape (n_k, n_{k-1} + 1).  The output
-is u = [r; y], the R recurrent units first, so that the parameters that can reach r are the first of the vector.
+The output is u = [r; y], the R recurrent units first, so that the parameters that can reach r are the first of the
+vector.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from midigen.kernels.cpu import network as kernels
-from midigen.kernels.cpu import rtrl
+from midigen.kernels.cpu import rtrl, textbook
+from midigen.model.layout import Layout
 
 
 @dataclass
@@ -20,44 +21,31 @@ class Block:
     u: np.ndarray
 
 
-class Network:
-    """f([x_t; r_{t-1}]) = u_t = [r_t; y_t]: X inputs, hidden layers of tanh, R tanh recurrent units, Y linear outputs."""
+class Network(Layout):
+    """f([x_t; r_{t-1}]) = u_t = [r_t; y_t]: X inputs, hidden layers, R recurrent units, Y outputs.
 
-    def __init__(self, inputs, hidden, recurrent, outputs, dtype=np.float32):
+    activations: as in Layout, the last entry for the units of [r; y]; left out, y is linear and all else is tanh.
+    Shapes and values are not checked here, between kernels: RecurrentNetwork does that for its users.
+    """
+
+    def __init__(self, inputs, hidden, recurrent, outputs, dtype=np.float32, activations=None):
+        if activations is None:
+            activations = ["tanh"] * len(hidden) + [["tanh"] * recurrent + ["linear"] * outputs]
+        super().__init__([inputs + recurrent, *hidden, recurrent + outputs], activations, dtype)
         self.inputs, self.recurrent, self.outputs = inputs, recurrent, outputs
-        self.dtype = np.dtype(dtype)
-        self.sizes = np.array([inputs + recurrent, *hidden, recurrent + outputs], np.int64)
-        self.codes = np.concatenate([np.full(sum(hidden) + recurrent, kernels.TANH, np.int8),
-                                     np.full(outputs, kernels.LINEAR, np.int8)])
-        shapes = [(int(n), int(m) + 1) for m, n in zip(self.sizes[:-1], self.sizes[1:], strict=True)]
-        self.shapes = shapes
-        self.parameters = sum(n * m for n, m in shapes)
-        self.influential = self.parameters - outputs * shapes[-1][1]
-
-    def layers(self, params):
-        """Views [W^(k) | b^(k)], shapes (n_k, n_{k-1} + 1), of a flat vector (P,)."""
-        views, at = [], 0
-        for rows, columns in self.shapes:
-            views.append(params[at:at + rows * columns].reshape(rows, columns))
-            at += rows * columns
-        return views
+        self.influential = self.parameters - outputs * self.shapes[-1][1]
 
     def initial(self, rng, output_scale=0.01):
         """Random parameters (P,): uniform in +-1/sqrt(fan-in), the rows of y normal with `output_scale`, biases 0."""
-        params = np.zeros(self.parameters, self.dtype)
-        layers = self.layers(params)
-        for layer in layers:
-            bound = 1 / np.sqrt(layer.shape[1] - 1)
-            layer[:, :-1] = rng.uniform(-bound, bound, (layer.shape[0], layer.shape[1] - 1))
-        y = layers[-1][self.recurrent:, :-1]
+        params = super().initial(rng)
+        y = self.layers(params)[-1][self.recurrent:, :-1]
         y[:] = rng.normal(0, output_scale, y.shape)
         return params
 
     def forward(self, params, x, state):
         """Run h frames x (h, X) from state (R,), which is moved on in place; returns the Block."""
         h = len(x)
-        block = Block(np.empty(h * int((self.sizes[:-1] + 1).sum()), self.dtype),
-                      np.empty((h, int(self.sizes[-1])), self.dtype))
+        block = Block(self.empty_inputs(h), np.empty((h, int(self.sizes[-1])), self.dtype))
         kernels.forward_block(self.sizes, self.codes, params, self.recurrent, x, state, block.inputs, block.u)
         return block
 
@@ -79,3 +67,13 @@ class Network:
     def influence_gradient(self, adjoint, influence, gradient):
         """gradient (P,) += (dE/dr)^T J, the second term of Eq. (13)."""
         rtrl.influence_gradient(self.sizes, self.recurrent, adjoint, influence, gradient)
+
+    def textbook(self, params, block, du, influence, gradient):
+        """gradient (P,) += that of the losses in the block by Eq. (9)-(10), du (h, R + Y) = dE/du_t.
+
+        Returns J = du/dw, whole (flat, (R + Y) P), at the block's end from `influence` before it (None for 0).
+        """
+        shape = block.u.shape[1], self.parameters
+        new = np.zeros(shape, self.dtype) if influence is None else influence.reshape(shape).copy()
+        textbook.textbook_block(self.sizes, self.codes, params, self.recurrent, block.inputs, block.u, du, new, gradient)
+        return new.ravel()

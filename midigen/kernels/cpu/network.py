@@ -69,7 +69,7 @@ def times_slope(codes, y, d):
                 d[i] *= y[i] * (one - y[i])
         elif code == SOFTPLUS:
             for i in range(start, stop):
-                d[i] *= one - np.exp(-y[i])
+                d[i] *= -np.expm1(-y[i])
         elif code == LEAKY:
             for i in range(start, stop):
                 if y[i] <= 0:
