@@ -8,6 +8,7 @@ from midigen.kernels.jit import is_compiled
 from midigen.output.console import make_console, warn
 from midigen.training import trainer
 
+BAR_WIDTH = 100  # columns of a terminal that has room for a bar beside the text
 LINE_SECONDS = 15  # between lines where there is no terminal to draw a bar on
 
 
@@ -23,7 +24,9 @@ class Display:
         self.started = self.first_frames = None
         self.rate, self.epoch, self.position = 0, 0, 0.0
         self.last_line = time.monotonic()
-        columns = TextColumn("{task.description}"), BarColumn(bar_width=12), TextColumn("{task.fields[text]}")
+        columns = [TextColumn("{task.fields[text]}")]
+        if self.console.width >= BAR_WIDTH:
+            columns.insert(0, BarColumn(bar_width=12))
         self.bar = Progress(*columns, console=self.console, transient=True, disable=not self.live)
         self.task = self.bar.add_task("train", total=1.0, text="")
 
@@ -69,7 +72,7 @@ class Display:
         if left is not None:
             parts.append(f"{int(left) // 60}:{int(left) % 60:02d} left")
         if self.seen:
-            parts.append(f"loss {self.seen.loss:.2f}, held out {self.seen.validation:.2f}")
+            parts.append(f"loss {self.seen.loss:.2f} held out {self.seen.validation:.2f}")
             notes = f"notes {self.seen.notes_per_frame:.1f}"
             parts.append(notes + (f"/{self.corpus_notes:.1f}" if self.corpus_notes else ""))
         return "  ".join(parts)
