@@ -30,6 +30,19 @@ def test_gemv(dtype, trans):
     assert np.allclose(y, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_a_lone_row_has_no_stride():
+    """x[None] has row stride 0, which BLAS refuses, and then leaves the result as it was."""
+    row, b = np.arange(1.0, 4.0), np.arange(12.0).reshape(3, 4)
+    c, y = np.full((1, 4), np.nan), np.full(1, np.nan)
+    gemm(False, False, 1.0, row[None], b, 0.0, c)
+    gemv(False, 1.0, row[None], row, 0.0, y)
+    assert np.array_equal(c[0], row @ b) and y[0] == 14
+    total, out = np.zeros(3), np.full((4, 1), np.nan)
+    gemm(True, True, 1.0, b, row[None], 0.0, out)
+    gemm(True, False, 1.0, np.ones(1)[None], row[None], 0.0, total[None])
+    assert np.array_equal(out[:, 0], row @ b) and np.array_equal(total, row)
+
+
 def test_wrong_shapes_are_refused():
     with pytest.raises(ValueError, match="shapes"):
         gemm(False, False, 1.0, np.zeros((2, 3)), np.zeros((4, 2)), 0.0, np.zeros((2, 2)))

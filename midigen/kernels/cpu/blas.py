@@ -78,10 +78,12 @@ def gemm(trans_a, trans_b, alpha, a, b, beta, c):
     if m == 0 or n == 0:
         return
     size = c.itemsize
+    # a lone row may have any stride, x[None] has 0: BLAS wants one no shorter than the row
+    lda, ldb = max(1, a.shape[1], a.strides[0] // size), max(1, b.shape[1], b.strides[0] // size)
     # BLAS is column-major: the row-major product is c^T = op(b)^T op(a)^T on the same memory
     _gemm(_T if trans_b else _N, _T if trans_a else _N, np.int32(n), np.int32(m), np.int32(k), c.dtype.type(alpha),
-          _data(b), np.int32(max(1, b.strides[0] // size)), _data(a), np.int32(max(1, a.strides[0] // size)),
-          c.dtype.type(beta), _data(c), np.int32(max(1, c.strides[0] // size)))
+          _data(b), np.int32(ldb), _data(a), np.int32(lda),
+          c.dtype.type(beta), _data(c), np.int32(max(n, c.strides[0] // size)))
 
 
 @njit(**KERNEL)
@@ -93,4 +95,4 @@ def gemv(trans, alpha, a, x, beta, y):
     if m == 0 or n == 0:
         return
     _gemv(_N if trans else _T, np.int32(n), np.int32(m), y.dtype.type(alpha), _data(a),
-          np.int32(a.strides[0] // y.itemsize), _data(x), np.int32(1), y.dtype.type(beta), _data(y), np.int32(1))
+          np.int32(max(n, a.strides[0] // y.itemsize)), _data(x), np.int32(1), y.dtype.type(beta), _data(y), np.int32(1))

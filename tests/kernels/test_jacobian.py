@@ -1,0 +1,119 @@
+"""Jacobians of the network against the reference, finite differences and an independent automatic differentiation."""
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd import grad, jacobian
+
+from midigen.model import Mlp
+from tests import reference
+
+N = 4
+MIXED = ["linear", "tanh", "sigmoid", "softplus", "leaky"]
+NETWORKS = {  # sizes, activations
+    "one layer": ([3, 5], [MIXED]), "two layers": ([3, 4, 2], ["tanh", "linear"]),
+    "deep, by unit": ([3, 5, 4, 5, 2], [MIXED, "softplus", MIXED[::-1], ["leaky", "sigmoid"]]),
+    "narrow": ([1, 1, 1], "sigmoid")}
+TOLERANCE = {np.float64: 1e-12, np.float32: 1e-5}
+AUTOGRAD = {"linear": lambda s: s, "tanh": anp.tanh, "sigmoid": lambda s: 1 / (1 + anp.exp(-s)),
+            "softplus": lambda s: anp.log(1 + anp.exp(s)), "leaky": lambda s: anp.where(s > 0, s, 0.01 * s)}
+
+
+@pytest.fixture(params=NETWORKS)
+def case(request):
+    return NETWORKS[request.param]
+
+
+def problem(case, dtype=np.float64):
+    sizes, activations = case
+    rng = np.random.default_rng(0)
+    mlp = Mlp(sizes, activations, dtype)
+    return mlp, rng.normal(size=mlp.parameters).astype(dtype), rng.normal(size=(N, sizes[0])).astype(dtype)
+
+
+def unit_names(case):
+    sizes, activations = case
+    layers = [activations] * (len(sizes) - 1) if isinstance(activations, str) else activations
+    return [[a] * n if isinstance(a, str) else list(a) for a, n in zip(layers, sizes[1:], strict=True)]
+
+
+def as_reference(mlp, params):
+    return [(m[:, :-1].astype(np.float64), m[:, -1].astype(np.float64)) for m in mlp.layers(params)]
+
+
+def autograd_network(case, params, x):
+    """f(x) for one input, in autograd's NumPy, with its own walk over the parameters."""
+    at = 0
+    for below, names in zip(case[0], unit_names(case), strict=False):
+        n = len(names)
+        w = anp.reshape(params[at:at + n * (below + 1)], (n, below + 1))
+        s = anp.dot(w[:, :-1], x) + w[:, -1]
+        x = anp.array([AUTOGRAD[name](s[i]) for i, name in enumerate(names)])
+        at += n * (below + 1)
+    return x
+
+
+def error(a, b):
+    assert a.shape == b.shape
+    return np.abs(a - b).max() / np.abs(b).max()
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_values_and_jacobians_match_the_reference(case, dtype):
+    mlp, params, x = problem(case, dtype)
+    layers, names = as_reference(mlp, params), unit_names(case)
+    y, by_w, by_x = mlp.forward(params, x), mlp.weight_jacobian(params, x), mlp.input_jacobian(params, x)
+    assert {y.dtype, by_w.dtype, by_x.dtype} == {np.dtype(dtype)}
+    assert error(y, np.array([reference.forward(layers, names, row)[2] for row in x])) < TOLERANCE[dtype]
+    assert error(by_w, np.array([reference.weight_jacobian(layers, names, row) for row in x])) < TOLERANCE[dtype]
+    assert error(by_x, np.array([reference.input_jacobian(layers, names, row) for row in x])) < TOLERANCE[dtype]
+
+
+def test_jacobians_match_finite_differences(case):
+    mlp, params, x = problem(case)
+    by_w, by_x = mlp.weight_jacobian(params, x), mlp.input_jacobian(params, x)
+    for i in range(mlp.outputs):
+        for n in range(N):
+            numeric = reference.central_differences(lambda p, n=n, i=i: mlp.forward(p, x)[n, i], params)
+            assert np.abs(by_w[n, i] - numeric).max() < 1e-7
+            numeric = reference.central_differences(lambda row, i=i: mlp.forward(params, row[None])[0, i], x[n])
+            assert np.abs(by_x[n, i] - numeric).max() < 1e-7
+
+
+def test_jacobians_match_automatic_differentiation(case):
+    mlp, params, x = problem(case)
+    by_w = np.array([jacobian(lambda p, row=row: autograd_network(case, p, row))(params) for row in x])
+    by_x = np.array([jacobian(lambda row: autograd_network(case, params, row))(row) for row in x])
+    assert error(mlp.weight_jacobian(params, x), by_w) < 1e-12
+    assert error(mlp.input_jacobian(params, x), by_x) < 1e-12
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_products_need_no_jacobian(case, dtype):
+    mlp, params, x = problem(case, dtype)
+    g = np.random.default_rng(1).normal(size=(N, mlp.outputs)).astype(dtype)
+    gradient, dx = mlp.vector_jacobian(params, x, g)
+    assert error(gradient, np.einsum("ni,nip->p", g, mlp.weight_jacobian(params, x))) < TOLERANCE[dtype]
+    assert error(dx, np.einsum("ni,nim->nm", g, mlp.input_jacobian(params, x))) < TOLERANCE[dtype]
+
+
+def test_the_note_s_check_by_squared_error(case):
+    """Eq. (6): (y - d)^T dy/dw is the gradient of 1/2 |y - d|^2, which backpropagation and autograd give as well."""
+    mlp, params, x = problem(case)
+    d = np.random.default_rng(2).normal(size=(N, mlp.outputs))
+
+    def loss(p):
+        return sum(0.5 * anp.sum((autograd_network(case, p, row) - target) ** 2)
+                   for row, target in zip(x, d, strict=True))
+
+    difference = mlp.forward(params, x) - d
+    expected = np.einsum("ni,nip->p", difference, mlp.weight_jacobian(params, x))
+    assert error(mlp.vector_jacobian(params, x, difference)[0], expected) < 1e-12
+    assert error(grad(loss)(params), expected) < 1e-12
+
+
+def test_slopes_far_from_zero():
+    """Softplus' slope is sigmoid's value even where 1 - exp(-y) has no digits left in float32."""
+    mlp = Mlp([1, 1], "softplus", np.float32)
+    slope = mlp.input_jacobian([1, 0], [[-15.0], [15.0]])[:, 0, 0]
+    assert np.allclose(slope, reference.sigmoid(np.array([-15.0, 15.0])), rtol=1e-5)
