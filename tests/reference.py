@@ -64,6 +64,25 @@ def input_jacobian(layers, names, x):
     return local_gradients(layers, names, fields)[0] @ layers[0][0]
 
 
+def policy_gradient(policy, policy_names, critic, critic_names, x, maps):
+    """Eq. (7) for one state: q and dq/dw_mu; maps: (W, b) by name, the identity where there is none."""
+    def mapped(name, z):
+        return maps[name][0] @ z + maps[name][1] if name in maps else z
+
+    def slope(name, n):
+        return maps[name][0] if name in maps else np.eye(n)
+
+    seen = mapped("before_policy", x)
+    mu = forward(policy, policy_names, seen)[2]
+    joined = np.concatenate([x, mapped("after_policy", mu)])
+    z = mapped("before_critic", joined)
+    q = mapped("after_critic", forward(critic, critic_names, z)[2])
+    by_action = slope("before_critic", len(joined))[:, len(x):]
+    gradient = slope("after_critic", 1) @ input_jacobian(critic, critic_names, z) @ by_action \
+        @ slope("after_policy", len(mu)) @ weight_jacobian(policy, policy_names, seen)
+    return q[0], gradient[0]
+
+
 def rtrl(layers, names, recurrent, xs, loss_gradient):
     """Eq. (8)-(10) as they stand, the whole du/dw carried: u (T, n_L) and dE/dw (P,); loss_gradient(t, u) = de/du."""
     r = np.zeros(recurrent)
