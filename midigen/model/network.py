@@ -13,6 +13,30 @@ from midigen.kernels.cpu import rtrl, textbook
 from midigen.model.layout import Layout
 
 
+FIRST_STRETCH = 32  # frames back to the first look at the propagator's rank; every later stretch is as long as all before
+
+
+def _factor(s, tolerance, frames):
+    """S (M, R) = U Z of lower rank k: U (M, k) and Z (k, R), or (None, S) where that would not pay over `frames`.
+
+    The singular values come from S S^T in float64, which resolves them to 1e-8 of the largest: enough for float32; for
+    float64 they come from S itself.
+    """
+    wide = s.astype(np.float64)
+    if not np.isfinite(wide).all():
+        return None, s
+    if s.dtype == np.float32:
+        squares, u = np.linalg.eigh(wide @ wide.T)
+        sigma, u = np.sqrt(np.maximum(squares[::-1], 0)), u[:, ::-1]
+    else:
+        u, sigma, _ = np.linalg.svd(wide, full_matrices=False)
+    rows, kept = len(s), int((sigma > tolerance * max(1.0, sigma[0])).sum())
+    if kept and rows * kept > (rows - kept) * frames:
+        return None, s
+    u = np.ascontiguousarray(u[:, :kept])
+    return u.astype(s.dtype), (u.T @ wide).astype(s.dtype)
+
+
 @dataclass
 class Block:
     """What one block of h frames leaves for its gradient: layer inputs (flat), outputs u (h, R + Y)."""
@@ -57,12 +81,36 @@ class Network(Layout):
                                deltas, gradient)
         return adjoint
 
-    def influence(self, params, block, old):
-        """J = dr/dw (flat, R P_r) at the block's end from `old`, J before it (None for 0).  Eq. (11)-(12)."""
-        new = np.empty(self.recurrent * self.influential, self.dtype)
-        rtrl.influence_block(self.sizes, self.codes, params, self.recurrent, block.inputs, block.u, old is not None,
-                             new if old is None else old, new)
-        return new
+    def influence(self, params, block, old, tolerance=0.0):
+        """J = dr/dw (flat, R P_r) at the block's end from `old`, J before it (None for 0).  Eq. (11)-(12a).
+
+        tolerance: singular values of the propagator under tolerance max(1, the largest) are dropped on its way back;
+        0 keeps all, 1e-6 in float32 (1e-8 in float64) stays at the rounding error.
+        """
+        h, s = len(block.u), np.eye(self.recurrent, dtype=self.dtype)
+        network = self.sizes, self.codes, params, self.recurrent, block.inputs, block.u
+        sums, lefts = [np.empty(self.recurrent * self.influential, self.dtype)], []
+        stop, reach, fresh = h, FIRST_STRETCH if tolerance else h, True
+        while stop:
+            start = max(0, h - reach)
+            rtrl.influence_stage(*network, start, stop, not fresh, s, sums[-1])
+            stop, reach, fresh = start, 2 * reach, False
+            if not stop:
+                break
+            left, s = _factor(s, tolerance, min(reach, stop))
+            if left is not None:
+                lefts.append(left)
+                sums.append(np.empty(len(s) * self.influential, self.dtype))
+                fresh = True
+            if not len(s):
+                sums.pop(), lefts.pop()
+                break
+        if old is not None and len(s):
+            rtrl.influence_expand(self.sizes, self.recurrent, s, old, sums[-1])
+        while lefts:
+            inner = sums.pop()
+            rtrl.influence_expand(self.sizes, self.recurrent, lefts.pop(), inner, sums[-1])
+        return sums[0]
 
     def influence_gradient(self, adjoint, influence, gradient):
         """gradient (P,) += (dE/dr)^T J, the second term of Eq. (13)."""
