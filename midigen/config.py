@@ -91,8 +91,9 @@ class TrainConfig(Settings):
     """How a model is trained.  What may change when a run is resumed is not here: epochs and minutes.
 
     block: frames a block of RTRL, Eq. (11)-(13).  update: weights move after every song "batch", after every "block"
-    of a batch, or once an "epoch".  sampler: "persistent" particles, "cd" (chains from the data) or "exact" (small
-    RBMs).  average: decay a step of the running mean of the weights, which is validated and kept; 0 for none.
+    of a batch, or once an "epoch".  gradient: "blocks", or the slow "textbook" recursion of Eq. (9).
+    sampler: "persistent" particles, "cd" (chains from the data) or "exact" (small RBMs).
+    average: decay a step of the running mean of the weights, which is validated and kept; 0 for none.
     validate_every: epochs, 0 for the fewest that have 20,000 frames.
     negative_*: the random songs of Eq. (23)-(24).
     """
@@ -101,6 +102,7 @@ class TrainConfig(Settings):
     update: str = "batch"
     batch: int = 4
     concatenate: bool = False
+    gradient: str = "blocks"
     sampler: str = "persistent"
     gibbs_steps: int = 5
     optimizer: str = "adam"
@@ -136,6 +138,7 @@ class TrainConfig(Settings):
         _require(0.5 < self.negative_density <= 1, "negative_density", self.negative_density, "over 0.5, at most 1")
         _require(len(self.transpose) == 2 and -127 <= self.transpose[0] <= 0 <= self.transpose[1] <= 127,
                  "transpose", self.transpose, "two numbers of semitones around 0, such as -5,6")
-        for name, choices in (("update", ("batch", "block", "epoch")), ("sampler", ("persistent", "cd", "exact")),
+        for name, choices in (("update", ("batch", "block", "epoch")),
+                              ("gradient", ("blocks", "textbook")), ("sampler", ("persistent", "cd", "exact")),
                               ("optimizer", ("adam", "sgd")), ("negative", ("off", "bounded", "literal"))):
             _require(getattr(self, name) in choices, name, getattr(self, name), " or ".join(choices))

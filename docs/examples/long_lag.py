@@ -53,7 +53,7 @@ def answer(rnn, xs, bit=None):
     return y[-1, 0]
 
 
-def learn(seed, truncate, start="blind", lag=200, steps=500):
+def learn(seed, truncate, start="blind", lag=200, steps=600):
     """Share of 200 new series that are answered rightly, before and after `steps` steps of Adam on batches of 8."""
     rng = np.random.default_rng(seed)
     network = Network(2, (), RECURRENT, 1, np.float64)
@@ -78,7 +78,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--start", choices=("blind", "random"), default="blind")
     parser.add_argument("--lag", type=int, default=200)
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=600)
     args = parser.parse_args()
     print(f"share of 200 new series answered rightly; lag {args.lag}, blocks of {BLOCK}, start {args.start}")
     print("seed  untrained  RTRL   truncated")

@@ -78,6 +78,8 @@ LEARNING_OPTIONS = many(
     setting("update", choice("batch", "block", "epoch"),
             "Move the weights after every batch of songs, after every block (online), or once an epoch."),
     setting("batch", int, "Songs side by side."),
+    setting("gradient", choice("blocks", "textbook"), "How the influence matrix J is carried: in blocks or, for study, "
+            "whole and frame by frame as in the textbooks, which gives the same gradient much later."),
     click.option("--concatenate", is_flag=True, help="All songs as one series: carry the state over song starts."),
     click.option("--persistent", "sampler", flag_value="persistent", default=TrainConfig.sampler,
                  help="Gibbs chains that go on, one for each training frame. [default]"),

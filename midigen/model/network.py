@@ -117,11 +117,12 @@ class Network(Layout):
         rtrl.influence_gradient(self.sizes, self.recurrent, adjoint, influence, gradient)
 
     def textbook(self, params, block, du, influence, gradient):
-        """gradient (P,) += that of the losses in the block by Eq. (9)-(10), du (h, R + Y) = dE/du_t.
+        """gradient (P, or longer) += that of the losses in the block by Eq. (9)-(10), du (h, R + Y) = dE/du_t.
 
         Returns J = du/dw, whole (flat, (R + Y) P), at the block's end from `influence` before it (None for 0).
         """
         shape = block.u.shape[1], self.parameters
         new = np.zeros(shape, self.dtype) if influence is None else influence.reshape(shape).copy()
-        textbook.textbook_block(self.sizes, self.codes, params, self.recurrent, block.inputs, block.u, du, new, gradient)
+        textbook.textbook_block(self.sizes, self.codes, params, self.recurrent, block.inputs, block.u, du, new,
+                                gradient[:self.parameters])
         return new.ravel()

@@ -11,7 +11,10 @@ from midigen.training.negative import push_weights
 
 @dataclass
 class Carry:
-    """What a stream hands to the frames that follow: the last frame (V,), r (R,), and J (flat, R P_r; None for 0)."""
+    """What a stream hands to the frames that follow: the last frame (V,), r (R,), and J (flat; None for 0).
+
+    J is dr/dw, R P_r numbers; with the textbook recursion it is the whole du/dw.
+    """
 
     frame: np.ndarray
     state: np.ndarray
@@ -62,11 +65,14 @@ class Stream:
         du = np.zeros_like(block.u)
         self._contrast(model, rows, model.biases(block.u), model.biases(du),
                        gradient[network.parameters:].reshape(model.w.shape))
+        self.position = rows.stop
+        carry.frame = self.v[rows.stop - 1]
+        if settings.gradient == "textbook":
+            carry.influence = network.textbook(model.params, block, du, carry.influence, gradient)
+            return rows.stop - rows.start
         adjoint = network.backward(model.params, block, du, gradient)
         if carry.influence is not None:
             network.influence_gradient(adjoint, carry.influence, gradient)
-        self.position = rows.stop
-        carry.frame = self.v[rows.stop - 1]
         if not self.done or (settings.concatenate and not self.negative):
             carry.influence = network.influence(model.params, block, carry.influence)
         return rows.stop - rows.start
