@@ -29,6 +29,7 @@ class Grid(Settings):
 
     unit "beat": `steps_per_beat` frames a quarter note. unit "seconds": `step` seconds a frame.
     Columns are MIDI pitches low..high; articulation "onset" adds as many columns that mark where notes begin.
+    values "binary": a note is 1; "velocity": it is its MIDI velocity, 1..127.
     """
 
     unit: str = "beat"
@@ -38,6 +39,7 @@ class Grid(Settings):
     high: int = 108
     articulation: str = "gap"
     outside: str = "octave"
+    values: str = "binary"
 
     def __post_init__(self):
         _require(self.unit in ("beat", "seconds"), "unit", self.unit, "beat or seconds")
@@ -47,6 +49,7 @@ class Grid(Settings):
         _require(self.articulation in ("gap", "sustain", "onset"), "articulation", self.articulation,
                  "gap, sustain or onset")
         _require(self.outside in ("octave", "drop", "refuse"), "outside", self.outside, "octave, drop or refuse")
+        _require(self.values in ("binary", "velocity"), "values", self.values, "binary or velocity")
 
     @property
     def pitches(self):
@@ -68,6 +71,7 @@ class ModelConfig(Settings):
     """Sizes of the RNN-RBM, Eq. (14).
 
     visible V; rbm_hidden H; recurrent R; hidden: widths of the network's own hidden layers, () for none.
+    deviation: bounds of the standard deviations that a Gaussian model predicts, where the loudest note is 1.
     """
 
     visible: int
@@ -75,6 +79,7 @@ class ModelConfig(Settings):
     recurrent: int = 100
     hidden: tuple[int, ...] = (150,)
     visible_model: str = "bernoulli"
+    deviation: tuple[float, float] = (0.05, 1.0)
     dtype: str = "float32"
 
     def __post_init__(self):
@@ -82,7 +87,10 @@ class ModelConfig(Settings):
             _require(1 <= getattr(self, name) <= 65536, name, getattr(self, name), "1 to 65536")
         _require(len(self.hidden) <= 16 and all(1 <= n <= 65536 for n in self.hidden), "hidden", self.hidden,
                  "at most 16 layers of 1 to 65536 units")
-        _require(self.visible_model == "bernoulli", "visible_model", self.visible_model, "bernoulli")
+        _require(self.visible_model in ("bernoulli", "gaussian"), "visible_model", self.visible_model,
+                 "bernoulli or gaussian")
+        _require(len(self.deviation) == 2 and 1e-6 <= self.deviation[0] < self.deviation[1] <= 1e6, "deviation",
+                 self.deviation, "two growing numbers over 0, such as 0.05,1")
         _require(self.dtype in ("float32", "float64"), "dtype", self.dtype, "float32 or float64")
 
 
@@ -95,12 +103,13 @@ class TrainConfig(Settings):
     sampler: "persistent" particles, "cd" (chains from the data) or "exact" (small RBMs).
     average: decay a step of the running mean of the weights, which is validated and kept; 0 for none.
     validate_every: epochs, 0 for the fewest that have 20,000 frames.
+    variance_rate: what the steps of the log-variances' own weights are multiplied by, in a Gaussian model.
     negative_*: the random songs of Eq. (23)-(24).
     """
 
-    block: int = 1024
+    block: int = 4096
     update: str = "batch"
-    batch: int = 4
+    batch: int = 2
     concatenate: bool = False
     gradient: str = "blocks"
     sampler: str = "persistent"
@@ -108,6 +117,7 @@ class TrainConfig(Settings):
     optimizer: str = "adam"
     learning_rate: float = 1.5e-3
     momentum: float = 0.9
+    variance_rate: float = 0.1
     clip: float = 5.0
     weight_decay: float = 2e-4
     average: float = 0.998
@@ -126,7 +136,7 @@ class TrainConfig(Settings):
 
     def __post_init__(self):
         for name, low, high in (("block", 1, 1 << 20), ("batch", 1, 65536), ("gibbs_steps", 1, 10_000),
-                                ("learning_rate", 1e-12, 1e3), ("clip", 0, 1e12), ("weight_decay", 0, 10),
+                                ("learning_rate", 1e-12, 1e3), ("variance_rate", 0, 1e3), ("clip", 0, 1e12), ("weight_decay", 0, 10),
                                 ("negative_weight", 0, 1e6), ("negative_margin", -1e6, 1e6),
                                 ("negative_songs", 1, 65536), ("validate_every", 0, 1 << 30), ("patience", 1, 1 << 30),
                                 ("halvings", 0, 1000), ("seed", 0, (1 << 63) - 1)):

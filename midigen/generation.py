@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from midigen.kernels.cpu import rbm as kernels
 from midigen.randomness import derive_key
 
 DEFAULT_GIBBS_STEPS = 25
@@ -17,8 +16,8 @@ def generate_songs(model, frames, count=1, primer=None, temperature=1.0, gibbs_s
     """Yield `count` songs of `frames` new frames, each uint8 (frames, V), in order, each as soon as it is done.
 
     primer: uint8 (T0, V), frames that come first and are not returned, or None for silence.  Every frame is the end of
-    `gibbs_steps` sweeps in its own RBM, from the frame before it, at energies divided by temperature.  Song i depends
-    on (model, primer, settings, seed, i) alone.  progress(more_frames) is called now and then, from worker threads.
+    `gibbs_steps` sweeps in its own RBM, from the frame before it, at energies divided by temperature.  What is fed back
+    is the frame as its roll has it: a Gaussian value under the threshold is 0, as in the songs.  Song i depends on (model, primer, settings, seed, i) alone.  progress(more_frames) is called now and then, from worker threads.
     ValueError for settings that are out of range.
     """
     if frames < 1 or count < 1 or gibbs_steps < 1 or not temperature > 0:
@@ -46,19 +45,35 @@ def _generate_song(model, frames, primer, beta, gibbs_steps, key, progress, stop
     state = np.zeros(model.config.recurrent, dtype)
     v = np.zeros((1, model.config.visible), dtype)
     if primer is not None and len(primer):
-        x = np.concatenate([v, np.asarray(primer[:-1], dtype)])
-        model.network.forward(model.params, x, state)
-        v[0] = primer[-1]
+        heard = model.frames(primer)
+        model.network.forward(model.params, np.concatenate([v, heard[:-1]]), state)
+        v[0] = heard[-1]
     for t in range(frames):
         if stopped.is_set():
             break
-        a, b = model.biases(model.network.forward(model.params, v, state).u)
+        biases = model.biases(model.network.forward(model.params, v, state).u)
         sample = np.empty_like(v)
-        kernels.gibbs_chain(v, model.w, a, b, gibbs_steps, beta, key, 0, t, sample)
-        v = sample
-        song[t] = v[0]
+        model.kernels.gibbs_chain(v, model.w, *biases, gibbs_steps, beta, key, 0, t, sample)
+        song[t] = model.roll(sample)[0]
+        v = model.frames(song[t:t + 1])
         if progress and (t + 1) % 64 == 0:
             progress(64)
     if progress:
         progress(frames % 64)
     return song
+
+
+def choose_threshold(model, rolls, seed):
+    """The threshold of a Gaussian model at which it has as many notes a frame as the rolls, a list of uint8 (T, V).
+
+    Every frame's values are drawn as in generation, but after the frames of the song itself.
+    """
+    values = []
+    for i, roll in enumerate(rolls):
+        v = model.frames(roll)
+        sample = np.empty_like(v)
+        model.kernels.gibbs_chain(np.concatenate([np.zeros_like(v[:1]), v[:-1]]), model.w, *model.run(roll),
+                                  DEFAULT_GIBBS_STEPS, 1.0, derive_key(seed, "threshold", i), 0, 0, sample)
+        values.append(sample.ravel())
+    share = np.mean(np.concatenate([roll.ravel() for roll in rolls]) > 0)
+    return float(np.quantile(np.concatenate(values), 1 - share))

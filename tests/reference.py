@@ -145,6 +145,45 @@ def pseudo_log_likelihood(v, w, a, b):
     return total
 
 
+def gaussian_energy(v, h, w, a, b, z):
+    """Eq. (19) for one frame."""
+    return 0.5 * (v - a) @ np.diag(np.exp(-z)) @ (v - a) - (np.exp(-z / 2) * v) @ w.T @ h - b @ h
+
+
+def gaussian_free_energy(v, w, a, b, z):
+    """Eq. (20) for one frame."""
+    return 0.5 * (v - a) @ (np.exp(-z) * (v - a)) - softplus(w @ (np.exp(-z / 2) * v) + b).sum()
+
+
+def gaussian_free_energy_gradients(v, w, a, b, z):
+    """Eq. (21): dF/da, dF/db, dF/dz, dF/dW for one frame."""
+    x = np.exp(-z / 2) * v
+    p = sigmoid(w @ x + b)
+    return -np.exp(-z) * (v - a), -p, -0.5 * (v - a) ** 2 * np.exp(-z) + 0.5 * x * (w.T @ p), -np.outer(p, x)
+
+
+def gaussian_mixture(w, a, b, z):
+    """The RBM as a mixture over hidden states: log weights (2^H,), summing to log Z, means (2^H, V), variances (V,)."""
+    states = all_states(len(b))
+    means = a + np.exp(z / 2) * (states @ w)
+    at_mean = np.array([-gaussian_energy(m, h, w, a, b, z) for h, m in zip(states, means, strict=True)])
+    return at_mean + 0.5 * (len(a) * np.log(2 * np.pi) + z.sum()), means, np.exp(z)
+
+
+def gaussian_log_partition(w, a, b, z):
+    """log of the integral of exp(-F) over v, by completing the square in every hidden state."""
+    return np.logaddexp.reduce(gaussian_mixture(w, a, b, z)[0])
+
+
+def gaussian_conditional_log_density(v, i, w, a, b, z):
+    """log p(v_i | the other visible units) of one frame, from the mixture over hidden states."""
+    log_weights, means, variances = gaussian_mixture(w, a, b, z)
+    log_normal = -0.5 * ((v - means) ** 2 / variances + np.log(2 * np.pi * variances))
+    rest = np.arange(len(v)) != i
+    return (np.logaddexp.reduce(log_weights + log_normal.sum(axis=1))
+            - np.logaddexp.reduce(log_weights + log_normal[:, rest].sum(axis=1)))
+
+
 def philox(counters, keys):
     """Philox4x32-10 in Python integers (Salmon et al. 2011)."""
     c, k = list(counters), list(keys)

@@ -8,38 +8,55 @@ import numpy as np
 from midigen import files
 from midigen.config import Grid, ModelConfig
 from midigen.errors import MidigenError
-from midigen.kernels.cpu import rbm as kernels
+from midigen.kernels.cpu import gaussian, rbm
+from midigen.model.exact import log_partition
 from midigen.model.network import Network
-from midigen.model.rbm import log_partition
 
 KIND, VERSION, FILE_NAME = "model", 1, "model.safetensors"
+KERNELS = {"bernoulli": rbm, "gaussian": gaussian}
+LOUDEST = 127  # the MIDI velocity that a Gaussian model sees as 1
+THRESHOLD = 0.3  # a value above it is a note, where the training has not chosen one
 
 
 class RnnRbm:
     """One network and one RBM.  theta is all parameters, flat: the network's P, then W (H, V) row by row.
 
-    about: what the model was made from (corpus digest, tempo, metre, notes a frame, seed, settings); {} where unknown.
+    With Gaussian visible units z = log sigma^2 lies within bounds, smoothly: the network's last V outputs are sigmoids s,
+    and z = z_low + (z_high - z_low) s.
+
+    about: what the model was made from (corpus digest, tempo, metre, notes a frame, seed, settings), and the threshold of
+    a Gaussian model; {} where unknown.  kernels: the module of its kind of RBM; its functions take `*biases`.
     """
 
     def __init__(self, config, grid, theta, about=None):
         self.config, self.grid, self.about = config, grid, dict(about or {})
-        self.network = Network(config.visible, config.hidden, config.recurrent, config.visible + config.rbm_hidden,
-                               config.dtype)
+        self.gaussian, self.kernels = config.visible_model == "gaussian", KERNELS[config.visible_model]
+        self.network = _network(config)
         self.theta = np.ascontiguousarray(theta, self.network.dtype)
         expected = self.network.parameters + config.rbm_hidden * config.visible
         if self.theta.shape != (expected,):
             raise ValueError(f"theta must have shape ({expected},), not {self.theta.shape}")
+        low, high = 2 * np.log(np.array(config.deviation, self.network.dtype))
+        self._z_low, self._z_range = low, high - low
 
     @classmethod
-    def initial(cls, config, grid, note_shares, seed=0, about=None):
-        """A new model whose visible biases are the log-odds of note_shares (V,), the share of frames each note is on."""
+    def initial(cls, config, grid, means, seed=0, about=None, variances=None):
+        """A new model with the means (V,) of the notes, as it sees them, in its visible biases.
+
+        Bernoulli units take the log-odds; Gaussian ones take means and variances (V,; 1/16 where they are left out).
+        """
         rng = np.random.default_rng([seed, 1])
-        network = Network(config.visible, config.hidden, config.recurrent, config.visible + config.rbm_hidden,
-                          config.dtype)
+        network = _network(config)
         params = network.initial(rng)
-        share = np.clip(note_shares, 1e-4, 1 - 1e-4)
-        first = config.recurrent
-        network.layers(params)[-1][first:first + config.visible, -1] = np.log(share / (1 - share))
+        a, _, *s = _split(config, network.layers(params)[-1][:, -1])
+        if s:
+            low, high = 2 * np.log(config.deviation)
+            variances = np.full(config.visible, 1 / 16) if variances is None else np.maximum(variances, 1e-30)
+            share = np.clip((np.log(variances) - low) / (high - low), 0.05, 0.95)  # at the bounds s' would vanish
+            a[:], s[0][:] = means, np.log(share / (1 - share))
+        else:
+            share = np.clip(means, 1e-4, 1 - 1e-4)
+            a[:] = np.log(share / (1 - share))
         w = rng.normal(0, 0.01, config.rbm_hidden * config.visible)
         return cls(config, grid, np.concatenate([params, w]), about)
 
@@ -53,36 +70,63 @@ class RnnRbm:
         """The RBM's weights W (H, V), a view of theta."""
         return self.theta[self.network.parameters:].reshape(self.config.rbm_hidden, self.config.visible)
 
+    def variance_rows(self, theta):
+        """The rows of the network's last layer that make z, a view of theta or of an array like it: (V or 0, n + 1)."""
+        last = self.network.layers(theta[:self.network.parameters])[-1]
+        return last[self.config.recurrent + self.config.visible + self.config.rbm_hidden:]
+
     def biases(self, u):
-        """Views a (h, V) and b (h, H) of the network's output u (h, R + V + H)."""
-        first = self.config.recurrent
-        return u[:, first:first + self.config.visible], u[:, first + self.config.visible:]
+        """a (h, V) and b (h, H), views of the network's output u (h, R + Y), and z (h, V) of a Gaussian model."""
+        a, b, *s = _split(self.config, u)
+        return (a, b, self._z_low + self._z_range * s[0]) if s else (a, b)
+
+    def bias_gradients(self, du):
+        """Views of du (h, R + Y), dE/du_t, to be filled with dE/da, dE/db (and dE/dz); `finish_gradients` follows."""
+        return _split(self.config, du)
+
+    def finish_gradients(self, du):
+        """Turn dE/dz in du into dE/ds, in place."""
+        for s in _split(self.config, du)[2:]:
+            s *= self._z_range
+
+    def frames(self, roll):
+        """A roll (T, V) as the model sees it: 0 and 1, or velocities over 127, in the model's dtype."""
+        v = np.asarray(roll, self.network.dtype)
+        return v / LOUDEST if self.grid.values == "velocity" else v
+
+    def roll(self, v):
+        """A roll, uint8, of samples v (T, V): a Gaussian value over the threshold is a note."""
+        if not self.gaussian:
+            return v.astype(np.uint8)
+        on = v > self.about.get("threshold", THRESHOLD)
+        return on * (np.clip(np.rint(LOUDEST * v), 1, LOUDEST) if self.grid.values == "velocity" else 1).astype(np.uint8)
 
     def run(self, roll):
-        """Biases a (T, V), b (T, H) for every frame of a roll (T, V) of 0 and 1, each from the frames before it."""
-        v = np.asarray(roll, self.network.dtype)
+        """Biases of every frame of a roll (T, V), each from the frames before it: a (T, V), b (T, H) (and z (T, V))."""
+        v = self.frames(roll)
         x = np.zeros_like(v)
         x[1:] = v[:-1]
         return self.biases(self.network.forward(self.params, x, np.zeros(self.config.recurrent, v.dtype)).u)
 
     def free_energy(self, roll):
-        """F(v_t) of every frame, (T,) float64.  Eq. (16)."""
-        a, b = self.run(roll)
+        """F(v_t) of every frame, (T,) float64.  Eq. (16), (20)."""
         out = np.empty(len(roll))
-        kernels.free_energy(np.asarray(roll, self.network.dtype), self.w, a, b, out)
+        self.kernels.free_energy(self.frames(roll), self.w, *self.run(roll), out)
         return out
 
     def pseudo_log_likelihood(self, roll):
-        """Sum over notes of log p(v_i | the frame's other notes, the past), (T,) float64, in nats."""
-        a, b = self.run(roll)
+        """Sum over notes of log p(v_i | the frame's other notes, the past), (T,) float64, in nats.
+
+        Gaussian notes have densities, normalised numerically: a variance that is too small or too large costs what it
+        should, and log Z, which no large RBM has, is not needed.
+        """
         out = np.empty(len(roll))
-        kernels.pseudo_log_likelihood(np.asarray(roll, self.network.dtype), self.w, a, b, out)
+        self.kernels.pseudo_log_likelihood(self.frames(roll), self.w, *self.run(roll), out)
         return out
 
     def exact_log_likelihood(self, roll):
-        """log p(v_t | the past) of every frame, (T,) float64, in nats; ValueError unless V or H is at most 16."""
-        a, b = self.run(roll)
-        return -self.free_energy(roll) - log_partition(self.w, a, b)
+        """log p(v_t | the past) of every frame, (T,) float64, in nats; ValueError where exact.log_partition has it."""
+        return -self.free_energy(roll) - log_partition(self.w, *self.run(roll))
 
     @property
     def digest(self):
@@ -117,3 +161,18 @@ class RnnRbm:
             return cls(config, grid, theta, header["about"])
         except (KeyError, TypeError, ValueError) as e:
             raise MidigenError(f"{path} is damaged ({type(e).__name__}: {e}): train it again") from None
+
+
+def _network(config):
+    """The network of a ModelConfig: u = [r; a; b] or, with Gaussian units, [r; a; b; s]."""
+    linear, sigmoid = config.visible + config.rbm_hidden, config.visible * (config.visible_model == "gaussian")
+    top = ["tanh"] * config.recurrent + ["linear"] * linear + ["sigmoid"] * sigmoid
+    return Network(config.visible, config.hidden, config.recurrent, linear + sigmoid, config.dtype,
+                   ["tanh"] * len(config.hidden) + [top])
+
+
+def _split(config, u):
+    """Views of the parts of u (.., R + Y) behind r: [a, b] or [a, b, s]."""
+    ends = np.cumsum([config.recurrent, config.visible, config.rbm_hidden])
+    parts = [u[..., start:end] for start, end in zip(ends, [*ends[1:], u.shape[-1]], strict=True)]
+    return parts if config.visible_model == "gaussian" else parts[:2]

@@ -1,4 +1,4 @@
-"""Adam or SGD with momentum over theta, with clipping and weight decay."""
+"""Adam or SGD with momentum over theta, with clipping and weight decay, and steps of their own for the variances."""
 
 import numpy as np
 
@@ -11,14 +11,17 @@ class Optimizer:
     """Moves theta (P,) against a gradient.  Its moments are float arrays like theta, in `moments`, for checkpoints."""
 
     def __init__(self, model, settings):
-        self.settings, self.steps = settings, 0
+        self.model, self.settings, self.steps = model, settings, 0
         self.moments = [np.zeros_like(model.theta) for _ in range(2 if settings.optimizer == "adam" else 1)]
         self._decayed = np.ones_like(model.theta)
         for layer in model.network.layers(self._decayed[:model.network.parameters]):
             layer[:, -1] = 0  # biases are not decayed
 
     def move(self, theta, gradient, rate):
-        """One step, in place.  gradient (P,) is changed: clipped to norm `clip` (0: not), decay added."""
+        """One step, in place.  gradient (P,) is changed: clipped to norm `clip` (0: not), decay added.
+
+        The rows of the last layer that make log-variances go `variance_rate` of their way.
+        """
         settings = self.settings
         norm = float(np.sqrt(np.dot(gradient, gradient)))
         if settings.clip and norm > settings.clip:
@@ -26,10 +29,13 @@ class Optimizer:
         if settings.weight_decay:
             gradient += settings.weight_decay * self._decayed * theta
         self.steps += 1
+        variance_rows = self.model.variance_rows(theta)
+        before = variance_rows.copy()
         if settings.optimizer == "adam":
             kernels.adam_step(theta, gradient, *self.moments, rate, BETA1, BETA2, self.steps, EPSILON)
         else:
             kernels.momentum_step(theta, gradient, *self.moments, rate, settings.momentum)
+        variance_rows[:] = before + settings.variance_rate * (variance_rows - before)
 
     def snapshot(self):
         """What `restore` needs to take a step back."""

@@ -9,9 +9,9 @@ import numpy as np
 from midigen import __version__
 from midigen.config import ModelConfig
 from midigen.errors import MidigenError, UsageError
-from midigen.model.rbm import LARGEST
+from midigen.model import exact
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
-from midigen.model.rnn_rbm import RnnRbm
+from midigen.model.rnn_rbm import LOUDEST, RnnRbm
 from midigen.training.checkpoint import Log, save_checkpoint
 from midigen.training.trainer import Progress, Trainer, Validated
 
@@ -61,23 +61,19 @@ class Run:
     def new(cls, make_folder, corpus, corpus_path, sizes, settings):
         """A new run on a Corpus, in the folder that make_folder() makes once all is known to fit.
 
-        sizes: keyword arguments of ModelConfig besides `visible`.
+        sizes: keyword arguments of ModelConfig besides `visible`; visible_model may be "auto", which is gaussian on
+        velocities and bernoulli on notes.
         """
         train = corpus.rolls("train")
         if not train:
             raise MidigenError(f"{corpus_path} holds no songs to train on: prepare more songs")
-        try:
-            config = ModelConfig(visible=corpus.grid.channels, **sizes)
-        except ValueError as e:
-            raise UsageError(str(e)) from None
-        if settings.sampler == "exact" and min(config.visible, config.rbm_hidden) > LARGEST:
-            raise UsageError(f"--exact needs at most {LARGEST} notes or {LARGEST} hidden units in the RBM, not "
-                             f"{config.visible} and {config.rbm_hidden}: lower --rbm-hidden")
+        config = _model_config(corpus.grid, sizes, settings)
         folder = make_folder()
         figures = corpus.statistics()
         about = {"name": Path(folder).resolve().name, "midigen": __version__, "corpus_digest": corpus.digest,
                  "seed": settings.seed, "settings": settings.to_json(), "metre": list(figures.pop("metre")), **figures}
-        model = RnnRbm.initial(config, corpus.grid, np.concatenate(train).mean(axis=0), settings.seed, about)
+        frames = np.concatenate(train) / (LOUDEST if corpus.grid.values == "velocity" else 1)
+        model = RnnRbm.initial(config, corpus.grid, frames.mean(axis=0), settings.seed, about, frames.var(axis=0))
         return cls(folder, Trainer(model, train, corpus.rolls("valid"), settings), corpus_path, corpus.digest)
 
     @classmethod
@@ -127,3 +123,26 @@ class Run:
     def save(self):
         """Write the checkpoint."""
         save_checkpoint(self.folder, self.trainer, *self._corpus)
+
+
+def _model_config(grid, sizes, settings):
+    """The ModelConfig for rolls on a Grid.  UsageError, in the words of the command line, where it cannot be."""
+    if sizes.get("visible_model") == "auto":
+        sizes = {**sizes, "visible_model": "gaussian" if grid.values == "velocity" else "bernoulli"}
+    try:
+        config = ModelConfig(visible=grid.channels, **sizes)
+    except ValueError as e:
+        raise UsageError(str(e)) from None
+    gaussian = config.visible_model == "gaussian"
+    if grid.values == "velocity" and not gaussian:
+        raise UsageError("the corpus holds velocities, which need --visible-model gaussian: name that, or prepare the "
+                         "songs without --values velocity")
+    if gaussian and settings.negative != "off":
+        raise UsageError("--negative pushes away random songs of notes that are on or off: leave it out with "
+                         "--visible-model gaussian")
+    if settings.sampler == "exact":
+        try:
+            exact.check_size(config.visible, config.rbm_hidden, gaussian)
+        except ValueError as e:
+            raise UsageError(f"--exact: {e}; lower --rbm-hidden") from None
+    return config

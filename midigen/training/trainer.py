@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from midigen.errors import MidigenError
-from midigen.generation import generate
+from midigen.generation import choose_threshold, generate
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.randomness import derive_key, generator
 from midigen.training.gradient import Carry, Stream
@@ -97,7 +97,7 @@ class Trainer:
         self._pool = ThreadPoolExecutor(self.threads or usable_cores())
         self.optimizer = Optimizer(self.model, self.settings)
         self.average = self.model.theta.copy()
-        self.particles = [np.packbits(roll, axis=1) for roll in self.train] \
+        self.particles = [self._pack(self.model.frames(roll)) for roll in self.train] \
             if self.settings.sampler == "persistent" else []
         self.carries = {}
         frames = sum(len(roll) for roll in self.train)
@@ -165,7 +165,7 @@ class Trainer:
             frames += count
         for slot, (song, stream) in enumerate(zip(songs, streams, strict=True)):
             if stream.particles is not None:
-                self.particles[song] = np.packbits(self._shift(stream.particles, -stream.shift), axis=1)
+                self.particles[song] = self._pack(self._shift(stream.particles, -stream.shift))
             if settings.concatenate:
                 self.carries[slot] = stream.carry
         state.frames += frames
@@ -178,12 +178,20 @@ class Trainer:
         shift = int(generator(settings.seed, "transpose", epoch, song).integers(low, high + 1))
         particles = None
         if self.particles:
-            particles = self._shift(np.unpackbits(self.particles[song], axis=1, count=self.model.config.visible), shift)
+            particles = self._shift(self._unpack(self.particles[song]), shift)
         carry = self.carries.get(slot) if settings.concatenate else None
-        stream = Stream(self._shift(self.train[song], shift), carry or Carry.start(self.model),
+        stream = Stream(self.model, self._shift(self.train[song], shift), carry or Carry.start(self.model),
                         derive_key(settings.seed, "train", epoch, song), settings, particles)
         stream.shift = shift
         return stream
+
+    def _pack(self, particles):
+        """Particles (T, V) as they are kept: bits, or float32 for Gaussian units."""
+        return particles.astype(np.float32) if self.model.gaussian else np.packbits(particles.astype(np.uint8), axis=1)
+
+    def _unpack(self, packed):
+        """What a stream moves on, a copy of what _pack kept."""
+        return packed.copy() if self.model.gaussian else np.unpackbits(packed, axis=1, count=self.model.config.visible)
 
     def _shift(self, roll, shift):
         """A roll (T, V) transposed by `shift` semitones; what leaves at one end comes back at the other."""
@@ -199,7 +207,7 @@ class Trainer:
             return []
         frames = int(np.mean([len(s.v) for s in streams]))
         rng = generator(settings.seed, "noise", state.epoch, state.cursor)
-        return [Stream(random_song(rng, frames, self.model.config.visible, settings.negative_density),
+        return [Stream(self.model, random_song(rng, frames, self.model.config.visible, settings.negative_density),
                        Carry.start(self.model), derive_key(settings.seed, "noise", state.epoch, state.cursor, i),
                        settings, negative=True) for i in range(settings.negative_songs)]
 
@@ -213,7 +221,7 @@ class Trainer:
         def job(stream):
             gradient, count = np.zeros_like(self.model.theta), 0
             while not stream.done:
-                count += stream.step(self.model, gradient)
+                count += stream.step(gradient)
                 if not whole:
                     break
             return gradient, count
@@ -258,10 +266,10 @@ class Trainer:
         return RolledBack(what, self.settings.learning_rate * state.rate_scale, self.optimizer.steps)
 
     def look(self):
-        """Validate the averaged model; changes nothing in the run.
+        """Validate the averaged model; changes nothing in the run but a Gaussian model's threshold.
 
-        loss and validation are minus the pseudo-log-likelihood, nats a frame, of some training songs and of the
-        held-out ones (of those training songs again, where none are held out).
+        loss and validation are minus the pseudo-log-likelihood, nats a frame, of some training songs and of the held-out
+        ones (of those training songs again, where none are held out).
         """
         state, model = self.state, self.averaged()
 
@@ -269,10 +277,13 @@ class Trainer:
             return -float(np.concatenate(list(self._pool.map(model.pseudo_log_likelihood, rolls))).mean())
 
         ends = np.cumsum([len(roll) for roll in self.train])
-        loss = mean(self.train[:int(np.searchsorted(ends, CHECKED_FRAMES)) + 1])
+        checked = self.train[:int(np.searchsorted(ends, CHECKED_FRAMES)) + 1]
+        if model.gaussian:
+            model.about["threshold"] = self.model.about["threshold"] = choose_threshold(model, checked, self.settings.seed)
+        loss = mean(checked)
         validation = mean(self.valid) if self.valid else loss
         sample = generate(model, seed=self.settings.seed, **SAMPLE)
-        notes = float(sample[:, :, :model.grid.pitches].sum(axis=2).mean())
+        notes = float((sample[:, :, :model.grid.pitches] > 0).sum(axis=2).mean())
         return Validated(state.epoch, self.optimizer.steps, state.frames, loss, validation,
                          math.isfinite(validation) and (state.best is None or validation < state.best), notes,
                          self.settings.learning_rate * state.rate_scale)

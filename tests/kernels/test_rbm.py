@@ -49,7 +49,7 @@ def test_contrast_is_the_difference_of_two_gradients(dtype):
     w, a, b, v, sample = problem(dtype)
     weight = np.linspace(-1, 2, N).astype(dtype)
     out_a, out_b, gradient = np.empty_like(a), np.empty_like(b), np.ones_like(w)
-    rbm.contrast(v, sample, w, b, weight, out_a, out_b, gradient)
+    rbm.contrast(v, sample, w, a, b, weight, out_a, out_b, gradient)
     total = np.ones((H, V))
     for n in range(N):
         data = reference.free_energy_gradients(v[n], w, a[n], b[n])

@@ -30,9 +30,9 @@ def settings(**changes):
 
 def song_gradient(model, roll, config, carry=None, negative=False):
     gradient = np.zeros_like(model.theta)
-    stream = Stream(roll, carry or Carry.start(model), derive_key(0, "test"), config, negative=negative)
+    stream = Stream(model, roll, carry or Carry.start(model), derive_key(0, "test"), config, negative=negative)
     while not stream.done:
-        stream.step(model, gradient)
+        stream.step(gradient)
     return gradient, stream.carry
 
 
@@ -77,7 +77,7 @@ def test_sampled_gradients_average_to_the_exact_one():
     particles, total, rounds = song(), 0, 4000
     for i in range(rounds):
         gradient = np.zeros_like(model.theta)
-        Stream(song(), Carry.start(model), derive_key(0, i), config, particles).step(model, gradient)
+        Stream(model, song(), Carry.start(model), derive_key(0, i), config, particles).step(gradient)
         total = total + gradient
     assert np.abs(total / rounds - exact).max() / np.abs(exact).max() < 0.05
 
@@ -85,8 +85,8 @@ def test_sampled_gradients_average_to_the_exact_one():
 def test_particles_move_on_in_place():
     model, particles = lively_model(), song()
     before = particles.copy()
-    stream = Stream(song(), Carry.start(model), derive_key(0, 1), settings(sampler="persistent"), particles)
-    stream.step(model, np.zeros_like(model.theta))
+    stream = Stream(model, song(), Carry.start(model), derive_key(0, 1), settings(sampler="persistent"), particles)
+    stream.step(np.zeros_like(model.theta))
     assert not np.array_equal(before, particles) and set(np.unique(particles)) <= {0, 1}
 
 

@@ -128,10 +128,11 @@ def free_energy(v, w, a, b, out):
 
 
 @njit(**KERNEL)
-def contrast(v, sample, w, b, weight, out_a, out_b, gradient_w):
+def contrast(v, sample, w, a, b, weight, out_a, out_b, gradient_w):
     """weight_n (dF(v_n) - dF(sample_n)), Eq. (15) with (17): -log p's gradient where sample is drawn from the model.
 
-    weight (N,); out_a (N, V) and out_b (N, H) are overwritten, gradient_w (H, V) is added to.
+    weight (N,); out_a (N, V) and out_b (N, H) are overwritten, gradient_w (H, V) is added to.  a, which cancels, is
+    there so that this kernel is called as the Gaussian one is.
     """
     count = v.shape[0]
     p_data = np.empty((count, w.shape[0]), v.dtype)

@@ -1,0 +1,109 @@
+"""Sums over all states of a small RBM: the partition function and the gradient without sampling.  Eq. (15)-(22).
+
+A Bernoulli RBM has weights W (H, V) and, frame by frame, biases a (N, V) and b (N, H); a Gaussian one has log-variances
+z (N, V) besides.  The sum runs over the smaller of the two layers, 2^min(V, H) states, of a Gaussian RBM over the hidden
+one; the other layer is summed, or integrated, in closed form.  All arithmetic is float64.
+"""
+
+import numpy as np
+from scipy.special import expit, logsumexp
+
+LARGEST = 16  # units of the layer that is summed over: 65,536 states a frame
+
+
+def check_size(visible, hidden, gaussian=False):
+    """ValueError where the sums would be too large."""
+    if gaussian and hidden > LARGEST:
+        raise ValueError(f"exact sums need at most {LARGEST} hidden units, not {hidden}")
+    if min(hidden, visible) > LARGEST:
+        raise ValueError(f"exact sums need at most {LARGEST} visible or hidden units, not {visible} and {hidden}")
+
+
+def log_partition(w, a, b, z=None):
+    """log Z of every frame's RBM, (N,); with z that of a Gaussian one.  ValueError where it is too large."""
+    if z is not None:
+        states, shifts, alpha = _gaussian_states(w, a, b, z)
+        constant = 0.5 * (w.shape[1] * np.log(2 * np.pi) + z.astype(np.float64).sum(axis=1))
+        return constant + [logsumexp(_gaussian_log_weights(states, shifts, al, bn))
+                           for al, bn in zip(alpha, b, strict=True)]
+    states, fields, other, own = _bernoulli_states(w, a, b)
+    return np.array([logsumexp(states @ o + np.logaddexp(0, fields + x).sum(axis=1))
+                     for x, o in zip(other, own, strict=True)])
+
+
+def expectations(w, a, b, z=None):
+    """Model means of every frame: E[v] (N, V), E[h] (N, H), and the sum over frames of E[h x^T] (H, V).
+
+    x is v itself or, in a Gaussian RBM, exp(-z/2) v.
+    """
+    return _bernoulli_expectations(w, a, b) if z is None else _gaussian_expectations(w, a, b, z)
+
+
+def contrast(v, w, biases, out, gradient_w):
+    """-log p's gradient at v (N, V), Eq. (15): what the kernels' `contrast` estimates from samples.
+
+    biases (a, b) or (a, b, z); out: arrays like them, overwritten; gradient_w (H, V), added to.
+    """
+    w, v, a, b, *z = (array.astype(np.float64) for array in (w, v, *biases))
+    mean_v, mean_h, pair = expectations(w, a, b, *z)
+    inverse = np.exp(-0.5 * z[0]) if z else 1.0
+    x, mean_x, alpha = inverse * v, inverse * mean_v, inverse * a
+    p = expit(x @ w.T + b)
+    out[0][:], out[1][:] = inverse * (mean_x - x), mean_h - p
+    if z:  # E[-(x - alpha)^2 + x W^T h] = alpha (E[x] - alpha) - 1
+        out[2][:] = 0.5 * (x * (p @ w) - (x - alpha) ** 2 - alpha * (mean_x - alpha) + 1)
+    gradient_w += (pair - p.T @ x).astype(gradient_w.dtype)
+
+
+def _all_states(units):
+    return ((np.arange(1 << units)[:, None] >> np.arange(units)) & 1).astype(np.float64)
+
+
+def _bernoulli_states(w, a, b):
+    """States (S, n) of the smaller layer, their fields on the other (S, m) without its bias, and both biases."""
+    hidden, visible = w.shape
+    check_size(visible, hidden)
+    w, a, b = (array.astype(np.float64) for array in (w, a, b))
+    if hidden <= visible:
+        states = _all_states(hidden)
+        return states, states @ w, a, b
+    states = _all_states(visible)
+    return states, states @ w.T, b, a
+
+
+def _bernoulli_expectations(w, a, b):
+    states, fields, other, own = _bernoulli_states(w, a, b)
+    mean_own, mean_other = np.empty(own.shape), np.empty(other.shape)
+    pair = np.zeros((states.shape[1], fields.shape[1]))
+    for n in range(len(a)):
+        log_p = states @ own[n] + np.logaddexp(0, fields + other[n]).sum(axis=1)
+        p = np.exp(log_p - logsumexp(log_p))
+        conditional = p[:, None] * expit(fields + other[n])
+        mean_own[n], mean_other[n] = p @ states, conditional.sum(axis=0)
+        pair += states.T @ conditional
+    if w.shape[0] <= w.shape[1]:
+        return mean_other, mean_own, pair
+    return mean_own, mean_other, pair.T
+
+
+def _gaussian_states(w, a, b, z):
+    """Hidden states (S, H), the means they add to x = exp(-z/2) v (S, V), and alpha = exp(-z/2) a (N, V)."""
+    check_size(w.shape[1], w.shape[0], gaussian=True)
+    states = _all_states(w.shape[0])
+    return states, states @ w.astype(np.float64), np.exp(-0.5 * z.astype(np.float64)) * a
+
+
+def _gaussian_log_weights(states, shifts, alpha, b):
+    """log of each hidden state's share of one frame's Z, up to a constant: the square is completed."""
+    return states @ b.astype(np.float64) + shifts @ alpha + 0.5 * (shifts * shifts).sum(axis=1)
+
+
+def _gaussian_expectations(w, a, b, z):
+    states, shifts, alpha = _gaussian_states(w, a, b, z)
+    mean_x, mean_h, pair = np.empty(a.shape), np.empty(b.shape), np.zeros(w.shape)
+    for n in range(len(a)):
+        log_p = _gaussian_log_weights(states, shifts, alpha[n], b[n])
+        p = np.exp(log_p - logsumexp(log_p))
+        mean_x[n], mean_h[n] = alpha[n] + p @ shifts, p @ states
+        pair += np.outer(mean_h[n], alpha[n]) + states.T @ (p[:, None] * shifts)
+    return np.exp(0.5 * z.astype(np.float64)) * mean_x, mean_h, pair
