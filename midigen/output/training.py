@@ -6,7 +6,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from midigen.kernels.jit import is_compiled
 from midigen.output.console import make_console, warn
-from midigen.training import trainer
+from midigen.training import events
 
 BAR_WIDTH = 100  # columns of a terminal that has room for a bar beside the text
 LINE_SECONDS = 15  # between lines where there is no terminal to draw a bar on
@@ -43,11 +43,11 @@ class Display:
 
     def show(self, event):
         """Follow one event."""
-        if isinstance(event, trainer.RolledBack):
+        if isinstance(event, events.RolledBack):
             warn(self.console, f"{event.what} not finite after step {event.steps}: took the step back, "
                                f"step size now {event.rate:g}")
             return
-        if isinstance(event, trainer.Validated):
+        if isinstance(event, events.Validated):
             self.seen = event
         else:
             self._count(event)

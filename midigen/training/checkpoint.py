@@ -11,8 +11,9 @@ from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.errors import MidigenError, UsageError
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import RnnRbm
+from midigen.training.events import State
 from midigen.training.gradient import Carry
-from midigen.training.trainer import State, Trainer
+from midigen.training.trainer import Trainer
 
 KIND, VERSION = "checkpoint", 1
 CHECKPOINT_NAME, LOG_NAME = "checkpoint.safetensors", "log.jsonl"

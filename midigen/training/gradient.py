@@ -34,8 +34,8 @@ class Stream:
     """A song on its way through the model, block by block.
 
     roll: uint8 (T, V).  key: np.uint64, all its random numbers.  particles: (T, V), one persistent chain a frame, uint8
-    or, of a Gaussian model, float32, moved on in place, or None for chains that start at the data.  negative: whether its frames are noise to be pushed
-    away, Eq. (23)-(24).
+    or, of a Gaussian model, float32, moved on in place, or None for chains that start at the data.  negative: whether
+    its frames are noise to be pushed away, Eq. (23)-(24).
     """
 
     def __init__(self, model, roll, carry, key, settings, particles=None, negative=False):
@@ -73,7 +73,7 @@ class Stream:
         if carry.influence is not None:
             network.influence_gradient(adjoint, carry.influence, gradient)
         if not self.done or (settings.concatenate and not self.negative):
-            carry.influence = network.influence(model.params, block, carry.influence)
+            carry.influence = network.influence(model.params, block, carry.influence, settings.rank_tolerance)
         return rows.stop - rows.start
 
     def _contrast(self, rows, biases, out, gradient_w):

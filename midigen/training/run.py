@@ -13,7 +13,8 @@ from midigen.model import exact
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import LOUDEST, RnnRbm
 from midigen.training.checkpoint import Log, save_checkpoint
-from midigen.training.trainer import Progress, Trainer, Validated
+from midigen.training.events import Progress, Validated
+from midigen.training.trainer import Trainer
 
 SAVE_SECONDS = 20  # between checkpoints while a run goes well
 

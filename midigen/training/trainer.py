@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from midigen.errors import MidigenError
 from midigen.generation import choose_threshold, generate
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.randomness import derive_key, generator
+from midigen.training.events import Diverged, Progress, RolledBack, State, Validated
 from midigen.training.gradient import Carry, Stream
 from midigen.training.negative import random_song
 from midigen.training.optimizer import Optimizer
@@ -28,58 +28,6 @@ SAMPLE = {"frames": 64, "count": 4}
 def usable_cores():
     """Cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@dataclass
-class Progress:
-    """After a step.  position: share of the epoch that is done; frames: trained on so far."""
-
-    epoch: int
-    position: float
-    frames: int
-    steps: int
-
-
-@dataclass
-class Validated:
-    """After a validation: nats a frame (pseudo-likelihood, lower is better), and notes a frame of a short sample."""
-
-    epoch: int
-    steps: int
-    frames: int
-    loss: float
-    validation: float
-    best: bool
-    notes_per_frame: float
-    rate: float
-
-
-@dataclass
-class RolledBack:
-    """Non-finite values appeared in `what`; the step before was taken back and the step size halved to `rate`."""
-
-    what: str
-    rate: float
-    steps: int
-
-
-@dataclass
-class State:
-    """The counters of a run; with theta, moments, average, particles and carries, all that a checkpoint holds."""
-
-    epoch: int = 0
-    cursor: int = 0
-    frames: int = 0
-    rate_scale: float = 1.0
-    rollbacks: int = 0
-    stale: int = 0
-    halvings: int = 0
-    best: float | None = None
-    finished: str | None = None
-
-
-class Diverged(MidigenError):
-    """Values were not finite after three halvings of the step."""
 
 
 @dataclass

@@ -5,7 +5,8 @@ import pytest
 
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.training.trainer import Diverged, Progress, RolledBack, Trainer, Validated
+from midigen.training.events import Diverged, Progress, RolledBack, Validated
+from midigen.training.trainer import Trainer
 
 GRID = Grid(low=60, high=67)
 V = GRID.channels
