@@ -3,13 +3,13 @@
     python docs/examples/long_lag.py
 
 The first frame holds a bit, +1 or -1, on its own input; a second input is noise in every frame.  At the last frame the
-network has to say which bit it was.  The network starts blind: its weights from the bit's input are 0, so that nothing of
-the bit is in the state to begin with, and only a gradient that reaches back over the whole lag can open that input.
+network has to say which bit it was.  The network starts blind: its weights from the bit's input are 0, so that nothing
+of the bit is in the state to begin with, and only a gradient that reaches back over the whole lag can open that input.
 With --start random they are random like the others; then the bit echoes in the state of the untrained network, and
 learning to read the echo out needs no long gradient.
 
-Both learners run the same code on the same series with the same weights to begin with: one carries the influence matrix J
-from block to block, Eq. (12)-(13), the other drops it.
+Both learners run the same code on the same series with the same weights to begin with: one carries the influence
+matrix J from block to block, Eq. (12)-(13), the other drops it.
 """
 
 import argparse

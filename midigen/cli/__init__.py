@@ -14,6 +14,8 @@ COMMANDS = {
     "prepare": ("midigen.cli.prepare", "Read MIDI files into one corpus file."),
     "train": ("midigen.cli.train", "Train a model on a corpus."),
     "generate": ("midigen.cli.generate", "Write new songs with a trained model."),
+    "evaluate": ("midigen.cli.evaluate", "Measure a model, or songs, against a corpus."),
+    "check": ("midigen.cli.check", "Check the arithmetic on this machine."),
 }
 
 

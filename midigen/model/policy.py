@@ -29,8 +29,8 @@ def policy_gradient(policy, policy_params, critic, critic_params, x, *, before_p
     """q (N,) and the gradient (P_mu,) of its sum over states x (N, S) in the policy's parameters.  Eq. (7).
 
     m(x) = Wm' mu(Wm x + bm) + bm' is the action, q(x, a) = Wq' Q(Wq [x; a] + bq) + bq' its value: policy is mu and
-    critic is Q, both Mlp; before_policy, after_policy, before_critic and after_critic are the four Affine maps, None for
-    none.  Steps up the gradient raise q.  Raises ValueError where shapes do not fit or values are not finite.
+    critic is Q, both Mlp; before_policy, after_policy, before_critic and after_critic are the four Affine maps, None
+    for none.  Steps up the gradient raise q.  Raises ValueError where shapes do not fit or values are not finite.
     """
     before_policy = _fitting("before_policy", before_policy, policy.inputs, None)
     states = before_policy.w.shape[1]

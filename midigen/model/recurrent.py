@@ -18,8 +18,8 @@ class RecurrentNetwork:
     across the move, as online learning does).  truncate: drop J, so that the gradient reaches back to the start of the
     block alone: truncated backpropagation through time.
 
-    A loss is given by its gradient in the frame's output, `loss_gradient`: a function (t, y (Y,)) -> de_t/dy (Y,) with t
-    counted from the last reset, or an array of them (h, Y), or None where these frames have no loss.
+    A loss is given by its gradient in the frame's output, `loss_gradient`: a function (t, y (Y,)) -> de_t/dy (Y,) with
+    t counted from the last reset, or an array of them (h, Y), or None where these frames have no loss.
     """
 
     def __init__(self, network, params, truncate=False):

@@ -40,7 +40,8 @@ def test_impossible_networks(sizes, activations, dtype, message):
 
 @pytest.mark.parametrize("x, message", [
     (np.zeros((2, 4)), r"x must have shape \(any, 3\), not \(2, 4\)"),
-    (np.zeros(3), r"x must have shape \(any, 3\), not \(3,\)"), ([[0, np.nan, 0]], "x holds values that are not finite")])
+    (np.zeros(3), r"x must have shape \(any, 3\), not \(3,\)"),
+    ([[0, np.nan, 0]], "x holds values that are not finite")])
 @pytest.mark.parametrize("method", ["forward", "weight_jacobian", "input_jacobian"])
 def test_bad_inputs(method, x, message):
     mlp = Mlp([3, 2], "tanh")

@@ -1,0 +1,166 @@
+"""The log-likelihood of songs under a model, in nats a frame.  Section 8 of docs/mathematics.md, docs/evaluation.md.
+
+log p(v_t | v_<t) = -F(v_t) - log Z_t, every frame, the first included, over all visible units.  Where the RBM is small
+log Z is summed exactly; else chains of annealed importance sampling estimate it, each Z without bias.
+"""
+
+import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import repeat
+
+import numpy as np
+from scipy.special import expit, logit, logsumexp
+
+from midigen.errors import MidigenError
+from midigen.kernels.cpu import ais
+from midigen.kernels.cpu.rbm import gibbs_chain, hidden_probability
+from midigen.model.exact import LARGEST, log_partition
+from midigen.randomness import derive_key
+from midigen.training.trainer import usable_cores
+
+BLOCK = 64  # frames that are annealed together: their states stay in the core's own cache
+SPREAD = 1.0  # nats between a frame's chains beyond which their mean hangs on the luckiest of them
+BASE_SWEEPS, BASE_SAMPLES = 10, 25  # Gibbs sweeps before the base looks at the model, and samples, 2 sweeps apart
+BASE_SHARE = 0.05  # of the notes' own means in the base, which so gives every note a chance
+
+
+@dataclass(frozen=True, eq=False)
+class Likelihood:
+    """log p of N frames in nats: frames (N,) float64.  variance (N,): of these estimates, 0 where `exact`.
+
+    spread (N,): standard deviation of the log weights between a frame's chains, in nats.
+    """
+
+    frames: np.ndarray
+    variance: np.ndarray
+    spread: np.ndarray
+    exact: bool
+
+    @property
+    def mean(self):
+        """Nats a frame."""
+        return float(self.frames.mean())
+
+    @property
+    def standard_error(self):
+        """Standard error of `mean` from the sampling of Z, by the delta method; says nothing about other songs."""
+        return float(math.sqrt(self.variance.sum()) / len(self.frames))
+
+    @property
+    def flattery(self):
+        """What `mean` is too high by, estimated: E[log Z'] = log Z - variance / 2 for an unbiased Z', to second order."""
+        return float(self.variance.mean() / 2)
+
+    @property
+    def disagreeing(self):
+        """Share of the frames whose chains disagree: the spread is over SPREAD."""
+        return float((self.spread > SPREAD).mean())
+
+
+def is_exact(model):
+    """Whether log Z is summed, not estimated."""
+    return min(model.w.shape) <= LARGEST
+
+
+def check_measurable(model):
+    """MidigenError for a model without a likelihood in nats a frame that could be compared."""
+    if model.gaussian:
+        raise MidigenError("the likelihood of a Gaussian model is a density, and is not measured yet: "
+                           "judge its songs with --songs")
+
+
+def estimate_log_likelihood(model, rolls, temperatures=2000, chains=4, seed=0, means=None, progress=None, threads=0):
+    """Likelihood of the songs `rolls`, each uint8 (T, V), one after the other, each from a silent start.
+
+    temperatures: moves of each chain from the base to the RBM.  chains: for each frame.  means (V,): how often each
+    note sounds in the training songs, which speeds the chains up; left out, those of `rolls`.  progress(frames) is
+    called from worker threads.  The same (model, rolls, settings, seed) give the same figures on any number of threads.
+    """
+    check_measurable(model)
+    v, a, b = teacher_forced(model, rolls)
+    energy = np.empty(len(v))
+    model.kernels.free_energy(v, model.w, a, b, energy)
+    means = v.mean(axis=0) if means is None else np.asarray(means)
+    exact = is_exact(model)
+
+    def job(start, stopped):
+        rows = slice(start, start + BLOCK)
+        if exact:
+            log_z = None if stopped.is_set() else log_partition(model.w, a[rows], b[rows])[None]
+        else:
+            log_z = _annealed(model.w, a[rows], b[rows], means, temperatures, chains, seed, start, stopped)
+        if progress:
+            progress(len(a[rows]))
+        return log_z
+
+    log_weights = np.concatenate(spread_out(job, range(0, len(v), BLOCK), threads), axis=1)
+    log_z = logsumexp(log_weights, axis=0) - math.log(len(log_weights))
+    variance, spread = _uncertainty(log_weights)
+    return Likelihood(-energy - log_z, variance, spread, exact)
+
+
+def teacher_forced(model, rolls):
+    """All frames of the songs as the model sees them, v (N, V), and their RBMs' biases a (N, V), b (N, H)."""
+    runs = [model.run(roll) for roll in rolls]
+    return (np.concatenate([model.frames(roll) for roll in rolls]), np.concatenate([a for a, _ in runs]),
+            np.concatenate([b for _, b in runs]))
+
+
+def spread_out(job, items, threads=0):
+    """[job(item, stopped) for item in items] on all cores; `stopped`, an Event, is set when this is interrupted."""
+    stopped = threading.Event()
+    with ThreadPoolExecutor(threads or usable_cores()) as pool:
+        try:
+            return list(pool.map(job, items, repeat(stopped)))
+        finally:
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def _annealed(w, a, b, means, temperatures, chains, seed, first_row, stopped):
+    """Log weights (chains, N) float64, each an estimate of log Z, of the RBMs of N frames; None once `stopped`."""
+    base = _base(w, a, b, means, seed, first_row)
+    wide = base.astype(np.float64)
+    start = np.logaddexp(0, wide).sum(axis=1) + np.logaddexp(0, b.astype(np.float64)).sum(axis=1)
+    log_weights = np.tile(start, (chains, 1))
+    v = np.empty_like(a, order="C")
+    for chain in range(chains):
+        key = derive_key(seed, "anneal", chain)
+        ais.draw_base(base, key, first_row, v)
+        for first in range(0, temperatures, ais.MOST_MOVES):
+            if stopped.is_set():
+                return None
+            last = min(first + ais.MOST_MOVES, temperatures)
+            ais.anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weights[chain])
+    return log_weights
+
+
+def _base(w, a, b, means, seed, first_row):
+    """Visible biases (N, V) of bases that lie near the RBMs: the notes' means in short chains, smoothed with `means`.
+
+    Any base gives an unbiased Z; from a near one the chains agree sooner.
+    """
+    key = derive_key(seed, "base")
+    v = np.empty(a.shape, a.dtype)
+    ais.draw_base(np.tile(logit(np.clip(means, 1e-3, 1 - 1e-3)).astype(a.dtype), (len(a), 1)), key, first_row, v)
+    p, total, done = np.empty(b.shape, b.dtype), np.zeros(a.shape), 1
+    for sample in range(BASE_SAMPLES):
+        sweeps = 2 if sample else BASE_SWEEPS
+        gibbs_chain(v.copy(), w, a, b, sweeps, 1.0, key, done, first_row, v)
+        done += sweeps
+        hidden_probability(v, w, b, p)
+        total += expit(a + p @ w)
+    near = (1 - BASE_SHARE) * total / BASE_SAMPLES + BASE_SHARE * means
+    return logit(np.clip(near, 1e-3, 1 - 1e-3)).astype(a.dtype)
+
+
+def _uncertainty(log_weights):
+    """Of log mean exp over chains (C, N): its variance (N,) by the delta method, and the chains' spread (N,)."""
+    chains = len(log_weights)
+    if chains == 1:
+        return np.full((2, log_weights.shape[1]), np.nan)
+    weights = np.exp(log_weights - log_weights.max(axis=0))
+    variance = weights.var(axis=0, ddof=1) / (chains * weights.mean(axis=0) ** 2)
+    return variance, log_weights.std(axis=0, ddof=1)

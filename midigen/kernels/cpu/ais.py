@@ -1,0 +1,70 @@
+"""Annealed importance sampling for N Bernoulli RBMs at once (Salakhutdinov and Murray, ICML 2008).
+
+Axes: N frames, V visible units, H hidden units; every frame has biases of its own.  Between a base without weights
+(beta = 0), whose Z is a product, and the RBM itself (beta = 1) lie
+
+    log p_beta(v) = ((1 - beta) base + beta a)^T v + sum_j softplus((beta W v + b)_j) + constant
+
+and each move from one beta to the next adds the growth of log p_beta(v) to the chain's log weight.
+"""
+
+import numpy as np
+from numba import njit
+
+from midigen.kernels.cpu.blas import gemm
+from midigen.kernels.cpu.rbm import sample_bernoulli
+from midigen.kernels.jit import KERNEL
+from midigen.kernels.scalar import f32, f64, sigmoid, tanh
+
+MOST_MOVES = 32  # in one call, which multiplies up their ratios: float64 cannot overflow while |W v| < 22 temperatures
+
+
+@njit(**KERNEL)
+def draw_base(base, key, first_row, out):
+    """out (N, V) <- a sample of the base, p(v_i = 1) = sigmoid(base_i), base (N, V); sweep 0 of the key."""
+    sample_bernoulli(key, 0, first_row, base, np.empty(base.shape[1] + 3, f32), out)
+
+
+@njit(**KERNEL)
+def anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weight):
+    """Move chains on from beta = first / temperatures to last / temperatures, at most MOST_MOVES moves.
+
+    w (H, V), base and a (N, V), b (N, H) of one float type; v (N, V) of 0 and 1 is moved on in place;
+    log_weight (N,) float64 is added to, in nats.  A draw depends on (key, move, first_row + n, unit) alone.
+
+    The softplus terms grow by log((1 + e^(x + d)) / (1 + e^x)) = log(1 + sigmoid(x) (e^d - 1)), and
+    e^d - 1 = 2 t / (1 - t) with t = tanh(d / 2): one logarithm serves all moves of the call.
+    """
+    count, visible = v.shape
+    hidden = w.shape[0]
+    real = v.dtype.type
+    step, one, two = real(1 / temperatures), real(1), real(2)
+    fields, h = np.empty((count, hidden), v.dtype), np.empty((count, hidden), v.dtype)
+    field_v, held = np.empty((count, visible), v.dtype), np.zeros((count, visible), v.dtype)
+    ratio = np.ones((count, hidden))
+    noise = np.empty(max(hidden, visible) + 3, f32)
+    for move in range(first, last):
+        low, high = real(move / temperatures), real((move + 1) / temperatures)
+        for i in range(count):
+            for j in range(visible):
+                held[i, j] += v[i, j]
+        gemm(False, True, 1.0, v, w, 0.0, fields)
+        for i in range(count):
+            for j in range(hidden):
+                x = fields[i, j]
+                t = tanh(step * x / two)
+                ratio[i, j] *= 1.0 + f64(sigmoid(low * x + b[i, j]) * (two * t / (one - t)))
+                fields[i, j] = high * x + b[i, j]
+        if move + 1 == temperatures:
+            break
+        sample_bernoulli(key, 2 * move + 2, first_row, fields, noise, h)
+        for i in range(count):
+            for j in range(visible):
+                field_v[i, j] = base[i, j] + high * (a[i, j] - base[i, j])
+        gemm(False, False, high, h, w, 1.0, field_v)
+        sample_bernoulli(key, 2 * move + 3, first_row, field_v, noise, v)
+    for i in range(count):
+        for j in range(visible):
+            log_weight[i] += held[i, j] * (f64(a[i, j]) - f64(base[i, j])) / temperatures
+        for j in range(hidden):
+            log_weight[i] += np.log(ratio[i, j])

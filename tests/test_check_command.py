@@ -1,0 +1,42 @@
+"""midigen check: its table, its JSON, and that it finds what is wrong."""
+
+import json
+
+import numpy as np
+import pytest
+
+from midigen import checks
+from midigen.cli import main
+from midigen.model.network import Network
+
+
+def test_all_is_well_here(capsys):
+    assert main(["check"]) == 0
+    out = capsys.readouterr().out
+    assert "FAILED" not in out
+    assert all(name in out for name in (*checks.CHECKS, *checks.BACKENDS, *checks.LIBRARIES))
+
+
+def test_json(capsys):
+    assert main(["check", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["passed"] and len(report["checks"]) == len(checks.CHECKS) * len(checks.BACKENDS)
+    assert set(report["checks"][0]) == {"check", "equation", "backend", "error", "tolerance", "passed"}
+
+
+def test_a_wrong_gradient_is_found(monkeypatch, capsys):
+    """J forgotten between blocks: the rows of RTRL in blocks fail, and no other."""
+    monkeypatch.setattr(Network, "influence_gradient", lambda *_: None)
+    assert main(["check", "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert {row["check"] for row in report["checks"] if not row["passed"]} == {"RTRL, blocks of 1", "RTRL, blocks of 7"}
+    assert main(["check"]) == 1
+    assert capsys.readouterr().out.count("FAILED") == 4
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite_fail(monkeypatch, capsys, value):
+    monkeypatch.setattr(checks, "CHECKS", {"broken": ("", lambda dtype: value)})
+    assert main(["check", "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert [row["error"] for row in report["checks"]] == [None, None] and not report["passed"]
