@@ -111,20 +111,24 @@ def _policy(dtype):
         lambda p: policy_gradient(wide_mu, p, wide_q, q_params, x, **maps)[0].sum(), mu_params))
 
 
-def _series(dtype):
+def _series(dtype, frames=FRAMES):
     """A recurrent network in `dtype`, its parameters, inputs, and the differences of sum cos(y) over all frames."""
     rng = np.random.default_rng(2)
     tested, wide = (Network(X, (5,), R, Y, d, [NAMES, ["tanh"] * R + ["linear"] * Y]) for d in (dtype, np.float64))
-    params, xs = 0.5 * _random(rng, dtype, tested.parameters), _random(rng, dtype, FRAMES, X)
+    params, xs = 0.5 * _random(rng, dtype, tested.parameters), _random(rng, dtype, frames, X)
     return tested, params, xs, _differences(lambda p: np.cos(RecurrentNetwork(wide, p).block(xs)).sum(), params)
 
 
-def _rtrl(block, dtype):
-    network, params, xs, expected = _series(dtype)
-    rnn = RecurrentNetwork(network, params)
-    for i in range(0, FRAMES, block):
+def _rtrl(block, dtype, frames=FRAMES, tolerance=0.0):
+    network, params, xs, expected = _series(dtype, frames)
+    rnn = RecurrentNetwork(network, params, tolerance=tolerance)
+    for i in range(0, frames, block):
         rnn.block(xs[i:i + block], lambda t, y: -np.sin(y))
     return _error(rnn.gradient, expected)
+
+
+def _rank(dtype):
+    return _rtrl(80, dtype, 100, {np.float64: 1e-8, np.float32: 1e-6}[dtype])
 
 
 def _textbook(dtype):
@@ -195,6 +199,7 @@ CHECKS = {  # name -> (equation, check)
     "RTRL, blocks of 1": ("(11)-(13)", partial(_rtrl, 1)),
     "RTRL, blocks of 7": ("(11)-(13)", partial(_rtrl, 7)),
     "RTRL, one block": ("(13)", partial(_rtrl, FRAMES)),
+    "RTRL, rank followed": ("(12a)", _rank),
     "Bernoulli free energy": ("(17)", partial(_free_energy_gradients, rbm, 2)),
     "Bernoulli -log p, exact": ("(15)", partial(_log_partition, rbm, 2)),
     "Gaussian free energy": ("(21)", partial(_free_energy_gradients, gaussian, 3)),

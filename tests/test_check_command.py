@@ -25,13 +25,14 @@ def test_json(capsys):
 
 
 def test_a_wrong_gradient_is_found(monkeypatch, capsys):
-    """J forgotten between blocks: the rows of RTRL in blocks fail, and no other."""
+    """J forgotten between blocks: the rows of RTRL in more than one block fail, and no other."""
     monkeypatch.setattr(Network, "influence_gradient", lambda *_: None)
     assert main(["check", "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
-    assert {row["check"] for row in report["checks"] if not row["passed"]} == {"RTRL, blocks of 1", "RTRL, blocks of 7"}
+    failed = {row["check"] for row in report["checks"] if not row["passed"]}
+    assert failed == {"RTRL, blocks of 1", "RTRL, blocks of 7", "RTRL, rank followed"}
     assert main(["check"]) == 1
-    assert capsys.readouterr().out.count("FAILED") == 4
+    assert capsys.readouterr().out.count("FAILED") == 6
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -6,7 +6,7 @@ A mass on a damped spring, x = [position, speed], is pushed by the action a: x' 
 x^T C x + a^T D a a step, discounted by 0.95.  The best policy is a = -K x with K from the Riccati equation.  The policy
 here is a linear network that starts at a = 0; nothing of A, B, C, D is used but through transitions (x, a, cost, x').
 Every round
-  1. fits the critic, a network with one softplus hidden layer of random weights, to q(x, a) = -cost + 0.95 q(x', m(x')):
+  1. fits the critic, with one softplus hidden layer of random weights, to q(x, a) = -cost + 0.95 q(x', m(x')):
      least squares for its output layer (Bradtke and Barto 1996),
   2. moves the policy up the gradient (7) of q(x, m(x)), averaged over states, in 50 steps.
 """

@@ -16,17 +16,17 @@ class RecurrentNetwork:
 
     network: a Network; params (P,): its weights, kept by reference, so they may be moved between calls (J is carried
     across the move, as online learning does).  truncate: drop J, so that the gradient reaches back to the start of the
-    block alone: truncated backpropagation through time.
+    block alone: truncated backpropagation through time.  tolerance: what Network.influence may drop, Eq. (12a).
 
     A loss is given by its gradient in the frame's output, `loss_gradient`: a function (t, y (Y,)) -> de_t/dy (Y,) with
     t counted from the last reset, or an array of them (h, Y), or None where these frames have no loss.
     """
 
-    def __init__(self, network, params, truncate=False):
+    def __init__(self, network, params, truncate=False, tolerance=0.0):
         as_array("params", params, (network.parameters,), network.dtype)
         if not (isinstance(params, np.ndarray) and params.dtype == network.dtype and params.flags.c_contiguous):
             raise ValueError(f"params must be a contiguous array of {network.dtype}: it is kept, not copied")
-        self.network, self.params, self.truncate = network, params, truncate
+        self.network, self.params, self.truncate, self.tolerance = network, params, truncate, tolerance
         self.gradient = np.zeros(network.parameters, network.dtype)
         self.reset()
 
@@ -66,7 +66,7 @@ class RecurrentNetwork:
             if self.influence is not None:
                 network.influence_gradient(adjoint, self.influence, self.gradient)
         if not self.truncate:
-            self.influence = network.influence(self.params, block, self.influence)
+            self.influence = network.influence(self.params, block, self.influence, self.tolerance)
         self.t += len(xs)
         return y
 
