@@ -126,8 +126,9 @@ def read_songs(path, grid, max_bytes):
 def _check_benchmarks(inputs, grid):
     first = next((item.path for item in inputs if is_benchmark(item.path)), None)
     if first is not None and not benchmark.fits(grid):
-        raise UsageError(f"{printable(first)} holds rolls of pitches {benchmark.LOW}..{benchmark.HIGH} without onsets: "
-                         "it needs a beat grid, that range, and another articulation than onset")
+        raise UsageError(f"{printable(first)} holds rolls of pitches {benchmark.LOW}..{benchmark.HIGH} without onsets "
+                         "and velocities: it needs a beat grid, that range, another articulation than onset, and "
+                         "binary values")
 
 
 def _check_splits(songs, shares):

@@ -55,7 +55,8 @@ class Finite(click.FloatRange):
 @click.option("--program", type=click.IntRange(0, 127), default=0, show_default=True,
               help="General MIDI instrument, counted from 0: 0 is the piano, 40 the violin. "
                    "Lists that count from 1 say one more.")
-@click.option("--velocity", type=click.IntRange(1, 127), default=80, show_default=True, help="Loudness of every note.")
+@click.option("--velocity", type=click.IntRange(1, 127), show_default="the model's own, or 80 where it has none",
+              help="Loudness of every note.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), show_default="a new one",
               help="The same seed, model and settings give the same songs. It stands in each file and its name.")
 @click.option("-o", "--output", default="output", show_default=True, metavar="DIR",

@@ -36,6 +36,8 @@ def _parse_split(ctx, param, text):
 @click.option("--articulation", type=click.Choice(["gap", "sustain", "onset"]), default="gap", show_default=True,
               help="How a repeated note shows: the frame before it is cleared (gap), not at all (sustain), or by a "
               "second set of columns (onset).")
+@click.option("--values", type=click.Choice(["binary", "velocity"]), default="binary", show_default=True,
+              help="What a roll keeps of a note: that it sounds, or how loud it is, for --visible-model gaussian.")
 @click.option("--low", type=click.IntRange(0, 127), help="Lowest MIDI pitch.  [default: 21]")
 @click.option("--high", type=click.IntRange(0, 127), help="Highest MIDI pitch.  [default: 108]")
 @click.option("--range", "named_range", type=click.Choice(list(RANGES)), help="Pitches by name instead: piano is "
@@ -94,7 +96,7 @@ def command(inputs, null, output, as_json, quiet, strict, **options):
         raise SkippedInputs(f"{skipped} of {summary['inputs']} inputs were skipped; the manifest in {path} says why")
 
 
-def _settings(unit, steps_per_beat, step, articulation, low, high, named_range, outside, split, time_limit,
+def _settings(unit, steps_per_beat, step, articulation, values, low, high, named_range, outside, split, time_limit,
               memory_limit, max_bytes, workers):
     from midigen.config import Grid
     from midigen.preparation import Settings
@@ -105,7 +107,7 @@ def _settings(unit, steps_per_beat, step, articulation, low, high, named_range, 
     low, high = default_low if low is None else low, default_high if high is None else high
     if low > high:
         raise UsageError(f"--low {low} is above --high {high}")
-    grid = Grid(unit, steps_per_beat, step, low, high, articulation, outside)
+    grid = Grid(unit, steps_per_beat, step, low, high, articulation, outside, values)
     return Settings(grid, split, time_limit, memory_limit, max_bytes, workers)
 
 

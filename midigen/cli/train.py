@@ -43,6 +43,21 @@ class Semitones(click.ParamType):
         return (low, int(match[2])) if match[2] else (min(low, 0), max(low, 0))
 
 
+class Deviations(click.ParamType):
+    """ "0.05,1" -> (lowest, highest)."""
+
+    name = "deviations"
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, tuple):
+            return value
+        try:
+            low, high = (float(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r}: write the lowest and the highest, such as 0.05,1", param, ctx)
+        return low, high
+
+
 def setting(name, kind, text, owner=TrainConfig, flag=None, shown=True):
     """A click option for one field of a config, with the field's own default."""
     default = getattr(owner, name)
@@ -69,7 +84,10 @@ MODEL_OPTIONS = many(
             shown=",".join(map(str, ModelConfig.hidden)) or "none"),
     setting("recurrent", int, "Recurrent units, R.", ModelConfig),
     setting("rbm_hidden", int, "Hidden units of the RBM, H.", ModelConfig),
-    setting("visible_model", choice("bernoulli"), "Distribution of the notes.", ModelConfig),
+    click.option("--visible-model", type=choice("auto", "bernoulli", "gaussian"), default="auto", show_default=True,
+                 help="Notes that are on or off, or have a loudness; auto is what the corpus holds."),
+    setting("deviation", Deviations(), "Lowest and highest standard deviation that a gaussian model predicts; the "
+            "loudest note is 1.", ModelConfig, shown="{:g},{:g}".format(*ModelConfig.deviation)),
     setting("dtype", choice("float32", "float64"), "Precision of all arithmetic.", ModelConfig))
 
 LEARNING_OPTIONS = many(
@@ -91,12 +109,14 @@ LEARNING_OPTIONS = many(
     setting("gibbs_steps", int, "Gibbs steps for each frame and step, the k of CD-k.", flag="--gibbs-steps"),
     setting("optimizer", choice("adam", "sgd"), "Adam, or gradient descent with momentum."),
     setting("learning_rate", float, "Step size. It is halved when validation stops improving."),
+    setting("variance_rate", float, "What the steps of a gaussian model's log-variances are multiplied by."),
     setting("momentum", float, "For sgd."),
     setting("clip", float, "Longest gradient; longer ones are shortened to it, 0 for no limit."),
     setting("weight_decay", float, "Weight of the squared weights in the loss."),
     setting("average", float, "Decay a step of the running mean of the weights, which is what is kept; 0 for none."),
     setting("dropout", float, "Share of the fed-back notes that the network does not see in training."),
-    setting("noise", float, "Share of the fed-back notes that are flipped in training."),
+    setting("noise", float, "Share of the fed-back notes that are flipped in training; in a gaussian model the standard "
+            "deviation of what is added to them."),
     setting("transpose", Semitones(), "Random transposition of every song, lowest and highest shift in semitones, as "
             "far as its notes stay in range.", shown="{},{}".format(*TrainConfig.transpose)))
 
@@ -162,7 +182,7 @@ def _only_budget(ctx):
 
 def _new(path, output, settings):
     """A Run on a corpus, in a new folder."""
-    model_names = ("hidden", "recurrent", "rbm_hidden", "visible_model", "dtype")
+    model_names = ("hidden", "recurrent", "rbm_hidden", "visible_model", "deviation", "dtype")
     sizes = {name: settings.pop(name) for name in model_names}
     try:
         settings = TrainConfig(**settings)

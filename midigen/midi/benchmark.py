@@ -18,7 +18,8 @@ MAX_BYTES = 20_000_000
 
 def fits(grid):
     """Whether rolls of a benchmark file can lie beside songs on this grid."""
-    return (grid.low, grid.high, grid.unit) == (LOW, HIGH, Grid.unit) and grid.articulation != "onset"
+    return ((grid.low, grid.high, grid.unit, grid.values) == (LOW, HIGH, Grid.unit, Grid.values)
+            and grid.articulation != "onset")
 
 
 def read_benchmark(path, max_bytes=MAX_BYTES):

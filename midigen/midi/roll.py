@@ -1,4 +1,7 @@
-"""Notes to rolls and back.  A roll is uint8 (T, V): T frames, V = grid.channels; docs/file-formats.md draws one."""
+"""Notes to rolls and back.  A roll is uint8 (T, V): T frames, V = grid.channels; docs/file-formats.md draws one.
+
+Its entries are 0 and 1 or, on a grid of velocities, 0 and the MIDI velocity 1..127 of the note that sounds.
+"""
 
 from dataclasses import dataclass
 
@@ -45,6 +48,8 @@ def notes_to_roll(table, grid):
     if grid.articulation == "gap":
         _open_gaps(sounding, onsets)
     shown = _count_shown(sounding, onsets, grid.articulation)
+    if grid.values == "velocity":
+        sounding, onsets = _give_velocities(sounding, onsets, start, pitch - grid.low, table.notes[kept, 3])
     roll = np.hstack([sounding, onsets]) if grid.articulation == "onset" else sounding
     dropped = int((~kept).sum())
     return roll, RollCounts(len(kept), transposed, dropped, off_grid, len(pitch) - shown)
@@ -53,7 +58,7 @@ def notes_to_roll(table, grid):
 def roll_to_notes(roll, grid):
     """The notes of a roll (T, V), of any integer or bool type: int64 (N, 3), start frame, end frame, pitch, sorted.
 
-    A note is a run of ones in a column; in the "onset" articulation a set onset bit begins a new note within a run.
+    A note is a run of entries over 0 in a column; in the "onset" articulation a set onset begins a new note within one.
     """
     sounding = np.asarray(roll)[:, :grid.pitches].astype(bool).T  # (pitches, T): notes come out pitch by pitch
     silence = np.zeros((len(sounding), 1), bool)
@@ -105,6 +110,17 @@ def _rasterise(start, end, column, width):
     onsets = np.zeros_like(sounding)
     onsets[start, column] = 1
     return sounding, onsets
+
+
+def _give_velocities(sounding, onsets, start, column, velocity):
+    """(sounding, onsets) with velocities for ones: those of the latest onset, of several at once the loudest."""
+    struck = np.zeros_like(sounding)
+    np.maximum.at(struck, (start, column), np.clip(velocity, 1, 127).astype(np.uint8))
+    frames = np.arange(len(sounding))
+    for i in np.flatnonzero(sounding.any(axis=0)):  # column by column: whole tables of indices would be too large
+        latest = np.maximum.accumulate(np.where(onsets[:, i], frames, 0))
+        sounding[:, i] *= struck[latest, i]
+    return sounding, struck
 
 
 def _open_gaps(sounding, onsets):

@@ -12,6 +12,7 @@ from midigen.errors import MidigenError
 from midigen.midi.roll import roll_to_notes
 
 TICKS_PER_BEAT = 480
+VELOCITY = 80  # of the notes of a roll that has none
 # a frame of fewer ticks could be read back into the frame beside it
 MIN_TICKS_PER_FRAME = 4
 # the header has 15 bits for the ticks a beat, and pretty_midi refuses to read more than ten million ticks
@@ -19,12 +20,13 @@ MAX_TICKS_PER_BEAT = 32_767
 MAX_TICKS = 9_000_000
 
 
-def roll_to_midi(roll, grid, bpm, metre=(4, 4), program=0, velocity=80, text=None):
+def roll_to_midi(roll, grid, bpm, metre=(4, 4), program=0, velocity=None, text=None):
     """One song as a PrettyMIDI with one instrument.
 
     roll (T, grid.channels) uint8; bpm quarter notes a minute, 3.6 or more, written as the file's tempo; metre (n, d),
-    written as its time signature; program 0..127, General MIDI; velocity 1..127, the same for every note; text, written
-    as a text event at the head of track 0.
+    written as its time signature; program 0..127, General MIDI; velocity 1..127, the same for every note, or None for
+    the roll's own, those of the frames where notes begin (80 in a roll of bits); text, written as a text event at the
+    head of track 0.
     """
     # pretty_midi cuts the tempo to whole microseconds a beat; a hundredth more lets it cut where we round
     tempo = 60e6 / (round(60e6 / bpm) + 0.01)
@@ -35,10 +37,15 @@ def roll_to_midi(roll, grid, bpm, metre=(4, 4), program=0, velocity=80, text=Non
         midi.text_events.append(pretty_midi.Text(text, 0.0))
     frame_seconds = grid.frame_seconds(tempo)
     piano = pretty_midi.Instrument(program)
-    piano.notes = [pretty_midi.Note(velocity, pitch, start * frame_seconds, end * frame_seconds)
+    piano.notes = [pretty_midi.Note(velocity or _velocity(roll[start, pitch - grid.low], grid), pitch,
+                                    start * frame_seconds, end * frame_seconds)
                    for start, end, pitch in roll_to_notes(roll, grid).tolist()]
     midi.instruments.append(piano)
     return midi
+
+
+def _velocity(entry, grid):
+    return int(entry) if grid.values == "velocity" else VELOCITY
 
 
 def _ticks_per_beat(grid, bpm, frames):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from midigen.corpus import longest_hold
+from midigen.corpus import longest_hold, velocity_moments
 from midigen.output.console import make_console, warn
 
 CHAOS = 3.0  # times the corpus's notes a frame
@@ -22,16 +22,20 @@ def findings(rolls, grid, bpm, about):
     """A line of figures on new songs, then a line for each thing that went wrong, with its remedy.
 
     rolls: uint8 (T, grid.channels) each; bpm quarter notes a minute; about: the model's, with the figures of the corpus
-    that it learned from (notes_per_frame, longest_hold), which may be missing.
+    that it learned from (notes_per_frame, longest_hold, velocity_mean, velocity_deviation), which may be missing.
     """
     corpus_density = about.get("notes_per_frame")
     notes = [roll[:, :grid.pitches] for roll in rolls]
-    density = np.array([song.sum() / len(song) for song in notes])
+    density = np.array([(song > 0).sum() / len(song) for song in notes])
     pitches = [int(song.any(axis=0).sum()) for song in notes]
     holds = np.array([longest_hold(roll) for roll in rolls])
     figures = [_with_corpus(f"{density.mean():.2f} notes a frame", corpus_density, ".2f"),
                f"{_span(pitches)} different pitches a song",
                _with_corpus(f"longest hold {holds.max()} frames", about.get("longest_hold"), "d")]
+    if grid.values == "velocity":
+        mean, deviation = velocity_moments(np.bincount(np.concatenate(notes).ravel(), minlength=128))
+        figures.append(f"velocity {mean:.0f} ± {deviation:.0f}" + (
+            f" (corpus {about['velocity_mean']:.0f} ± {about['velocity_deviation']:.0f})" if "velocity_mean" in about else ""))
     lines = [f"{len(rolls)} song{'s'[:len(rolls) > 1]}: " + "; ".join(figures)]
     silent = density == 0
     dense = density > CHAOS * corpus_density if corpus_density else np.zeros(len(rolls), bool)
