@@ -41,8 +41,9 @@ def test_every_equation_is_followed_by_what_computes_it():
         assert last is None or re.search(r"`midigen\.[\w.]+`", section[last:]), section[:60]
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith(("midigen.kernels.cpu.", "midigen.model."))])
-def test_what_computes_an_equation_is_written_down_once(name):
+@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith(("midigen.kernels.cpu.", "midigen.model."))
+                                  and n in PAGE[:PAGE.index("## 7.")]])
+def test_what_computes_an_equation_says_so(name):
     """The files of the kernels and of the model say which equations they hold."""
     module = importlib.import_module(".".join(name.split(".")[:4 if "kernels" in name else 3]))
     assert "Eq. (" in module.__doc__
