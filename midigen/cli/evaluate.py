@@ -58,9 +58,10 @@ def _model(paths, corpus_path, quiet, split, temperatures, chains, seed, max_fra
         raise UsageError("name one model and one corpus, or judge songs with --songs")
     path = paths[0] if paths else path_from_stdin("model")
 
+    from midigen.kernels.jit import is_compiled  # ahead of NumPy, whose BLAS then keeps to one thread as well
+
     from midigen.corpus import Corpus
     from midigen.evaluation.report import choose_songs, evaluate_model
-    from midigen.kernels.jit import is_compiled
     from midigen.model.rnn_rbm import RnnRbm
     from midigen.output.console import make_console, progress
 

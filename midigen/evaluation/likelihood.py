@@ -97,7 +97,7 @@ def estimate_log_likelihood(model, rolls, temperatures=2000, chains=4, seed=0, m
 
     log_weights = np.concatenate(spread_out(job, range(0, len(v), BLOCK), threads), axis=1)
     log_z = logsumexp(log_weights, axis=0) - math.log(len(log_weights))
-    variance, spread = _uncertainty(log_weights)
+    variance, spread = np.zeros((2, len(v))) if exact else _uncertainty(log_weights)
     return Likelihood(-energy - log_z, variance, spread, exact)
 
 

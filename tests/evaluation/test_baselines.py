@@ -1,0 +1,76 @@
+"""The baselines by hand, and the rows of the paper that need no model (Boulanger-Lewandowski et al., ICML 2012)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from midigen.evaluation.accuracy import score, score_draws
+from midigen.evaluation.baselines import Baseline, baselines, last_frames, note_means
+from midigen.midi.benchmark import read_benchmark
+
+DATA = Path(__file__).parents[3] / "shared" / "data" / "pianoroll"
+TRAIN = [np.array([[1, 0], [1, 0], [0, 1]], np.uint8), np.array([[1, 0]], np.uint8)]
+
+
+def named(train, rolls):
+    return {baseline.name: baseline for baseline in baselines(train, rolls)}
+
+
+def test_last_frames_begin_each_song_in_silence():
+    np.testing.assert_array_equal(last_frames(TRAIN), [[0, 0], [1, 0], [1, 0], [0, 0]])
+
+
+def test_means_count_one_frame_with_every_note_and_one_without():
+    np.testing.assert_allclose(note_means(TRAIN), [4 / 6, 2 / 6])
+
+
+def test_likelihood_is_that_of_independent_notes():
+    v = np.array([[1, 0], [0, 0]], np.uint8)
+    p = np.array([[0.5, 0.25], [0.2, 0.0]])
+    np.testing.assert_allclose(Baseline("", p).log_likelihood(v), np.log([0.5 * 0.75, 0.8]))
+
+
+def test_repeating_the_last_frame_keeps_a_note_as_often_as_the_songs_do():
+    repeat = named(TRAIN, TRAIN)["repeat last frame"]
+    # note 0 stays on in 1 of 2 frames, comes on in 2 of 2; note 1 is never on before a frame, comes on in 1 of 4
+    np.testing.assert_allclose(repeat.p, [[3 / 4, 2 / 6], [2 / 4, 2 / 6], [2 / 4, 2 / 6], [3 / 4, 2 / 6]])
+    np.testing.assert_array_equal(repeat.copies, last_frames(TRAIN))
+
+
+def test_the_regression_learns_what_follows_what(rng):
+    """Every note moves up by one: only a predictor that sees the other notes of the last frame can know."""
+    songs = []
+    for _ in range(20):
+        first = (rng.random(11) < 0.4).astype(np.uint8)
+        songs.append(np.array([np.roll(first, t) for t in range(30)]))
+    found = named(songs[:16], songs[16:])
+    v = np.concatenate(songs[16:])
+    regression, gram = (found[name].log_likelihood(v) for name in ("independent notes given the last frame",
+                                                                   "note 1-gram"))
+    assert regression.mean() > -1.5 > gram.mean()
+
+
+@pytest.fixture(params=["JSB_Chorales", "Nottingham"])
+def paper(request):
+    """Name, training songs and test songs of a benchmark."""
+    path = DATA / f"{request.param}.mat"
+    if not path.exists():
+        pytest.skip(f"the benchmark {path.name} is not beside this repository, in {DATA.parent.name}/{DATA.name}")
+    songs = read_benchmark(path)
+    return request.param, *([roll for split, _, roll in songs if split == wanted] for wanted in ("train", "test"))
+
+
+LIKELIHOOD = {"JSB_Chorales": -11.06, "Nottingham": -10.25}
+ACCURACY = {"JSB_Chorales": (4.42, 15.25, 34.9), "Nottingham": (4.53, 19.87, 76.7)}  # random, 1-gram; copy is ours
+
+
+def test_the_rows_of_the_paper_come_out(paper):
+    name, train, test = paper
+    v = np.concatenate(test)
+    random = np.full(v.shape, 0.5)
+    gram = np.broadcast_to(note_means(train), v.shape)
+    assert round(Baseline("", random).log_likelihood(v).mean(), 2) == -61.00
+    assert round(Baseline("", gram).log_likelihood(v).mean(), 2) == LIKELIHOOD[name]
+    accuracies = [score_draws(random, v).frame, score_draws(gram, v).frame, score(last_frames(test), v).frame]
+    np.testing.assert_allclose(np.multiply(accuracies, 100), ACCURACY[name], atol=0.4)

@@ -1,0 +1,126 @@
+"""The estimate of the likelihood against exact sums, its errors, and that nothing but the seed decides it."""
+
+import time
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from midigen.errors import MidigenError
+from midigen.evaluation import likelihood
+from midigen.evaluation.likelihood import Likelihood, estimate_log_likelihood, spread_out
+from midigen.kernels.cpu import ais
+from midigen.randomness import derive_key
+from tests.evaluation.models import small_model, songs
+
+
+@pytest.fixture
+def sampled(monkeypatch):
+    """No model is small enough for exact sums."""
+    monkeypatch.setattr(likelihood, "LARGEST", 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_annealing_agrees_with_exact_sums(rng, monkeypatch, dtype):
+    model, rolls = small_model(rng, dtype=dtype), songs(rng, 40, 1, 39)
+    exact = estimate_log_likelihood(model, rolls)
+    assert exact.exact and exact.standard_error == exact.flattery == exact.disagreeing == 0
+    np.testing.assert_allclose(exact.frames, np.concatenate([model.exact_log_likelihood(roll) for roll in rolls]))
+    monkeypatch.setattr(likelihood, "LARGEST", 0)
+    found = estimate_log_likelihood(model, rolls, temperatures=200, chains=20)
+    assert not found.exact and 0 < found.standard_error < 0.01
+    assert abs(found.mean - exact.mean) < 4 * found.standard_error + found.flattery
+    np.testing.assert_allclose(found.frames, exact.frames, atol=0.2)
+
+
+def test_the_stated_error_is_the_error(rng, monkeypatch):
+    model, rolls = small_model(rng, scale=1.0), songs(rng, 64)
+    exact = estimate_log_likelihood(model, rolls).mean
+    monkeypatch.setattr(likelihood, "LARGEST", 0)
+    found = [estimate_log_likelihood(model, rolls, temperatures=100, chains=8, seed=seed) for seed in range(12)]
+    errors = np.array([f.mean - f.flattery - exact for f in found])
+    stated = np.mean([f.standard_error for f in found])
+    assert 0.5 * stated < np.sqrt(np.mean(errors**2)) < 2 * stated
+
+
+def test_few_temperatures_flatter_and_the_chains_say_so(rng, sampled):
+    model, rolls = small_model(rng, scale=1.5), songs(rng, 64)
+    hasty = estimate_log_likelihood(model, rolls, temperatures=2, chains=4)
+    patient = estimate_log_likelihood(model, rolls, temperatures=1000, chains=4)
+    assert hasty.mean > patient.mean and hasty.flattery > patient.flattery
+    assert hasty.disagreeing > 0.2 and patient.disagreeing < 0.05
+
+
+def test_only_the_seed_decides(rng, sampled, monkeypatch):
+    model, rolls = small_model(rng), songs(rng, 70, 30, 50)
+    settings = {"temperatures": 50, "chains": 2, "means": np.full(11, 0.3)}
+    one = estimate_log_likelihood(model, rolls, seed=5, threads=1, **settings).frames
+    many = estimate_log_likelihood(model, rolls, seed=5, threads=3, **settings).frames
+    np.testing.assert_array_equal(one, many)
+    assert (estimate_log_likelihood(model, rolls, seed=6, **settings).frames != one).any()
+
+
+def test_every_frame_is_counted_once_on_the_way(rng, sampled):
+    seen = []
+    estimate_log_likelihood(small_model(rng), songs(rng, 70, 30), 10, 2, progress=seen.append)
+    assert sum(seen) == 100
+
+
+def test_one_chain_has_no_error_to_state(rng, sampled):
+    found = estimate_log_likelihood(small_model(rng), songs(rng, 5), 10, chains=1)
+    assert np.isfinite(found.mean) and np.isnan(found.standard_error) and found.disagreeing == 0
+
+
+def test_summary_of_frames():
+    found = Likelihood(np.array([-1.0, -3.0]), np.array([0.25, 0.75]), np.array([0.5, 1.5]), False)
+    assert (found.mean, found.standard_error, found.flattery, found.disagreeing) == (-2, 0.5, 0.25, 0.5)
+
+
+def test_the_log_weight_is_the_growth_of_log_p(rng):
+    """One move from the base to the RBM, written out."""
+    w, base, a, b = rng.normal(size=(6, 11)), *rng.normal(size=(2, 3, 11)), rng.normal(size=(3, 6))
+    v, log_weight = np.empty((3, 11)), np.ones(3)
+    ais.draw_base(base, derive_key(0), 0, v)
+    before = v.copy()
+    ais.anneal(w, base, a, b, 0, 1, 1, derive_key(0), 0, v, log_weight)
+    growth = (before * (a - base)).sum(axis=1) + (np.logaddexp(0, before @ w.T + b) - np.logaddexp(0, b)).sum(axis=1)
+    np.testing.assert_allclose(log_weight, 1 + growth)
+    np.testing.assert_array_equal(v, before)
+
+
+def test_moves_can_be_cut_anywhere(rng):
+    w, base, a, b = rng.normal(size=(6, 11)), *rng.normal(size=(2, 3, 11)), rng.normal(size=(3, 6))
+    key = derive_key(1)
+    whole, parts = np.zeros((3, 11)), np.zeros((3, 11))
+    ais.draw_base(base, key, 0, whole)
+    ais.draw_base(base, key, 0, parts)
+    together, apart = np.zeros(3), np.zeros(3)
+    ais.anneal(w, base, a, b, 0, 20, 20, key, 0, whole, together)
+    for first, last in ((0, 7), (7, 19), (19, 20)):
+        ais.anneal(w, base, a, b, first, last, 20, key, 0, parts, apart)
+    np.testing.assert_array_equal(whole, parts)
+    np.testing.assert_allclose(together, apart)
+
+
+def test_the_base_has_its_own_means(rng):
+    base = np.tile(rng.normal(size=11), (4000, 1))
+    v = np.empty_like(base)
+    ais.draw_base(base, derive_key(2), 0, v)
+    np.testing.assert_allclose(v.mean(axis=0), expit(base[0]), atol=0.04)
+
+
+def test_an_error_ends_the_other_jobs():
+    def job(item, stopped):
+        if item:
+            raise KeyboardInterrupt
+        assert stopped.wait(20)
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        spread_out(job, [1, 0], threads=2)
+    assert time.monotonic() - start < 10
+
+
+def test_a_gaussian_model_is_refused_in_one_line(rng):
+    with pytest.raises(MidigenError, match="Gaussian"):
+        estimate_log_likelihood(small_model(rng, visible_model="gaussian"), songs(rng, 3))
