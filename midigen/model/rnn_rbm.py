@@ -10,6 +10,7 @@ from midigen.config import Grid, ModelConfig
 from midigen.errors import MidigenError
 from midigen.kernels.cpu import gaussian, rbm
 from midigen.model.exact import log_partition
+from midigen.model.layout import as_array
 from midigen.model.network import Network
 
 KIND, VERSION, FILE_NAME = "model", 1, "model.safetensors"
@@ -90,8 +91,11 @@ class RnnRbm:
             s *= self._z_range
 
     def frames(self, roll):
-        """A roll (T, V) as the model sees it: 0 and 1, or velocities over 127, in the model's dtype."""
-        v = np.asarray(roll, self.network.dtype)
+        """A roll (T, V) as the model sees it: 0 and 1, or velocities over 127, in the model's dtype.
+
+        ValueError for another shape and for values that are not finite; so in all that takes a roll.
+        """
+        v = as_array("roll", roll, (None, self.config.visible), self.network.dtype)
         return v / LOUDEST if self.grid.values == "velocity" else v
 
     def roll(self, v):

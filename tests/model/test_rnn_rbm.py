@@ -69,3 +69,12 @@ def test_exact_log_likelihood_sums_to_one():
 def test_a_wrong_theta_is_refused():
     with pytest.raises(ValueError, match=r"theta must have shape"):
         RnnRbm(ModelConfig(visible=6), GRID, np.zeros(3))
+
+
+@pytest.mark.parametrize("roll, message", [(np.zeros((3, 7)), r"roll must have shape \(any, 6\), not \(3, 7\)"),
+                                           (np.zeros(6), r"roll must have shape \(any, 6\), not \(6,\)"),
+                                           (np.full((2, 6), np.nan), "roll holds values that are not finite")])
+@pytest.mark.parametrize("method", ["run", "free_energy", "pseudo_log_likelihood", "exact_log_likelihood"])
+def test_rolls_that_do_not_fit(method, roll, message):
+    with pytest.raises(ValueError, match=message):
+        getattr(small_model(), method)(roll)
