@@ -12,8 +12,7 @@ from midigen.kernels.cpu import network as kernels
 from midigen.kernels.cpu import rtrl, textbook
 from midigen.model.layout import Layout
 
-
-FIRST_STRETCH = 32  # frames back to the first look at the propagator's rank; every later stretch is as long as all before
+FIRST_STRETCH = 32  # frames back to the first look at the propagator's rank; later stretches are as long as all before
 
 
 def _factor(s, tolerance, frames):

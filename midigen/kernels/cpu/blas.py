@@ -95,4 +95,5 @@ def gemv(trans, alpha, a, x, beta, y):
     if m == 0 or n == 0:
         return
     _gemv(_N if trans else _T, np.int32(n), np.int32(m), y.dtype.type(alpha), _data(a),
-          np.int32(max(n, a.strides[0] // y.itemsize)), _data(x), np.int32(1), y.dtype.type(beta), _data(y), np.int32(1))
+          np.int32(max(n, a.strides[0] // y.itemsize)), _data(x), np.int32(1), y.dtype.type(beta), _data(y),
+          np.int32(1))
