@@ -22,8 +22,8 @@ from midigen.errors import MidigenError, UsageError
               help="Moves of each chain of annealed importance sampling: fewer flatter the model.")
 @click.option("--chains", type=click.IntRange(2, 10_000), default=4, show_default=True,
               help="Chains for each frame; their spread gives the standard error.")
-@click.option("--max-frames", type=click.IntRange(1), help="Measure the model on a fixed random choice of songs with at "
-              "most that many frames.")
+@click.option("--max-frames", type=click.IntRange(1),
+              help="Measure the model on a fixed random choice of songs with at most that many frames.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
               help="The same seed gives the same figures, on any number of cores.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -35,11 +35,11 @@ def command(paths, songs, corpus, split, temperatures, chains, max_frames, seed,
         midigen evaluate MODEL [CORPUS]
         midigen evaluate --songs output/*.mid --corpus CORPUS
 
-    MODEL, a run folder or its model.safetensors, is measured in nats a frame on songs that it was not trained on, beside
-    simple predictors.  Left out, it is read from the pipe; CORPUS left out is the one that the run was trained on.
+    MODEL, a run folder or its model.safetensors, is measured in nats a frame on songs that it was not trained on,
+    beside simple predictors.  Left out, it is read from the pipe; CORPUS left out is the one that it was trained on.
 
-    With --songs new songs are put beside the corpus and its held-out songs, and searched for copied runs first of all.
-    Their paths may come from the pipe too: midigen generate --count 9 | midigen evaluate --songs --corpus CORPUS
+    With --songs new songs are put beside the corpus and its held-out songs, and searched for copied runs first of
+    all.  Their paths may come from the pipe: midigen generate --count 9 | midigen evaluate --songs --corpus CORPUS
     """
     if songs:
         report = _songs(paths, corpus, quiet)

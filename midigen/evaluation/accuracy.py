@@ -44,9 +44,8 @@ def score_model(model, rolls, seed=0, threads=0):
         rows = slice(start, start + BLOCK)
         state, sample, counts = before[rows], np.empty_like(v[rows]), []
         for draw in range(DRAWS):
-            first = draw and FIRST_SWEEPS + (draw - 1) * SWEEPS
-            gibbs_chain(state.copy(), model.w, a[rows], b[rows], SWEEPS if draw else FIRST_SWEEPS, 1.0, key, first, start,
-                        sample)
+            first, sweeps = (FIRST_SWEEPS + (draw - 1) * SWEEPS, SWEEPS) if draw else (0, FIRST_SWEEPS)
+            gibbs_chain(state.copy(), model.w, a[rows], b[rows], sweeps, 1.0, key, first, start, sample)
             state = sample
             counts.append(_counts(sample, v[rows]))
         return np.stack(counts)

@@ -29,7 +29,7 @@ class Baseline:
 
 
 def baselines(train, rolls):
-    """The baselines for the frames of `rolls`, a list of uint8 (T, V), fitted to the list `train`: a list of Baseline."""
+    """The baselines for the frames of `rolls`, fitted to `train`, both lists of uint8 (T, V): a list of Baseline."""
     v, before = np.concatenate(train), last_frames(train)
     now = last_frames(rolls)
     means = note_means(train)

@@ -50,7 +50,7 @@ class Likelihood:
 
     @property
     def flattery(self):
-        """What `mean` is too high by, estimated: E[log Z'] = log Z - variance / 2 for an unbiased Z', to second order."""
+        """What `mean` is too high by, about: E[log Z'] = log Z - variance / 2 for an unbiased Z', to second order."""
         return float(self.variance.mean() / 2)
 
     @property

@@ -39,9 +39,9 @@ class Piece:
         return cls(name, roll[:, :grid.pitches], roll_to_notes(roll, grid), grid.low, beat, bar)
 
     def bars(self):
-        """Every whole bar: bool (bars, bar, P)."""
+        """Every whole bar: bool (bars, bar * P)."""
         count = len(self.sounding) // self.bar
-        return self.sounding[:count * self.bar].reshape(count, self.bar, -1)
+        return self.sounding[:count * self.bar].reshape(count, self.bar * self.sounding.shape[1])
 
     def sections(self):
         """Stretches of SECTION bars, or the whole song where it is shorter: a list of bool (.., P)."""
@@ -53,7 +53,7 @@ class Piece:
 class Row:
     """One statistic: its mean over the corpus, the new songs and the held-out ones; None where there is nothing.
 
-    overlap: the area that the histograms of corpus and new songs share, 0..1; divergence: Jensen-Shannon, 0..1, in bits.
+    overlap: the area that the histograms of corpus and new songs share, 0..1.  divergence: Jensen-Shannon's, in bits.
     held_out_*: the same of corpus and held-out songs, what a new song by the same hands would reach.
     """
 
@@ -167,8 +167,8 @@ def _onset_rate(piece):
 
 def _self_similarity(piece):
     """How much each bar is like the most similar one before it: the cosine of what sounds; silent bars left out."""
-    bars = piece.bars().reshape(-1, piece.bar * piece.sounding.shape[1]).astype(np.float32)
-    bars = bars[bars.any(axis=1)]
+    bars = piece.bars()
+    bars = bars[bars.any(axis=1)].astype(np.float32)
     bars /= np.linalg.norm(bars, axis=1, keepdims=True)
     likeness = bars @ bars.T
     return np.array([likeness[i, :i].max() for i in range(1, len(bars))])

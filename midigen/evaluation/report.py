@@ -18,10 +18,10 @@ from midigen.randomness import generator
 def evaluate_model(model, corpus, split, temperatures, chains, seed, max_frames=None, progress=None):
     """The likelihood and accuracy of a model and of the baselines on one split of a Corpus, all on the same frames.
 
-    max_frames: of whole songs drawn at random, the same for every model; None for all songs.  progress as in
-    estimate_log_likelihood.  Returns a dict: songs, frames, all_frames, the settings, `rows` (a dict for each predictor:
-    nats a frame with their standard errors, over chains and over songs, and two accuracies), and how far the chains
-    can be trusted: exact, flattery (nats), disagreeing (share of frames).
+    max_frames: of whole songs drawn at random, the same for every model; None for all songs.  progress: as in
+    estimate_log_likelihood.  Returns a dict: songs, frames, all_frames, the settings; `rows`, a dict for each predictor
+    (nats a frame with their standard errors, over chains and over songs, and two accuracies); and how far the chains
+    can be trusted, exact, flattery (nats), disagreeing (share of frames).
     """
     check_measurable(model)
     _check_grid(model, corpus)
@@ -77,7 +77,7 @@ def evaluate_songs(paths, corpus, progress=None):
 
     ours, theirs = [search(piece) for piece in pieces], [search(piece) for piece in held_out]
     return {"songs": len(pieces), "skipped": skipped, "train_songs": len(train), "held_out_songs": len(held_out),
-            "copying": {"songs": [{"song": piece.name, **asdict(found)} for piece, found in zip(pieces, ours, strict=True)],
+            "copying": {"songs": [{"song": p.name, **asdict(found)} for p, found in zip(pieces, ours, strict=True)],
                         "generated": _summary(ours), "held_out": _summary(theirs),
                         "longer_than_held_out": _longer(ours, theirs)},
             "rows": [asdict(row) for row in compare(train, pieces, held_out)]}
@@ -142,4 +142,4 @@ def _longer(ours, theirs):
     if not theirs:
         return None
     limit = np.quantile([found.beats for found in theirs], 0.95)
-    return sum(found.beats > limit for found in ours)
+    return sum(bool(found.beats > limit) for found in ours)

@@ -27,11 +27,12 @@ def model_remarks(report):
     if report["exact"]:
         lines.append("the model's partition functions are summed exactly")
     else:
-        lines.append(f"annealed importance sampling, {report['temperatures']:,} temperatures x {report['chains']} chains, "
-                     f"seed {report['seed']}: the model's figure is likely too high by {report['flattery']:.4f} nats")
+        lines.append(f"annealed importance sampling, {report['temperatures']:,} temperatures x {report['chains']} "
+                     f"chains, seed {report['seed']}: the model's figure is likely too high by "
+                     f"{report['flattery']:.4f} nats")
         if report["disagreeing"] > DISAGREEING:
-            lines.append(f"the chains disagree in {report['disagreeing']:.0%} of the frames, so the model's figure may be "
-                         "too high by more than that: raise --temperatures")
+            lines.append(f"the chains disagree in {report['disagreeing']:.0%} of the frames, so the model's figure "
+                         "may be too high by more than that: raise --temperatures")
     if not report["trained_on_this_corpus"]:
         lines.append("the model was not trained on this corpus: some of its songs may be among those it learned from")
     if report["split"] == "train":
@@ -72,8 +73,8 @@ def song_remarks(report):
         lines.append(f"{longer} of {report['songs']} have a longer copied run than 95 % of the held-out songs have"
                      + (": these may be copies" if longer else ""))
     lines += [f"skipped {skipped['song']}: {skipped['reason']}" for skipped in report["skipped"]]
-    return [*lines, "copies of the corpus would score best in every row but the first two, and none of this measures how "
-                    "good a song sounds: listen"]
+    lines.append("copies of the corpus would do best in every row but the first two")
+    return [*lines, "none of this measures how good a song sounds: listen"]
 
 
 def _copying_rows(copying):

@@ -28,7 +28,8 @@ def test_draws_have_the_mean_of_their_probabilities(rng):
 def test_a_certain_model_plays_what_it_is_certain_of(rng):
     model = small_model(rng)
     model.theta[:] = 0
-    model.network.layers(model.params)[-1][4:15, -1] = [30] * 3 + [-30] * 8  # the visible biases, after 4 recurrent units
+    visible_biases = model.network.layers(model.params)[-1][4:15, -1]  # after the 4 recurrent units
+    visible_biases[:] = [30] * 3 + [-30] * 8
     rolls = songs(rng, 50, 100)
     v = np.concatenate(rolls)
     played = np.zeros_like(v)

@@ -1,0 +1,200 @@
+"""midigen evaluate as a user runs it: the two tables, JSON, pipes, what does not fit together."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from midigen.cli import main
+from midigen.config import Grid, ModelConfig, TrainConfig
+from midigen.corpus import Corpus, Song
+from midigen.evaluation import likelihood
+from midigen.midi.write import midi_bytes, roll_to_midi
+from midigen.model.rnn_rbm import RnnRbm
+from midigen.output.evaluation import model_remarks, song_remarks
+from midigen.training.checkpoint import save_checkpoint
+from midigen.training.trainer import Trainer
+
+GRID = Grid(low=60, high=70, outside="drop")
+SPLITS = ["train"] * 6 + ["valid", "test", "test"]
+FAST = ["--temperatures", "100", "--chains", "2", "-q"]
+
+
+def melody(rng, frames=64):
+    """One note after the other, uint8 (frames, 11)."""
+    return np.repeat(np.eye(11, dtype=np.uint8)[rng.integers(0, 11, frames // 2)], 2, axis=0)
+
+
+@pytest.fixture
+def corpus(tmp_path, monkeypatch):
+    """A Corpus of nine melodies, saved as corpus.safetensors; the test runs in its folder."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(3)
+    corpus = Corpus(GRID, [Song(f"tune {i}", split, f"{i:064x}", 120.0, (4, 4), melody(rng))
+                           for i, split in enumerate(SPLITS)])
+    corpus.save("corpus.safetensors")
+    return corpus
+
+
+@pytest.fixture
+def model(corpus):
+    """The path of a run folder with an untrained model of the corpus."""
+    return make_model(corpus)
+
+
+def make_model(corpus, grid=GRID, **config):
+    about = {"corpus_digest": corpus.digest}
+    model = RnnRbm.initial(ModelConfig(visible=grid.channels, rbm_hidden=6, recurrent=4, hidden=(), **config), grid,
+                           np.concatenate(corpus.rolls("train")).mean(axis=0), about=about)
+    model.save("run/model.safetensors")
+    return "run"
+
+
+def save_song(path, roll):
+    Path(path).write_bytes(midi_bytes(roll_to_midi(roll, GRID, 120.0, (4, 4), 0, 80, "")))
+
+
+def evaluate(*args):
+    return main(["evaluate", *map(str, args)])
+
+
+def test_a_table_of_the_model_beside_what_it_has_to_beat(model, capsys):
+    assert evaluate(model, "corpus.safetensors", *FAST) == 0
+    out, err = capsys.readouterr()
+    names = ["random", "note 1-gram", "repeat last frame", "independent notes given the last frame", "the model"]
+    assert [name for name, line in zip(names, out.splitlines()[1:], strict=False) if line.startswith(name)] == names
+    assert "2 test songs, 128 frames" in out and "exact" in out and err == "" and "\x1b" not in out
+    assert "-7.625" in out  # 11 log 2
+
+
+def test_json_holds_what_the_table_says(model, corpus, capsys, monkeypatch):
+    monkeypatch.setattr(likelihood, "LARGEST", 0)
+    assert evaluate(model, "--corpus", "corpus.safetensors", "--json", *FAST) == 0
+    report = json.loads(capsys.readouterr().out)
+    ours = report["rows"][-1]
+    assert (report["frames"], report["exact"], report["temperatures"], report["chains"]) == (128, False, 100, 2)
+    expected = np.concatenate([RnnRbm.load(model).exact_log_likelihood(roll) for roll in corpus.rolls("test")]).mean()
+    assert ours["log_likelihood"] == pytest.approx(expected, abs=0.02) and ours["error_chains"] > 0
+    assert report["rows"][2]["frame_accuracy"] == pytest.approx(0.5, abs=0.05)  # each note is held for two frames
+    assert report["rows"][2]["error_songs"] > 0
+
+
+def test_the_same_seed_gives_the_same_figures(model, capsys, monkeypatch):
+    monkeypatch.setattr(likelihood, "LARGEST", 0)
+    for seed in (1, 1, 2):
+        assert evaluate(model, "corpus.safetensors", "--seed", seed, "--json", *FAST) == 0
+    first, again, other = (json.loads(line)["rows"][-1] for line in capsys.readouterr().out.splitlines())
+    assert first == again != other
+
+
+def test_a_part_of_the_songs_is_said_to_be_one(model, capsys):
+    assert evaluate(model, "corpus.safetensors", "--max-frames", 100, *FAST) == 0
+    assert "1 test songs, 64 frames of 128, a fixed random choice" in capsys.readouterr().out
+
+
+def test_the_run_knows_its_corpus(model, corpus, capsys):
+    settings = TrainConfig()
+    trainer = Trainer(RnnRbm.load(model), corpus.rolls("train"), [], settings)
+    save_checkpoint(model, trainer, "corpus.safetensors", corpus.digest)
+    assert evaluate(model, "--split", "valid", *FAST) == 0
+    assert "1 valid songs" in capsys.readouterr().out
+    Path("corpus.safetensors").rename("elsewhere")
+    assert evaluate(model + "/model.safetensors") == 2
+    assert "corpus.safetensors, is not there: name a corpus" in capsys.readouterr().err
+
+
+def test_the_model_s_path_comes_through_the_pipe(model):
+    done = subprocess.run([sys.executable, "-m", "midigen", "evaluate", "--corpus", "corpus.safetensors", "--json",
+                           *FAST], input=f"{model}\n", capture_output=True, text=True)
+    assert done.returncode == 0 and json.loads(done.stdout)["model"] == model
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"low": 61, "high": 71}, ["low 61 (the model's is 60)"]), ({"steps_per_beat": 8}, ["steps_per_beat 8"]),
+    ({"articulation": "sustain"}, ["articulation sustain"])])
+def test_another_grid_is_one_line(model, corpus, capsys, change, words):
+    Corpus(replace(GRID, **change), corpus.songs).save("other.safetensors")
+    assert evaluate(model, "other.safetensors") == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and all(word in err for word in [*words, "another grid"])
+
+
+def test_what_the_grid_does_with_other_notes_does_not_matter(model, corpus, capsys):
+    Corpus(replace(GRID, outside="octave"), corpus.songs).save("other.safetensors")
+    assert evaluate(model, "other.safetensors", *FAST) == 0
+    assert "not trained on this corpus" in capsys.readouterr().out
+
+
+def test_a_gaussian_model_is_one_line(corpus, capsys):
+    assert evaluate(make_model(corpus, visible_model="gaussian"), "corpus.safetensors") == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "Gaussian" in err
+
+
+def test_a_split_without_songs_is_one_line(model, corpus, capsys):
+    Corpus(GRID, [song for song in corpus.songs if song.split != "test"]).save("few.safetensors")
+    assert evaluate(model, "few.safetensors") == 1
+    assert "no songs to test" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("args, code", [
+    (["run", "a", "b"], 2), (["run", "a", "--corpus", "b"], 2), (["run"], 2), (["--songs", "run"], 2),
+    (["run", "--temperatures", "99"], 2), (["nowhere", "corpus.safetensors"], 1),
+    (["--songs", "nowhere", "--corpus", "corpus.safetensors"], 1), (["--songs", "run", "--corpus", "nowhere"], 1)])
+def test_what_cannot_be_is_one_line(model, capsys, args, code):
+    assert evaluate(*args) == code
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and "unexpectedly" not in err
+
+
+def test_songs_beside_the_corpus_copies_first(corpus, capsys):
+    copy = np.concatenate([melody(np.random.default_rng(8), 16), corpus.rolls("train")[2]])
+    save_song("copy.mid", copy)
+    save_song("new.mid", melody(np.random.default_rng(9)))
+    Path("broken.mid").write_bytes(b"MThd")
+    assert evaluate("--songs", "copy.mid", "new.mid", "broken.mid", "--corpus", "corpus.safetensors", "-q") == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[1].startswith("longest copied run") and lines[2].startswith("copied frames") and err == ""
+    assert "frames) of copy.mid from bar 2, as in tune " in out and "from bar 1" in out
+    assert "1 of 2 have a longer copied run" in out and "these may be copies" in out
+    assert "skipped broken.mid: cut short" in out
+    assert "none of this measures how good a song sounds" in lines[-1]
+
+
+def test_songs_as_json_from_the_pipe(corpus):
+    for i in range(2):
+        save_song(f"new-{i}.mid", melody(np.random.default_rng(20 + i)))
+    done = subprocess.run([sys.executable, "-m", "midigen", "evaluate", "--songs", "--corpus", "corpus.safetensors",
+                           "--json"], input="new-0.mid\nnew-1.mid\n", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["songs"], report["train_songs"], report["held_out_songs"]) == (2, 6, 3)
+    assert [song["song"] for song in report["copying"]["songs"]] == ["new-0.mid", "new-1.mid"]
+    rows = {row["name"]: row for row in report["rows"]}
+    assert rows["notes a frame"]["generated"] == pytest.approx(1, abs=0.1)
+    assert rows["notes a frame"]["overlap"] > 0.9
+
+
+def test_only_unreadable_songs_is_one_line(corpus, capsys):
+    Path("broken.mid").write_bytes(b"MThd")
+    assert evaluate("--songs", "broken.mid", "--corpus", "corpus.safetensors") == 1
+    assert "broken.mid: cut short" in capsys.readouterr().err
+
+
+def test_disagreeing_chains_are_told():
+    report = {"split": "test", "songs": 2, "frames": 9, "all_frames": 9, "temperatures": 100, "chains": 4, "seed": 0,
+              "exact": False, "flattery": 0.01, "disagreeing": 0.04, "trained_on_this_corpus": True, "rows": []}
+    assert not any("disagree" in line for line in model_remarks(report))
+    assert any("disagree in 30%" in line for line in model_remarks({**report, "disagreeing": 0.3}))
+
+
+def test_songs_without_copies_and_without_held_out_songs():
+    report = {"songs": 1, "train_songs": 1, "held_out_songs": 0, "skipped": [],
+              "copying": {"songs": [{"frames": 0}], "longer_than_held_out": None}}
+    lines = song_remarks(report)
+    assert lines[0].startswith("1 new song against 1 training song;") and len(lines) == 3
