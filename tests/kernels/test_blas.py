@@ -1,7 +1,18 @@
 import numpy as np
 import pytest
+from numba import njit
 
-from midigen.kernels.cpu.blas import gemm, gemv
+from midigen.kernels.cpu import blas
+
+
+@njit
+def gemm(trans_a, trans_b, alpha, a, b, beta, c):
+    blas.gemm(trans_a, trans_b, alpha, a, b, beta, c)
+
+
+@njit
+def gemv(trans, alpha, a, x, beta, y):
+    blas.gemv(trans, alpha, a, x, beta, y)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -5,14 +5,11 @@ cached on disk and still find the BLAS of the next process.
 """
 
 import llvmlite.binding as llvm
-import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  (loads the library whose addresses are taken below)
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
-
-from midigen.kernels.jit import KERNEL
 
 _SYMBOLS = {(kind, letter): f"midigen_{letter}{kind}" for kind in ("gemm", "gemv") for letter in "sd"}
 for (_kind, _letter), _symbol in _SYMBOLS.items():
@@ -36,64 +33,91 @@ def _letter(dtype):
     return "s" if dtype == types.float32 else "d"
 
 
+def _largest(builder, *values):
+    result = values[0]
+    for value in values[1:]:
+        result = builder.select(builder.icmp_signed(">", value, result), value, result)
+    return result
+
+
+def _matrix(context, builder, kind, value):
+    """Rows, columns, leading dimension and data pointer of a 2-D array."""
+    array = context.make_array(kind)(context, builder, value)
+    rows, columns = cgutils.unpack_tuple(builder, array.shape, 2)
+    stride = builder.sdiv(cgutils.unpack_tuple(builder, array.strides, 2)[0], array.itemsize)
+    # a lone row may have any stride, x[None] has 0: BLAS wants one no shorter than the row
+    return rows, columns, _largest(builder, stride, columns, rows.type(1)), array.data
+
+
+def _vector(context, builder, kind, value):
+    """Length and data pointer of a 1-D array."""
+    array = context.make_array(kind)(context, builder, value)
+    return cgutils.unpack_tuple(builder, array.shape, 1)[0], array.data
+
+
+def _differ(builder, *pairs):
+    result = ir.IntType(1)(0)
+    for a, b in pairs:
+        result = builder.or_(result, builder.icmp_signed("!=", a, b))
+    return result
+
+
+def _blas(context, builder, kind, dtype, wrong, results, arguments):
+    """Raise ValueError where `wrong`; else, if every number of results is over 0, call the routine."""
+    with cgutils.if_unlikely(builder, wrong):
+        context.call_conv.return_user_exc(builder, ValueError, (f"{kind}: shapes do not match",))
+    some = ir.IntType(1)(1)
+    for count in results:
+        some = builder.and_(some, builder.icmp_signed(">", count, count.type(0)))
+    with builder.if_then(some):
+        size = ir.IntType(32)
+        _call(builder, _SYMBOLS[kind, _letter(dtype)],
+              [builder.trunc(x, size) if x.type == ir.IntType(64) else x for x in arguments])
+    return context.get_dummy_value()
+
+
+def _flag(builder, transposed):
+    return builder.select(transposed, ir.IntType(8)(ord("T")), ir.IntType(8)(ord("N")))
+
+
+# Written as code generators, not as @njit functions: those would be compiled anew for every layout of their arrays,
+# which took half of all the time that the kernels needed to compile.
 @intrinsic
-def _data(typing, array):
-    """Pointer to an array's first item, whatever its layout."""
-    def generate(context, builder, signature, args):
-        from numba.np import arrayobj
-        return arrayobj.make_array(signature.args[0])(context, builder, args[0]).data
-    return types.CPointer(array.dtype)(array), generate
-
-
-@intrinsic
-def _gemm(typing, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
-    dtype, flag, size = c.dtype, types.uint8, types.int32
-    signature = types.void(flag, flag, size, size, size, dtype, a, size, b, size, dtype, c, size)
-    return signature, lambda context, builder, sig, args: (
-        _call(builder, _SYMBOLS["gemm", _letter(dtype)], args), context.get_dummy_value())[1]
-
-
-@intrinsic
-def _gemv(typing, trans, m, n, alpha, a, lda, x, incx, beta, y, incy):
-    dtype, flag, size = y.dtype, types.uint8, types.int32
-    signature = types.void(flag, size, size, dtype, a, size, x, size, dtype, y, size)
-    return signature, lambda context, builder, sig, args: (
-        _call(builder, _SYMBOLS["gemv", _letter(dtype)], args), context.get_dummy_value())[1]
-
-
-_N, _T = np.uint8(ord("N")), np.uint8(ord("T"))
-
-
-@njit(**KERNEL)
-def gemm(trans_a, trans_b, alpha, a, b, beta, c):
+def gemm(typing, trans_a, trans_b, alpha, a, b, beta, c):
     """c = alpha op(a) op(b) + beta c; op transposes where its flag is true.
 
     2-D arrays of one dtype (float32 or float64) whose rows are contiguous; a row may be a slice of a longer one.
+    ValueError for shapes that do not match.  For use inside @njit.
     """
-    m, n = c.shape
-    k = a.shape[0] if trans_a else a.shape[1]
-    if (a.shape[1] if trans_a else a.shape[0]) != m or (b.shape[0] if trans_b else b.shape[1]) != n \
-            or (b.shape[1] if trans_b else b.shape[0]) != k:
-        raise ValueError("gemm: shapes do not match")
-    if m == 0 or n == 0:
-        return
-    size = c.itemsize
-    # a lone row may have any stride, x[None] has 0: BLAS wants one no shorter than the row
-    lda, ldb = max(1, a.shape[1], a.strides[0] // size), max(1, b.shape[1], b.strides[0] // size)
-    # BLAS is column-major: the row-major product is c^T = op(b)^T op(a)^T on the same memory
-    _gemm(_T if trans_b else _N, _T if trans_a else _N, np.int32(n), np.int32(m), np.int32(k), c.dtype.type(alpha),
-          _data(b), np.int32(ldb), _data(a), np.int32(lda),
-          c.dtype.type(beta), _data(c), np.int32(max(n, c.strides[0] // size)))
+    def generate(context, builder, signature, args):
+        transposed_a, transposed_b, factor, _, _, keep, _ = args
+        (rows_a, columns_a, lda, data_a), (rows_b, columns_b, ldb, data_b), (m, n, ldc, data_c) = (
+            _matrix(context, builder, signature.args[i], args[i]) for i in (3, 4, 6))
+        wrong = _differ(builder, (builder.select(transposed_a, columns_a, rows_a), m),
+                        (builder.select(transposed_b, rows_b, columns_b), n),
+                        (builder.select(transposed_a, rows_a, columns_a),
+                         builder.select(transposed_b, columns_b, rows_b)))
+        k = builder.select(transposed_a, rows_a, columns_a)
+        # BLAS is column-major: the row-major product is c^T = op(b)^T op(a)^T on the same memory
+        return _blas(context, builder, "gemm", c.dtype, wrong, (m, n), [
+            _flag(builder, transposed_b), _flag(builder, transposed_a), n, m, k, factor, data_b, ldb, data_a, lda, keep,
+            data_c, ldc])
+    return types.void(types.boolean, types.boolean, c.dtype, a, b, c.dtype, c), generate
 
 
-@njit(**KERNEL)
-def gemv(trans, alpha, a, x, beta, y):
-    """y = alpha op(a) x + beta y for a 2-D array a with contiguous rows and contiguous vectors x, y of its dtype."""
-    m, n = a.shape
-    if x.size != (m if trans else n) or y.size != (n if trans else m):
-        raise ValueError("gemv: shapes do not match")
-    if m == 0 or n == 0:
-        return
-    _gemv(_N if trans else _T, np.int32(n), np.int32(m), y.dtype.type(alpha), _data(a),
-          np.int32(max(n, a.strides[0] // y.itemsize)), _data(x), np.int32(1), y.dtype.type(beta), _data(y),
-          np.int32(1))
+@intrinsic
+def gemv(typing, trans, alpha, a, x, beta, y):
+    """y = alpha op(a) x + beta y for a 2-D array a with contiguous rows and contiguous vectors x, y of its dtype.
+
+    ValueError for shapes that do not match.  For use inside @njit.
+    """
+    def generate(context, builder, signature, args):
+        transposed, factor, _, _, keep, _ = args
+        m, n, lda, data_a = _matrix(context, builder, signature.args[2], args[2])
+        size_x, data_x = _vector(context, builder, signature.args[3], args[3])
+        size_y, data_y = _vector(context, builder, signature.args[5], args[5])
+        wrong = _differ(builder, (builder.select(transposed, m, n), size_x), (builder.select(transposed, n, m), size_y))
+        one = ir.IntType(32)(1)
+        return _blas(context, builder, "gemv", y.dtype, wrong, (m, n), [
+            _flag(builder, builder.not_(transposed)), n, m, factor, data_a, lda, data_x, one, keep, data_y, one])
+    return types.void(types.boolean, y.dtype, a, x, y.dtype, y), generate
