@@ -51,6 +51,13 @@ def test_the_regression_learns_what_follows_what(rng):
     assert regression.mean() > -1.5 > gram.mean()
 
 
+def test_the_regression_keeps_the_means_of_notes_that_follow_nothing(rng):
+    means = np.linspace(0.05, 0.9, 6)
+    songs = [(rng.random((500, 6)) < means).astype(np.uint8) for _ in range(4)]
+    found = named(songs, songs)["independent notes given the last frame"]
+    np.testing.assert_allclose(found.p.mean(axis=0), means, atol=0.03)
+
+
 @pytest.fixture(params=["JSB_Chorales", "Nottingham"])
 def paper(request):
     """Name, training songs and test songs of a benchmark."""

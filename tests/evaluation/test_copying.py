@@ -98,6 +98,13 @@ def test_a_run_ends_where_the_song_that_has_it_ends(rng):
     assert found.frames <= 47 and found.source in ("first", "second")
 
 
+def test_songs_that_lie_side_by_side_are_not_joined(rng):
+    """The second song begins with the last 7 parts of the first, so that its windows go on where those end."""
+    song = np.eye(24, dtype=np.uint8)[np.concatenate([rng.permutation(24), rng.permutation(24), rng.permutation(24)])]
+    found = Collection([piece(song[:30], "first"), piece(song[23:], "second")]).search(piece(song))
+    assert (found.frames, found.source) == (49, "second")
+
+
 def test_rhythm_counts(rng):
     song = random_song(rng, 100)
     assert Collection([piece(song)]).search(piece(np.repeat(song, 2, axis=0))).frames == 0

@@ -76,6 +76,13 @@ def test_summary_of_frames():
     assert (found.mean, found.standard_error, found.flattery, found.disagreeing) == (-2, 0.5, 0.25, 0.5)
 
 
+def test_the_uncertainty_of_two_chains():
+    """Weights 1 and 3: mean 2, variance 2 between them, so 2 / 2 of the mean, over 2^2 for its logarithm."""
+    variance, spread = likelihood._uncertainty(np.log([[1.0, 5.0], [3.0, 5.0]]))
+    np.testing.assert_allclose(variance, [0.25, 0], atol=1e-15)
+    np.testing.assert_allclose(spread, [np.log(3) / np.sqrt(2), 0], atol=1e-15)
+
+
 def test_the_log_weight_is_the_growth_of_log_p(rng):
     """One move from the base to the RBM, written out."""
     w, base, a, b = rng.normal(size=(6, 11)), *rng.normal(size=(2, 3, 11)), rng.normal(size=(3, 6))
