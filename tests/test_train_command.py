@@ -111,6 +111,21 @@ def test_ctrl_c_saves_and_the_run_goes_on(corpus, tmp_path):
     assert train("--resume", "run", "--epochs", str(steps + 40), "-q") == 0
 
 
+def test_a_killed_run_goes_on_from_its_last_checkpoint(corpus, tmp_path):
+    """As if it had never been killed: the same weights as a run that was not."""
+    options = [*SMALL, "--seed", "5", "--validate-every", "1"]
+    process = subprocess.Popen([sys.executable, "-m", "midigen", "train", corpus, "--minutes", "5", "-o", "killed",
+                                *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "killed/model.safetensors").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert train("--resume", "killed", "--epochs", "7", "-q") == 0
+    assert train(corpus, "--epochs", "7", "-o", "straight", *options, "-q") == 0
+    assert np.array_equal(RnnRbm.load("killed").theta, RnnRbm.load("straight").theta)
+
+
 def test_a_stop_before_the_first_validation_still_leaves_a_model(corpus):
     assert train(corpus, "--minutes", "0.0001", *SMALL, "-q") == 0
     assert RnnRbm.load("output/run-001")

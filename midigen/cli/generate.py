@@ -73,6 +73,8 @@ def command(model, count, length, primer, keep_primer, temperature, gibbs_steps,
         _check_stdout(count)
     path = model or path_from_stdin("model")
 
+    import midigen.kernels  # noqa: F401  ahead of NumPy, whose BLAS then keeps to one thread as well
+
     import numpy as np
 
     from midigen.generation import DEFAULT_GIBBS_STEPS, generate_songs

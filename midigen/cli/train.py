@@ -157,6 +157,8 @@ def command(ctx, corpus, minutes, epochs, output, resume, quiet, **settings):
     Prints the path of the best model; beside it in the run's folder are the last checkpoint, for --resume, and
     log.jsonl. Ctrl-C stops at the next step and saves.
     """
+    import midigen.kernels  # noqa: F401  ahead of NumPy, whose BLAS then keeps to one thread as well
+
     if resume:
         _only_budget(ctx)
         run = _resume(resume, corpus)

@@ -95,7 +95,7 @@ class Run:
         """Train within the budget until interrupted() is true; yields the trainer's events."""
         trainer, state = self.trainer, self.trainer.state
         log = Log(self.folder, trainer.optimizer.steps)
-        saved = time.monotonic()
+        saved = -SAVE_SECONDS  # the first step is saved at once: from then on any end can be resumed
         latest = None
         epochs = float("inf") if budget.epochs is None else budget.epochs
         for event in trainer.run(epochs, lambda: interrupted() or budget.is_over()):
@@ -107,7 +107,7 @@ class Run:
                 if event.best:
                     trainer.averaged().save(self.model_path)
             yield event
-            if time.monotonic() - saved > SAVE_SECONDS and isinstance(event, Progress | Validated):
+            if time.monotonic() - saved >= SAVE_SECONDS and isinstance(event, Progress | Validated):
                 self.save()
                 saved = time.monotonic()
         self.save()
