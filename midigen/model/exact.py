@@ -42,7 +42,8 @@ def expectations(w, a, b, z=None):
 def contrast(v, w, biases, out, gradient_w):
     """-log p's gradient at v (N, V), Eq. (15): what the kernels' `contrast` estimates from samples.
 
-    biases (a, b) or (a, b, z); out: arrays like them, overwritten; gradient_w (H, V), added to.
+    biases (a, b) or (a, b, z), a row for each frame or one for all; out: arrays like them, a row for each frame,
+    overwritten; gradient_w (H, V), added to.
     """
     w, v, a, b, *z = (array.astype(np.float64) for array in (w, v, *biases))
     mean_v, mean_h, pair = expectations(w, a, b, *z)
@@ -52,7 +53,7 @@ def contrast(v, w, biases, out, gradient_w):
     out[0][:], out[1][:] = inverse * (mean_x - x), mean_h - p
     if z:  # E[-(x - alpha)^2 + x W^T h] = alpha (E[x] - alpha) - 1
         out[2][:] = 0.5 * (x * (p @ w) - (x - alpha) ** 2 - alpha * (mean_x - alpha) + 1)
-    gradient_w += (pair - p.T @ x).astype(gradient_w.dtype)
+    gradient_w += (len(v) / len(a) * pair - p.T @ x).astype(gradient_w.dtype)
 
 
 def _all_states(units):

@@ -16,6 +16,7 @@ from midigen.model.network import Network
 KIND, VERSION, FILE_NAME = "model", 1, "model.safetensors"
 KERNELS = {"bernoulli": rbm, "gaussian": gaussian}
 LOUDEST = 127  # the MIDI velocity that a Gaussian model sees as 1
+START = 0.25  # share of a note's variance that z starts with: the hidden units are to explain the rest (docs/results.md)
 THRESHOLD = 0.3  # a value above it is a note, where the training has not chosen one
 
 
@@ -53,12 +54,12 @@ class RnnRbm:
         if s:
             low, high = 2 * np.log(config.deviation)
             variances = np.full(config.visible, 1 / 16) if variances is None else np.maximum(variances, 1e-30)
-            share = np.clip((np.log(variances) - low) / (high - low), 0.05, 0.95)  # at the bounds s' would vanish
+            share = np.clip((np.log(variances * START) - low) / (high - low), 0.05, 0.95)  # at the bounds s' would vanish
             a[:], s[0][:] = means, np.log(share / (1 - share))
         else:
             share = np.clip(means, 1e-4, 1 - 1e-4)
             a[:] = np.log(share / (1 - share))
-        w = rng.normal(0, 0.01, config.rbm_hidden * config.visible)
+        w = rng.normal(0, 0.1 if s else 0.01, config.rbm_hidden * config.visible)
         return cls(config, grid, np.concatenate([params, w]), about)
 
     @property
