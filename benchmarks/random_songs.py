@@ -89,7 +89,7 @@ def main():
     parser.add_argument("--frames", type=int, default=2000)
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--temperatures", type=int, default=500)
-    parser.add_argument("--valid-frames", type=int, default=4000, help="frames of held-out songs that are scored, at most")
+    parser.add_argument("--valid-frames", type=int, default=4000, help="held-out frames that are scored")
     parser.add_argument("--plot", metavar="FILE.svg")
     args = parser.parse_args()
     corpus = Corpus.load(args.corpus)

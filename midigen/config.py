@@ -99,8 +99,9 @@ class TrainConfig(Settings):
     """How a model is trained.  What may change when a run is resumed is not here: epochs and minutes.
 
     block: frames a block of RTRL, Eq. (11)-(13).  rank_tolerance: singular values of the propagator that are dropped,
-    Eq. (12a); 0 keeps all, 1e-6 is below the rounding of float32.  update: weights move after every song "batch", after every "block"
-    of a batch, or once an "epoch".  gradient: "blocks", or the slow "textbook" recursion of Eq. (9).
+    Eq. (12a); 0 keeps all, 1e-6 is below the rounding of float32.
+    update: weights move after every song "batch", after every "block" of a batch, or once an "epoch".
+    gradient: "blocks", or the slow "textbook" recursion of Eq. (9).
     sampler: "persistent" particles, "cd" (chains from the data) or "exact" (small RBMs).
     average: decay a step of the running mean of the weights, which is validated and kept; 0 for none.
     validate_every: epochs, 0 for the fewest that have 20,000 frames.
@@ -137,9 +138,9 @@ class TrainConfig(Settings):
     seed: int = 0
 
     def __post_init__(self):
-        for name, low, high in (("block", 1, 1 << 20), ("batch", 1, 65536), ("rank_tolerance", 0, 0.1), ("gibbs_steps", 1, 10_000),
-                                ("learning_rate", 1e-12, 1e3), ("variance_rate", 0, 1e3), ("clip", 0, 1e12), ("weight_decay", 0, 10),
-                                ("negative_weight", 0, 1e6), ("negative_margin", -1e6, 1e6),
+        for name, low, high in (("block", 1, 1 << 20), ("batch", 1, 65536), ("rank_tolerance", 0, 0.1),
+                                ("gibbs_steps", 1, 10_000), ("learning_rate", 1e-12, 1e3), ("variance_rate", 0, 1e3),
+                                ("clip", 0, 1e12), ("weight_decay", 0, 10), ("negative_weight", 0, 1e6), ("negative_margin", -1e6, 1e6),
                                 ("negative_songs", 1, 65536), ("validate_every", 0, 1 << 30), ("patience", 1, 1 << 30),
                                 ("halvings", 0, 1000), ("seed", 0, (1 << 63) - 1)):
             value = getattr(self, name)

@@ -60,8 +60,8 @@ class Corpus:
 
         songs, frames: counts.  notes_per_frame: mean number of pitches that sound.  empty_share: share of frames that
         are silent.  longest_hold: most frames in a row, in any song, that are alike.  bpm: median.
-        metre: the most common.  velocity_mean, velocity_deviation: over all frames and sounding pitches of a corpus with
-        velocities, and not there otherwise.
+        metre: the most common.  velocity_mean, velocity_deviation: over all frames and sounding pitches of a corpus
+        with velocities, and not there otherwise.
         """
         pitches = self.grid.pitches
         frames = sum(len(song.roll) for song in self.songs)

@@ -1,7 +1,7 @@
 """docs/mathematics.md in slow NumPy, equation by equation: what the kernels are held to.
 
-Everything is float64, one frame at a time, and shares no code with midigen.  A network is a list of (W, b) and, for each
-layer, a list of activation names; its output is u = [r; y].
+Everything is float64, one frame at a time, and shares no code with midigen.  A network is a list of (W, b) and, for
+each layer, a list of activation names; its output is u = [r; y].
 """
 
 import itertools

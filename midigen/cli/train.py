@@ -115,8 +115,8 @@ LEARNING_OPTIONS = many(
     setting("weight_decay", float, "Weight of the squared weights in the loss."),
     setting("average", float, "Decay a step of the running mean of the weights, which is what is kept; 0 for none."),
     setting("dropout", float, "Share of the fed-back notes that the network does not see in training."),
-    setting("noise", float, "Share of the fed-back notes that are flipped in training; in a gaussian model the standard "
-            "deviation of what is added to them."),
+    setting("noise", float, "Share of the fed-back notes that are flipped in training; in a gaussian model the "
+            "standard deviation of what is added to them."),
     setting("transpose", Semitones(), "Random transposition of every song, lowest and highest shift in semitones, as "
             "far as its notes stay in range.", shown="{},{}".format(*TrainConfig.transpose)))
 
@@ -125,7 +125,7 @@ NEGATIVE_OPTIONS = many(
             "finds them likely, or by all of their gradient (which has no bound)."),
     setting("negative_weight", float, "Weight of the random songs' gradient."),
     setting("negative_density", float, "Share of notes that are on in a random song, over 0.5."),
-    setting("negative_margin", float, "Added to how likely noise looks beside the model's own samples, before it is pushed."),
+    setting("negative_margin", float, "How early noise is pushed: 0 where it is as likely as the model's samples."),
     setting("negative_songs", int, "Random songs for each batch."))
 
 RUN_OPTIONS = many(
@@ -133,7 +133,7 @@ RUN_OPTIONS = many(
                  help="Time to train, from the first step on.  "
                       f"[default: {DEFAULT_MINUTES:g} where --epochs is not given]"),
     click.option("--epochs", type=click.IntRange(1), help="Passes over the training songs, earlier ones included."),
-    setting("validate_every", int, "Epochs between validations on the held-out songs; 0: the fewest with 20,000 frames."),
+    setting("validate_every", int, "Epochs between validations on held-out songs; 0: the fewest with 20,000 frames."),
     setting("patience", int, "Validations without a new best before the step size is halved."),
     setting("halvings", int, "Halvings of the step size before training ends by itself."),
     setting("seed", int, "The same seed and settings give the same model, on any number of threads."),
