@@ -17,7 +17,7 @@ def generate_songs(model, frames, count=1, primer=None, temperature=1.0, gibbs_s
 
     primer: uint8 (T0, V), frames that come first and are not returned, or None for silence.  Every frame is the end of
     `gibbs_steps` sweeps in its own RBM, from the frame before it, at energies divided by temperature.  What is fed back
-    is the frame as its roll has it: a Gaussian value under the threshold is 0, as in the songs.  Song i depends on
+    is the frame as its roll has it: a Gaussian value that is no note is 0, as in the songs.  Song i depends on
     (model, primer, settings, seed, i) alone.  progress(more_frames) is called now and then, from worker threads.
     ValueError for settings that are out of range.
     """
@@ -64,17 +64,21 @@ def _generate_song(model, frames, primer, beta, gibbs_steps, key, progress, stop
     return song
 
 
-def choose_threshold(model, rolls, seed):
-    """The threshold of a Gaussian model at which it has as many notes a frame as the rolls, a list of uint8 (T, V).
+def choose_levels(model, rolls, seed):
+    """How a Gaussian model's values become notes like those of the rolls, a list of uint8 (T, V); see RnnRbm.roll.
 
-    Every frame's values are drawn as in generation, but after the frames of the song itself.
+    The threshold gives as many notes a frame as the rolls have, gain and offset the mean and the standard deviation of
+    their velocities.  Every frame's values are drawn as in generation, but after the frames of the song itself.
     """
-    values = []
-    for i, roll in enumerate(rolls):
-        v = model.frames(roll)
-        sample = np.empty_like(v)
+    samples, frames = [], [model.frames(roll) for roll in rolls]
+    for i, (roll, v) in enumerate(zip(rolls, frames, strict=True)):
+        samples.append(np.empty_like(v))
         model.kernels.gibbs_chain(np.concatenate([np.zeros_like(v[:1]), v[:-1]]), model.w, *model.run(roll),
-                                  DEFAULT_GIBBS_STEPS, 1.0, derive_key(seed, "threshold", i), 0, 0, sample)
-        values.append(sample.ravel())
-    share = np.mean(np.concatenate([roll.ravel() for roll in rolls]) > 0)
-    return float(np.quantile(np.concatenate(values), 1 - share))
+                                  DEFAULT_GIBBS_STEPS, 1.0, derive_key(seed, "levels", i), 0, 0, samples[-1])
+    values, heard = np.concatenate(samples).astype(np.float64), np.concatenate(frames)
+    threshold = np.quantile(values, 1 - np.mean(heard > 0))
+    notes, real = values[values > threshold], heard[heard > 0]
+    if not len(notes) or not len(real):
+        return {"threshold": float(threshold)}
+    gain = real.std() / max(notes.std(), 1e-6)
+    return {"threshold": float(threshold), "gain": float(gain), "offset": float(real.mean() - gain * notes.mean())}

@@ -17,7 +17,7 @@ KIND, VERSION, FILE_NAME = "model", 1, "model.safetensors"
 KERNELS = {"bernoulli": rbm, "gaussian": gaussian}
 LOUDEST = 127  # the MIDI velocity that a Gaussian model sees as 1
 START = 0.25  # share of a note's variance that z starts with: the hidden units are to explain the rest (docs/results.md)
-THRESHOLD = 0.3  # a value above it is a note, where the training has not chosen one
+LEVELS = {"threshold": 0.3, "gain": 1.0, "offset": 0.0}  # where training has chosen none, see `roll`
 
 
 class RnnRbm:
@@ -26,8 +26,8 @@ class RnnRbm:
     With Gaussian visible units z = log sigma^2 lies within bounds, smoothly: the network's last V outputs are sigmoids s,
     and z = z_low + (z_high - z_low) s.
 
-    about: what the model was made from (corpus digest, tempo, metre, notes a frame, seed, settings), and the threshold of
-    a Gaussian model; {} where unknown.  kernels: the module of its kind of RBM; its functions take `*biases`.
+    about: what the model was made from (corpus digest, tempo, metre, notes a frame, seed, settings), and the levels of a
+    Gaussian model (generation.choose_levels); {} where unknown.  kernels: the module of its kind of RBM; its functions take `*biases`.
     """
 
     def __init__(self, config, grid, theta, about=None):
@@ -100,11 +100,18 @@ class RnnRbm:
         return v / LOUDEST if self.grid.values == "velocity" else v
 
     def roll(self, v):
-        """A roll, uint8, of samples v (T, V): a Gaussian value over the threshold is a note."""
+        """A roll, uint8, of samples v (T, V).
+
+        A Gaussian value over the threshold is a note, as loud as gain v + offset on a grid of velocities.
+        """
         if not self.gaussian:
             return v.astype(np.uint8)
-        on = v > self.about.get("threshold", THRESHOLD)
-        return on * (np.clip(np.rint(LOUDEST * v), 1, LOUDEST) if self.grid.values == "velocity" else 1).astype(np.uint8)
+        levels = {**LEVELS, **self.about.get("levels", {})}
+        on = v > levels["threshold"]
+        if self.grid.values != "velocity":
+            return on.astype(np.uint8)
+        loudness = np.clip(np.rint(LOUDEST * (levels["gain"] * v + levels["offset"])), 1, LOUDEST)
+        return (on * loudness).astype(np.uint8)
 
     def run(self, roll):
         """Biases of every frame of a roll (T, V), each from the frames before it: a (T, V), b (T, H) (and z (T, V))."""

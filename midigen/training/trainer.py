@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from midigen.generation import choose_threshold, generate
+from midigen.generation import choose_levels, generate
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.randomness import derive_key, generator
 from midigen.training.events import Diverged, Progress, RolledBack, State, Validated
@@ -214,7 +214,7 @@ class Trainer:
         return RolledBack(what, self.settings.learning_rate * state.rate_scale, self.optimizer.steps)
 
     def look(self):
-        """Validate the averaged model; changes nothing in the run but a Gaussian model's threshold.
+        """Validate the averaged model; changes nothing in the run but a Gaussian model's levels.
 
         loss and validation are minus the pseudo-log-likelihood, nats a frame, of some training songs and of the held-out
         ones (of those training songs again, where none are held out).
@@ -227,7 +227,7 @@ class Trainer:
         ends = np.cumsum([len(roll) for roll in self.train])
         checked = self.train[:int(np.searchsorted(ends, CHECKED_FRAMES)) + 1]
         if model.gaussian:
-            model.about["threshold"] = self.model.about["threshold"] = choose_threshold(model, checked, self.settings.seed)
+            model.about["levels"] = self.model.about["levels"] = choose_levels(model, checked, self.settings.seed)
         loss = mean(checked)
         validation = mean(self.valid) if self.valid else loss
         sample = generate(model, seed=self.settings.seed, **SAMPLE)
