@@ -14,7 +14,6 @@ from midigen.model.layout import as_array
 from midigen.randomness import derive_key, generator
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-START = 0.25  # share of the data's variance that z starts with
 
 
 class _Rbm:
@@ -154,18 +153,21 @@ class BernoulliRbm(_Rbm):
 class GaussianRbm(_Rbm):
     """Visible units of any value, each with a variance exp(z).  Eq. (19)-(22).
 
-    In fit the log-variances start under the data's own, go `variance_rate` of their steps and stay within 2 log of the
-    deviations, (lowest, highest).  Started at the data's variance, or as fast as the rest, they take up what hidden units
-    should explain, and those are never found (docs/results.md).
+    In fit the variances start at `variance_start` times those of the data, their logarithms go `variance_rate` of their
+    steps, and they stay within the squares of the deviations, (lowest, highest).  Started at the data's variances, or as
+    fast as the rest, they take up what hidden units should explain, and those are never found (docs/results.md).
     """
 
     kernels = gaussian
 
-    def __init__(self, visible, hidden, seed=0, dtype=np.float32, variance_rate=0.1, deviations=(1e-3, 1e3)):
-        if not 0 < deviations[0] < deviations[1] or variance_rate < 0:
-            raise ValueError(f"deviations must be two growing numbers over 0, and variance_rate at least 0, not "
-                             f"{deviations} and {variance_rate}")
-        self.variance_rate, self.deviations = variance_rate, deviations
+    def __init__(self, visible, hidden, seed=0, dtype=np.float32, variance_rate=0.1, variance_start=0.25,
+                 deviations=(1e-3, 1e3)):
+        if not 0 < deviations[0] < deviations[1]:
+            raise ValueError(f"deviations must be two growing numbers over 0, not {deviations}")
+        if not (variance_rate >= 0 and variance_start > 0):
+            raise ValueError(f"variance_rate must be at least 0 and variance_start over 0, not {variance_rate} and "
+                             f"{variance_start}")
+        self.variance_rate, self.variance_start, self.deviations = variance_rate, variance_start, deviations
         super().__init__(visible, hidden, seed, dtype)
 
     def _bias_widths(self):
@@ -178,7 +180,7 @@ class GaussianRbm(_Rbm):
 
     def _start(self, data):
         self.a[:] = data.mean(axis=0)
-        self.z[:] = np.log(np.clip(START * data.var(axis=0), *np.square(self.deviations)))
+        self.z[:] = np.log(np.clip(self.variance_start * data.var(axis=0), *np.square(self.deviations)))
 
     def _finish_step(self, before, step):
         old = self._views(before)[2]

@@ -18,7 +18,7 @@ def bimodal(count=4000, seed=0):
 
 @pytest.mark.parametrize("use_exact", [True, False])
 def test_gaussian_variances_of_known_data_are_recovered(use_exact):
-    """Not the variances of the data, which the hidden units' moves widen up to fivefold, but those about the modes."""
+    """Not the variances of the data, which the hidden units' moves make 2.6 times as large, but those about the modes."""
     data, truth = bimodal()
     variance = np.exp(truth.z)
     assert (data.var(axis=0)[:3] > 2 * variance[:3]).all()
@@ -101,5 +101,8 @@ def test_impossible_settings_and_data_are_refused(kind):
 def test_kinds_refuse_what_is_theirs_alone():
     with pytest.raises(ValueError, match="other values than 0 and 1"):
         BernoulliRbm(2, 2).free_energy([[0.5, 0]])
-    with pytest.raises(ValueError, match="two growing numbers"):
-        GaussianRbm(2, 2, deviations=(1, 1))
+    for impossible, message in (({"deviations": (1, 1)}, "two growing numbers"),
+                                ({"variance_rate": np.nan}, "variance_rate must be at least 0"),
+                                ({"variance_start": 0}, "variance_start over 0")):
+        with pytest.raises(ValueError, match=message):
+            GaussianRbm(2, 2, **impossible)
