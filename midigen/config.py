@@ -120,7 +120,7 @@ class TrainConfig(Settings):
     optimizer: str = "adam"
     learning_rate: float = 1.5e-3
     momentum: float = 0.9
-    variance_rate: float = 1.0
+    variance_rate: float = 0.1
     clip: float = 5.0
     weight_decay: float = 2e-4
     average: float = 0.998

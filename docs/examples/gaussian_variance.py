@@ -44,8 +44,9 @@ def main():
             ratios.append(np.exp(rbm.z - truth.z))
             behind.append(best - rbm.log_likelihood(held_out).mean())
         found = sum(ratio[2] < MODES for ratio in ratios)
-        print(f"{kind.__name__:12} start {start:<5g} step {rate:<5g} modes found {found} of 3, variances "
-              f"{' '.join(f'{r:.2f}' for r in np.median(ratios, axis=0))} of the true, {np.mean(behind):.4f} nats behind")
+        variances = " ".join(f"{ratio:.2f}" for ratio in np.median(ratios, axis=0))
+        print(f"{kind.__name__:12} start {start:<5g} step {rate:<5g} modes found {found} of 3, variances {variances} "
+              f"of the true, {np.mean(behind):.4f} nats behind")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Sums over all states of a small RBM: the partition function and the gradient without sampling.  Eq. (15)-(22).
 
 A Bernoulli RBM has weights W (H, V) and, frame by frame, biases a (N, V) and b (N, H); a Gaussian one has log-variances
-z (N, V) besides.  The sum runs over the smaller of the two layers, 2^min(V, H) states, of a Gaussian RBM over the hidden
-one; the other layer is summed, or integrated, in closed form.  All arithmetic is float64.
+z (N, V) besides.  The sum runs over the smaller of the two layers, 2^min(V, H) states, of a Gaussian RBM over the
+hidden one; the other layer is summed, or integrated, in closed form.  All arithmetic is float64.
 """
 
 import numpy as np

@@ -88,7 +88,7 @@ class _Rbm:
         """
         data = self._check(data)
         if not len(data) or epochs < 1 or batch < 1 or gibbs_steps < 1 or not learning_rate > 0:
-            raise ValueError("data must have a row; epochs, batch, gibbs_steps must be at least 1, learning_rate over 0")
+            raise ValueError("data must have a row, epochs, batch and gibbs_steps be at least 1, learning_rate over 0")
         rng, key = generator(self.seed, "fit"), derive_key(self.seed, "fit")
         self._start(data)
         batch = min(batch, len(data))
@@ -154,8 +154,8 @@ class GaussianRbm(_Rbm):
     """Visible units of any value, each with a variance exp(z).  Eq. (19)-(22).
 
     In fit the variances start at `variance_start` times those of the data, their logarithms go `variance_rate` of their
-    steps, and they stay within the squares of the deviations, (lowest, highest).  Started at the data's variances, or as
-    fast as the rest, they take up what hidden units should explain, and those are never found (docs/results.md).
+    steps, and they stay within the squares of the deviations, (lowest, highest).  Started at the data's variances, or
+    as fast as the rest, they take up what hidden units should explain, and those are never found (docs/results.md).
     """
 
     kernels = gaussian

@@ -16,18 +16,19 @@ from midigen.model.network import Network
 KIND, VERSION, FILE_NAME = "model", 1, "model.safetensors"
 KERNELS = {"bernoulli": rbm, "gaussian": gaussian}
 LOUDEST = 127  # the MIDI velocity that a Gaussian model sees as 1
-START = 0.25  # share of a note's variance that z starts with: the hidden units are to explain the rest (docs/results.md)
+START = 0.25  # share of a note's variance that z starts with: the rest is the hidden units' (docs/results.md)
 LEVELS = {"threshold": 0.3, "gain": 1.0, "offset": 0.0}  # where training has chosen none, see `roll`
 
 
 class RnnRbm:
     """One network and one RBM.  theta is all parameters, flat: the network's P, then W (H, V) row by row.
 
-    With Gaussian visible units z = log sigma^2 lies within bounds, smoothly: the network's last V outputs are sigmoids s,
-    and z = z_low + (z_high - z_low) s.
+    With Gaussian visible units z = log sigma^2 lies within bounds, smoothly: the network's last V outputs are sigmoids
+    s, and z = z_low + (z_high - z_low) s.
 
-    about: what the model was made from (corpus digest, tempo, metre, notes a frame, seed, settings), and the levels of a
-    Gaussian model (generation.choose_levels); {} where unknown.  kernels: the module of its kind of RBM; its functions take `*biases`.
+    about: what the model was made from (corpus digest, tempo, metre, notes a frame, seed, settings), and the levels of
+    a Gaussian model (generation.choose_levels); {} where unknown.  kernels: the module of its kind of RBM, whose
+    functions take `*biases`.
     """
 
     def __init__(self, config, grid, theta, about=None):
@@ -54,7 +55,7 @@ class RnnRbm:
         if s:
             low, high = 2 * np.log(config.deviation)
             variances = np.full(config.visible, 1 / 16) if variances is None else np.maximum(variances, 1e-30)
-            share = np.clip((np.log(variances * START) - low) / (high - low), 0.05, 0.95)  # at the bounds s' would vanish
+            share = np.clip((np.log(variances * START) - low) / (high - low), 0.05, 0.95)  # at a bound s' vanishes
             a[:], s[0][:] = means, np.log(share / (1 - share))
         else:
             share = np.clip(means, 1e-4, 1 - 1e-4)

@@ -34,8 +34,9 @@ def findings(rolls, grid, bpm, about):
                _with_corpus(f"longest hold {holds.max()} frames", about.get("longest_hold"), "d")]
     if grid.values == "velocity":
         mean, deviation = velocity_moments(np.bincount(np.concatenate(notes).ravel(), minlength=128))
-        figures.append(f"velocity {mean:.0f} ± {deviation:.0f}" + (
-            f" (corpus {about['velocity_mean']:.0f} ± {about['velocity_deviation']:.0f})" if "velocity_mean" in about else ""))
+        figures.append(f"velocity {mean:.0f} ± {deviation:.0f}")
+        if "velocity_mean" in about:
+            figures[-1] += f" (corpus {about['velocity_mean']:.0f} ± {about['velocity_deviation']:.0f})"
     lines = [f"{len(rolls)} song{'s'[:len(rolls) > 1]}: " + "; ".join(figures)]
     silent = density == 0
     dense = density > CHAOS * corpus_density if corpus_density else np.zeros(len(rolls), bool)

@@ -216,8 +216,8 @@ class Trainer:
     def look(self):
         """Validate the averaged model; changes nothing in the run but a Gaussian model's levels.
 
-        loss and validation are minus the pseudo-log-likelihood, nats a frame, of some training songs and of the held-out
-        ones (of those training songs again, where none are held out).
+        loss and validation are minus the pseudo-log-likelihood, nats a frame, of some training songs and of the
+        held-out ones (of those training songs again, where none are held out).
         """
         state, model = self.state, self.averaged()
 

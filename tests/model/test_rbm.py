@@ -18,7 +18,7 @@ def bimodal(count=4000, seed=0):
 
 @pytest.mark.parametrize("use_exact", [True, False])
 def test_gaussian_variances_of_known_data_are_recovered(use_exact):
-    """Not the variances of the data, which the hidden units' moves make 2.6 times as large, but those about the modes."""
+    """Not the variances of the data, which the hidden units make 2.6 times as large, but those about the modes."""
     data, truth = bimodal()
     variance = np.exp(truth.z)
     assert (data.var(axis=0)[:3] > 2 * variance[:3]).all()

@@ -159,7 +159,7 @@ def test_every_way_to_train_gives_the_same_run_on_any_number_of_threads(changes)
 
 
 def test_what_training_raises_is_the_likelihood():
-    """Fifty epochs on one song, by sampling: its exact log-likelihood grows by nats a frame, the variances' part too."""
+    """Fifty epochs on one song, by sampling: its exact log-likelihood grows by nats a frame, z included."""
     model, roll = lively_model(dtype="float32"), song(40)
     before = model.exact_log_likelihood(roll).mean()
     config = TrainConfig(dropout=0.0, transpose=(0, 0), learning_rate=0.02, average=0.0, weight_decay=0.0)

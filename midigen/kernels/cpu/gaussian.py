@@ -1,6 +1,7 @@
 """Gaussian-Bernoulli RBM for N frames at once, every frame with biases and variances of its own.  Eq. (15), (19)-(22).
 
-Axes: N frames, V visible units, H hidden units.  W is (H, V); v, a and z (N, V), b (N, H), rows contiguous; z = log variance.
+Axes: N frames, V visible units, H hidden units.  W is (H, V); v, a and z (N, V), b (N, H), rows contiguous; z is the
+log-variance.
 In units of the deviations, x = exp(-z/2) v and alpha = exp(-z/2) a, the hidden field is W x + b as in a Bernoulli RBM,
 whose kernels do that part, and x | h ~ N(alpha + W^T h, 1).  Names and argument order are those of kernels/cpu/rbm.py.
 """
@@ -43,7 +44,7 @@ def scale(v, z, out):
 
 @njit(**KERNEL)
 def corrupt(key, noise, dropout, x):
-    """Values x (T, V), in place: a normal number of deviation `noise` is added, then `dropout` as rbm.corrupt does it."""
+    """Values x (T, V), in place: normal numbers of deviation `noise` are added, then `dropout` as in rbm.corrupt."""
     count, n = x.shape
     draws = np.empty((n + 3) // 4 * 4, f32)
     if noise > 0:
@@ -117,7 +118,7 @@ def free_energy(v, w, a, b, z, out):
 
 @njit(**KERNEL)
 def add_gradients(v, w, a, b, z, weight, out_a, out_b, out_z, gradient_w):
-    """weight_n dF(v_n), Eq. (21), added to out_a and out_z (N, V), out_b (N, H) and, summed over n, gradient_w (H, V)."""
+    """weight_n dF(v_n), Eq. (21), added to out_a, out_z (N, V), out_b (N, H) and, summed over n, gradient_w (H, V)."""
     x = np.empty_like(v)
     scale(v, z, x)
     p, back = np.empty(b.shape, v.dtype), np.empty_like(v)
@@ -153,8 +154,8 @@ def contrast(v, sample, w, a, b, z, weight, out_a, out_b, out_z, gradient_w):
 def pseudo_log_likelihood(v, w, a, b, z, out):
     """out (N,) float64 <- sum_i log p(v_i | all other visible units), densities, in nats.
 
-    With t = x_i - alpha_i, p(t | the others) ~ exp(-t^2/2) prod_j (1 + exp(f_j + W_ji t)), f_j the hidden field at t = 0:
-    a mixture of Gaussians of deviation 1 whose means lie between the sums of W's negative and positive entries of
+    With t = x_i - alpha_i, p(t | the others) ~ exp(-t^2/2) prod_j (1 + exp(f_j + W_ji t)), f the hidden field at 0: a
+    mixture of Gaussians of deviation 1 whose means lie between the sums of W's negative and positive entries of
     column i.  The trapezoid rule with step 1 over that range and TAIL more integrates it to 1e-8.
     """
     count, visible = v.shape
@@ -181,7 +182,7 @@ def pseudo_log_likelihood(v, w, a, b, z, out):
 
 @njit(**KERNEL)
 def _log_integral(c, column, now, t, table):
-    """log of the integral over t of exp(-t^2/2) prod_j (1 + exp(f_j + W_ji t)), f_j = c_j - W_ji now; table exp(W t)."""
+    """log of the integral over t of exp(-t^2/2) prod_j (1 + exp(f_j + W_ji t)); f_j = c_j - W_ji now; table exp(Wt)."""
     logs = -0.5 * t * t
     product = np.ones(t.size)
     size = 0.0  # an upper bound on log(product)
