@@ -4,7 +4,9 @@ A check is a function of a dtype that returns a relative error: the kernels in t
 values (never of gradients) in float64.  To add one, write it and give it a line in CHECKS.
 """
 
+import multiprocessing
 import platform
+import signal
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -53,11 +55,18 @@ def environment():
 
 
 def run():
-    """Yield the Result of every check on every backend."""
-    for backend, dtype in BACKENDS.items():
-        for name, (equation, check) in CHECKS.items():
-            with np.errstate(all="ignore"):  # what is not finite fails the check
-                yield Result(name, equation, backend, float(check(dtype)), TOLERANCE[dtype])
+    """The Result of every check on every backend, a list.  A process for each backend: compiling takes most of the time."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(len(BACKENDS), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:  # Ctrl-C is ours
+        return [result for results in pool.map(run_backend, BACKENDS) for result in results]
+
+
+def run_backend(backend):
+    """The Result of every check on one backend, a list."""
+    dtype = BACKENDS[backend]
+    with np.errstate(all="ignore"):  # what is not finite fails the check
+        return [Result(name, equation, backend, float(check(dtype)), TOLERANCE[dtype])
+                for name, (equation, check) in CHECKS.items()]
 
 
 def _error(got, expected):

@@ -24,7 +24,13 @@ def test_json(capsys):
     assert set(report["checks"][0]) == {"check", "equation", "backend", "error", "tolerance", "passed"}
 
 
-def test_a_wrong_gradient_is_found(monkeypatch, capsys):
+@pytest.fixture
+def in_process(monkeypatch):
+    """Run the checks in this process, where they can be broken."""
+    monkeypatch.setattr(checks, "run", lambda: [r for backend in checks.BACKENDS for r in checks.run_backend(backend)])
+
+
+def test_a_wrong_gradient_is_found(in_process, monkeypatch, capsys):
     """J forgotten between blocks: the rows of RTRL in more than one block fail, and no other."""
     monkeypatch.setattr(Network, "influence_gradient", lambda *_: None)
     assert main(["check", "--json"]) == 1
@@ -36,7 +42,7 @@ def test_a_wrong_gradient_is_found(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_not_finite_fail(monkeypatch, capsys, value):
+def test_values_that_are_not_finite_fail(in_process, monkeypatch, capsys, value):
     monkeypatch.setattr(checks, "CHECKS", {"broken": ("", lambda dtype: value)})
     assert main(["check", "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
