@@ -53,8 +53,11 @@ def save(path, kind, version, tensors, header):
     document["sha256"] = _checksum(tensors, document)
     text = json.dumps(document, sort_keys=True)
     with replacing(path) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         try:
             safetensors.numpy.save_file(tensors, temporary, metadata={KEY: text})
+            temporary.chmod(mode)  # as any file of this user: safetensors would let nobody else read it
         except safetensors.SafetensorError as e:
             raise MidigenError(f"cannot write {path}: {e}") from None
 

@@ -128,3 +128,9 @@ def test_unwritable_place(tmp_path):
 def test_folders_are_made(tmp_path):
     files.save(tmp_path / "a" / "b" / "x", "model", 1, TENSORS, {})
     assert files.load(tmp_path / "a" / "b" / "x", "model", 1)[1] == {}
+
+
+def test_others_may_read_what_the_umask_lets_them(tmp_path):
+    files.save(tmp_path / "a", "model", 1, {"x": np.zeros(3)}, {})
+    (tmp_path / "b").touch()
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
