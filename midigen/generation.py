@@ -1,11 +1,11 @@
 """New songs from a model.  Section 7 of docs/mathematics.md."""
 
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from midigen.kernels.jit import usable_cores
 from midigen.randomness import derive_key
 
 DEFAULT_GIBBS_STEPS = 25
@@ -24,7 +24,7 @@ def generate_songs(model, frames, count=1, primer=None, temperature=1.0, gibbs_s
     if frames < 1 or count < 1 or gibbs_steps < 1 or not temperature > 0:
         raise ValueError("frames, count and gibbs_steps must be at least 1 and temperature over 0")
     stopped = threading.Event()
-    with ThreadPoolExecutor(min(count, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(count, usable_cores())) as pool:
         jobs = [pool.submit(_generate_song, model, frames, primer, 1 / temperature, gibbs_steps,
                             derive_key(seed, "generate", i), progress, stopped) for i in range(count)]
         try:

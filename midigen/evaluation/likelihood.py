@@ -16,9 +16,9 @@ from scipy.special import expit, logit, logsumexp
 from midigen.errors import MidigenError
 from midigen.kernels.cpu import ais
 from midigen.kernels.cpu.rbm import gibbs_chain, hidden_probability
+from midigen.kernels.jit import usable_cores
 from midigen.model.exact import LARGEST, log_partition
 from midigen.randomness import derive_key
-from midigen.training.trainer import usable_cores
 
 BLOCK = 64  # frames that are annealed together: their states stay in the core's own cache
 SPREAD = 1.0  # nats between a frame's chains beyond which their mean hangs on the luckiest of them

@@ -38,6 +38,11 @@ if "NUMBA_CACHE_DIR" not in os.environ and "numba" not in sys.modules:
 _CACHE = "NUMBA_CACHE_DIR" in os.environ
 
 
+def usable_cores():
+    """Cores that this process may run on: how many threads share out the work."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def is_compiled():
     """Whether compiled kernels are waiting in the cache, so that the first run need not compile."""
     return _CACHE and any(Path(os.environ["NUMBA_CACHE_DIR"]).rglob("*.nbi"))

@@ -123,8 +123,11 @@ class RnnRbm:
 
     def free_energy(self, roll):
         """F(v_t) of every frame, (T,) float64.  Eq. (16), (20)."""
+        return self._free_energy(roll, self.run(roll))
+
+    def _free_energy(self, roll, biases):
         out = np.empty(len(roll))
-        self.kernels.free_energy(self.frames(roll), self.w, *self.run(roll), out)
+        self.kernels.free_energy(self.frames(roll), self.w, *biases, out)
         return out
 
     def pseudo_log_likelihood(self, roll):
@@ -139,7 +142,8 @@ class RnnRbm:
 
     def exact_log_likelihood(self, roll):
         """log p(v_t | the past) of every frame, (T,) float64, in nats; ValueError where exact.log_partition has it."""
-        return -self.free_energy(roll) - log_partition(self.w, *self.run(roll))
+        biases = self.run(roll)
+        return -self._free_energy(roll, biases) - log_partition(self.w, *biases)
 
     @property
     def digest(self):

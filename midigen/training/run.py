@@ -115,7 +115,7 @@ class Run:
             self.outcome = state.finished
         else:
             self.outcome = "stopped" if interrupted() else "time is up" if budget.is_over() else "all epochs done"
-        if not self.outcome.startswith("early") and (latest is None or latest.steps != trainer.optimizer.steps):
+        if not state.finished and (latest is None or latest.steps != trainer.optimizer.steps):
             event = trainer.look()
             if event.best:
                 trainer.averaged().save(self.model_path)

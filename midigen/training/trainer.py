@@ -5,13 +5,13 @@ of its own, and buffers are added in a fixed order: a run is the same on any num
 """
 
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from midigen.generation import choose_levels, generate
+from midigen.kernels.jit import usable_cores
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.randomness import derive_key, generator
 from midigen.training.events import Diverged, Progress, RolledBack, State, Validated
@@ -23,11 +23,6 @@ ROLLBACKS = 3
 CHECKED_FRAMES = 1000  # of training songs, for the loss beside the validation figure
 VALIDATED_FRAMES = 20_000  # trained on between validations, at least, where the setting leaves it open
 SAMPLE = {"frames": 64, "count": 4}
-
-
-def usable_cores():
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass
@@ -48,6 +43,7 @@ class Trainer:
         self.particles = [self._pack(self.model.frames(roll)) for roll in self.train] \
             if self.settings.sampler == "persistent" else []
         self.carries = {}
+        self._previous = None  # theta, average and moments before the last step
         frames = sum(len(roll) for roll in self.train)
         self._validate_every = self.settings.validate_every or -(-VALIDATED_FRAMES // max(frames, 1))
         self._reach = [_transposition_range(roll, self.model.grid, self.settings.transpose) for roll in self.train]
@@ -96,7 +92,8 @@ class Trainer:
         """Train on one batch; returns a RolledBack event where values were not finite, else None."""
         settings, state = self.settings, self.state
         carries = {slot: carry.copy() for slot, carry in self.carries.items()}
-        streams = [self._open(slot, song) for slot, song in enumerate(songs)]
+        shifts = [self._draw_shift(song) for song in songs]
+        streams = [self._open(slot, song, shifts[slot]) for slot, song in enumerate(songs)]
         noise = self._noise(streams)
         frames = 0
         while any(not s.done for s in streams):
@@ -113,25 +110,26 @@ class Trainer:
             frames += count
         for slot, (song, stream) in enumerate(zip(songs, streams, strict=True)):
             if stream.particles is not None:
-                self.particles[song] = self._pack(self._shift(stream.particles, -stream.shift))
+                self.particles[song] = self._pack(self._shift(stream.particles, -shifts[slot]))
             if settings.concatenate:
                 self.carries[slot] = stream.carry
         state.frames += frames
         return None
 
-    def _open(self, slot, song):
-        """A stream for one song of the training set, transposed at random, with its particles."""
-        settings, epoch = self.settings, self.state.epoch
+    def _draw_shift(self, song):
+        """By how many semitones a song is transposed in this epoch."""
         low, high = self._reach[song]
-        shift = int(generator(settings.seed, "transpose", epoch, song).integers(low, high + 1))
+        return int(generator(self.settings.seed, "transpose", self.state.epoch, song).integers(low, high + 1))
+
+    def _open(self, slot, song, shift):
+        """A stream for one song of the training set, transposed by `shift`, with its particles."""
+        settings, epoch = self.settings, self.state.epoch
         particles = None
         if self.particles:
             particles = self._shift(self._unpack(self.particles[song]), shift)
         carry = self.carries.get(slot) if settings.concatenate else None
-        stream = Stream(self.model, self._shift(self.train[song], shift), carry or Carry.start(self.model),
-                        derive_key(settings.seed, "train", epoch, song), settings, particles)
-        stream.shift = shift
-        return stream
+        return Stream(self.model, self._shift(self.train[song], shift), carry or Carry.start(self.model),
+                      derive_key(settings.seed, "train", epoch, song), settings, particles)
 
     def _pack(self, particles):
         """Particles (T, V) as they are kept: bits, or float32 for Gaussian units."""
@@ -203,7 +201,7 @@ class Trainer:
     def _roll_back(self, what):
         """Take the last step back and halve the step size; Diverged after three times."""
         state = self.state
-        if state.rollbacks >= ROLLBACKS or not hasattr(self, "_previous"):
+        if state.rollbacks >= ROLLBACKS or self._previous is None:
             raise Diverged(f"training diverged: {what} not finite, {state.rollbacks} smaller steps did not help; "
                            f"try a lower --learning-rate than {self.settings.learning_rate:g}")
         theta, average, moments = self._previous

@@ -12,6 +12,7 @@ from midigen.training.gradient import Carry, Stream
 from midigen.training.optimizer import Optimizer
 from midigen.training.trainer import Trainer
 from tests import reference
+from tests.training.songs import exact_loss, song_gradient
 
 V, H, R, T = 4, 3, 3, 9
 GRID = Grid(low=60, high=63, values="velocity")
@@ -33,19 +34,6 @@ def song(frames=T, seed=1):
 
 def settings(**changes):
     return TrainConfig(**{"sampler": "exact", "dropout": 0.0, **changes})
-
-
-def song_gradient(model, roll, config, carry=None):
-    gradient = np.zeros_like(model.theta)
-    stream = Stream(model, roll, carry or Carry.start(model), derive_key(0, "test"), config)
-    while not stream.done:
-        stream.step(gradient)
-    return gradient, stream.carry
-
-
-def exact_loss(model, rolls, concatenate=False):
-    rolls = [np.concatenate(rolls)] if concatenate else rolls
-    return lambda theta: -sum(RnnRbm(model.config, model.grid, theta).exact_log_likelihood(r).sum() for r in rolls)
 
 
 def song_loss_from_the_equations(model, roll):

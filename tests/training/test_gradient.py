@@ -9,6 +9,7 @@ from midigen.randomness import derive_key
 from midigen.training.gradient import Carry, Stream
 from midigen.training.negative import push_weights, random_song
 from tests import reference
+from tests.training.songs import exact_loss, song_gradient
 
 V, T = 5, 23
 
@@ -26,19 +27,6 @@ def song(frames=T, seed=1):
 
 def settings(**changes):
     return TrainConfig(**{"sampler": "exact", "dropout": 0.0, "negative": "off", **changes})
-
-
-def song_gradient(model, roll, config, carry=None, negative=False):
-    gradient = np.zeros_like(model.theta)
-    stream = Stream(model, roll, carry or Carry.start(model), derive_key(0, "test"), config, negative=negative)
-    while not stream.done:
-        stream.step(gradient)
-    return gradient, stream.carry
-
-
-def exact_loss(model, rolls, concatenate=False):
-    rolls = [np.concatenate(rolls)] if concatenate else rolls
-    return lambda theta: -sum(RnnRbm(model.config, model.grid, theta).exact_log_likelihood(r).sum() for r in rolls)
 
 
 @pytest.mark.parametrize("hidden", [(), (6,)])
