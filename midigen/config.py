@@ -70,7 +70,7 @@ class Grid(Settings):
 class ModelConfig(Settings):
     """Sizes of the RNN-RBM, Eq. (14).
 
-    visible V; rbm_hidden H; recurrent R; hidden: widths of the network's own hidden layers, () for none.
+    visible V; rbm_hidden H, 0 for notes that are independent given the past; recurrent R; hidden: widths of the network's own hidden layers, () for none.
     deviation: bounds of the standard deviations that a Gaussian model predicts, where the loudest note is 1.
     """
 
@@ -83,8 +83,8 @@ class ModelConfig(Settings):
     dtype: str = "float32"
 
     def __post_init__(self):
-        for name in ("visible", "rbm_hidden", "recurrent"):
-            _require(1 <= getattr(self, name) <= 65536, name, getattr(self, name), "1 to 65536")
+        for name, low in (("visible", 1), ("rbm_hidden", 0), ("recurrent", 1)):
+            _require(low <= getattr(self, name) <= 65536, name, getattr(self, name), f"{low} to 65536")
         _require(len(self.hidden) <= 16 and all(1 <= n <= 65536 for n in self.hidden), "hidden", self.hidden,
                  "at most 16 layers of 1 to 65536 units")
         _require(self.visible_model in ("bernoulli", "gaussian"), "visible_model", self.visible_model,

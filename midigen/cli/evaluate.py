@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -22,13 +23,15 @@ from midigen.errors import MidigenError, UsageError
               help="Moves of each chain of annealed importance sampling: fewer flatter the model.")
 @click.option("--chains", type=click.IntRange(2, 10_000), default=4, show_default=True,
               help="Chains for each frame; their spread gives the standard error.")
+@click.option("--rnn-frames", type=click.IntRange(0), default=1_000_000, show_default=True,
+              help="Frames that a recurrent network with independent notes is trained on, to stand beside; 0: none.")
 @click.option("--max-frames", type=click.IntRange(1),
               help="Measure the model on a fixed random choice of songs with at most that many frames.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
               help="The same seed gives the same figures, on any number of cores.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
-def command(paths, songs, corpus, split, temperatures, chains, max_frames, seed, as_json, quiet):
+def command(paths, songs, corpus, split, temperatures, chains, rnn_frames, max_frames, seed, as_json, quiet):
     """Measure a model, or songs, against a corpus, and print a table.
 
     \b
@@ -44,7 +47,7 @@ def command(paths, songs, corpus, split, temperatures, chains, max_frames, seed,
     if songs:
         report = _songs(paths, corpus, quiet)
     else:
-        report = _model(paths, corpus, quiet, split, temperatures, chains, seed, max_frames)
+        report = _model(paths, corpus, quiet, split, temperatures, chains, seed, max_frames, rnn_frames)
     if as_json:
         click.echo(json.dumps(report))
     else:
@@ -53,7 +56,7 @@ def command(paths, songs, corpus, split, temperatures, chains, max_frames, seed,
         (show_songs if songs else show_model)(report)
 
 
-def _model(paths, corpus_path, quiet, split, temperatures, chains, seed, max_frames):
+def _model(paths, corpus_path, quiet, *settings):
     if len(paths) > 2 or (len(paths) == 2 and corpus_path):
         raise UsageError("name one model and one corpus, or judge songs with --songs")
     path = paths[0] if paths else path_from_stdin("model")
@@ -61,7 +64,7 @@ def _model(paths, corpus_path, quiet, split, temperatures, chains, seed, max_fra
     from midigen.kernels.jit import is_compiled  # ahead of NumPy, whose BLAS then keeps to one thread as well
 
     from midigen.corpus import Corpus
-    from midigen.evaluation.report import choose_songs, evaluate_model
+    from midigen.evaluation.report import evaluate_model
     from midigen.model.rnn_rbm import RnnRbm
     from midigen.output.console import make_console, progress
 
@@ -71,9 +74,7 @@ def _model(paths, corpus_path, quiet, split, temperatures, chains, seed, max_fra
     console = make_console(quiet)
     if not is_compiled():
         console.print("compiling for this machine, once: half a minute or so")
-    frames = sum(map(len, choose_songs(corpus.rolls(split), max_frames)))
-    with progress(console, "frames", frames) as advance:
-        report = evaluate_model(model, corpus, split, temperatures, chains, seed, max_frames, advance)
+    report = evaluate_model(model, corpus, *settings, partial(progress, console))
     return {"model": str(path), "corpus": str(corpus_path), **report}
 
 

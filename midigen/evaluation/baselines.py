@@ -1,14 +1,18 @@
 """What a model has to beat: predictors with an exact likelihood, fitted to the training songs in seconds."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit, logit
+from scipy.special import expit
 
-FITTED_FRAMES = 50_000  # of the training songs, at most, for the regression
-STEPS = 100  # of its optimiser, at most
-PENALTY = 1.0  # on half the squared weights, as if each had been drawn from N(0, 1)
+from midigen.config import ModelConfig, TrainConfig
+from midigen.model.rnn_rbm import RnnRbm
+from midigen.training.events import Progress, Validated
+from midigen.training.trainer import Trainer
+
+RNN_FRAMES = 1_000_000  # that the recurrent network is trained on, over and over, at most
+RNN_SETTINGS = TrainConfig(sampler="exact", learning_rate=3e-3, dropout=0.2, transpose=(0, 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,15 +33,34 @@ class Baseline:
 
 
 def baselines(train, rolls):
-    """The baselines for the frames of `rolls`, fitted to `train`, both lists of uint8 (T, V): a list of Baseline."""
+    """The baselines without a network for the frames of `rolls`, counted in `train`: a list of Baseline.
+
+    Both are lists of uint8 (T, V).
+    """
     v, before = np.concatenate(train), last_frames(train)
     now = last_frames(rolls)
-    means = note_means(train)
-    regression = _fit(before[:FITTED_FRAMES], v[:FITTED_FRAMES], logit(means))
     return [Baseline("random", np.full(now.shape, 0.5)),
-            Baseline("note 1-gram", np.broadcast_to(means, now.shape)),
-            Baseline("repeat last frame", np.where(now, _share(v, before), _share(v, 1 - before)), now),
-            Baseline("independent notes given the last frame", expit(regression[0] + now @ regression[1:]))]
+            Baseline("note 1-gram", np.broadcast_to(note_means(train), now.shape)),
+            Baseline("repeat last frame", np.where(now, _share(v, before), _share(v, 1 - before)), now)]
+
+
+def recurrent_baseline(train, valid, rolls, grid, frames=RNN_FRAMES, progress=None, threads=0):
+    """A recurrent network whose notes are independent given the past: the model without hidden units in its RBM.
+
+    The one that predicts `valid` best in a training on `frames` frames of `train`, for the frames of `rolls`: a
+    Baseline.  progress(frames) follows; the same input gives the same network on any number of threads.
+    """
+    model = RnnRbm.initial(ModelConfig(grid.channels, rbm_hidden=0), grid, note_means(train))
+    trainer = Trainer(model, train, valid, RNN_SETTINGS, threads)
+    best, seen = model, 0
+    for event in trainer.run(math.inf, lambda: trainer.state.frames >= frames):
+        if isinstance(event, Validated) and event.best:
+            best = RnnRbm(model.config, grid, trainer.average.copy())
+        elif isinstance(event, Progress) and progress:
+            progress(event.frames - seen)
+            seen = event.frames
+    fields = np.concatenate([best.run(roll)[0] for roll in rolls])
+    return Baseline("recurrent network, independent notes", expit(fields.astype(np.float64)))
 
 
 def note_means(train):
@@ -54,26 +77,3 @@ def last_frames(rolls):
 def _share(v, where):
     """Share (V,) of the frames where `where` (N, V) is 1 in which v (N, V) is 1 too, both uint8; add-one smoothing."""
     return ((v & where).sum(axis=0, dtype=np.int64) + 1) / (where.sum(axis=0, dtype=np.int64) + 2)
-
-
-def _fit(x, v, start):
-    """Logistic regression of v (N, V) on x (N, V), all notes at once: (V + 1, V), the first row the biases.
-
-    The penalty draws it towards the biases `start` (V,) and no weights.  The products are in float32.
-    """
-    notes = v.shape[1]
-    x, v, floor = x.astype(np.float32), v.astype(np.float32), start.astype(np.float32)
-
-    def loss(flat):
-        change = flat.reshape(notes + 1, notes)
-        field = floor + change[0].astype(np.float32) + x @ change[1:].astype(np.float32)
-        e = np.exp(-np.abs(field))
-        error = np.where(field > 0, 1, e) / (1 + e) - v
-        gradient = PENALTY * change
-        gradient[0] += error.sum(axis=0)
-        gradient[1:] += x.T @ error
-        softplus = np.maximum(field, 0) + np.log(1 + e)
-        return (softplus - v * field).sum(dtype=np.float64) + PENALTY / 2 * (flat @ flat), gradient.ravel()
-
-    change = minimize(loss, np.zeros((notes + 1) * notes), jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x
-    return change.reshape(notes + 1, notes) + np.vstack([start, np.zeros((notes, notes))])

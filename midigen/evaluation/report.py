@@ -1,12 +1,13 @@
 """Whole evaluations as dicts that JSON can hold: a model against a corpus, and songs against a corpus."""
 
+from contextlib import nullcontext
 from dataclasses import asdict
 
 import numpy as np
 
 from midigen.errors import MidigenError
 from midigen.evaluation.accuracy import score, score_draws, score_model
-from midigen.evaluation.baselines import baselines, note_means
+from midigen.evaluation.baselines import RNN_FRAMES, baselines, note_means, recurrent_baseline
 from midigen.evaluation.copying import Collection
 from midigen.evaluation.likelihood import check_measurable, estimate_log_likelihood
 from midigen.evaluation.music import Piece, compare
@@ -15,11 +16,17 @@ from midigen.midi.roll import notes_to_roll
 from midigen.randomness import generator
 
 
-def evaluate_model(model, corpus, split, temperatures, chains, seed, max_frames=None, progress=None):
+def _unseen(what, total):
+    return nullcontext()
+
+
+def evaluate_model(model, corpus, split, temperatures, chains, seed, max_frames=None, rnn_frames=RNN_FRAMES,
+                   progress=_unseen):
     """The likelihood and accuracy of a model and of the baselines on one split of a Corpus, all on the same frames.
 
-    max_frames: of whole songs drawn at random, the same for every model; None for all songs.  progress: as in
-    estimate_log_likelihood.  Returns a dict: songs, frames, all_frames, the settings; `rows`, a dict for each predictor
+    max_frames: of whole songs drawn at random, the same for every model; None for all songs.  rnn_frames: that the
+    recurrent baseline is trained on, 0 for none.  progress(what, total) makes a context whose value is called with the
+    frames done, or is None.  Returns a dict: songs, frames, all_frames, the settings; `rows`, a dict for each predictor
     (nats a frame with their standard errors, over chains and over songs, and two accuracies); and how far the chains
     can be trusted, exact, flattery (nats), disagreeing (share of frames).
     """
@@ -30,9 +37,13 @@ def evaluate_model(model, corpus, split, temperatures, chains, seed, max_frames=
         raise MidigenError(f"the corpus holds no songs to {'train' if not train else split}: name another --split, "
                            "or prepare more songs")
     rolls = choose_songs(everything, max_frames)
-    found = estimate_log_likelihood(model, rolls, temperatures, chains, seed, note_means(train), progress)
-    v, rows = np.concatenate(rolls), []
-    for baseline in baselines(train, rolls):
+    v, rows, rivals = np.concatenate(rolls), [], baselines(train, rolls)
+    if rnn_frames:
+        with progress("training a plain recurrent network to compare with", rnn_frames) as advance:
+            rivals.append(recurrent_baseline(train, corpus.rolls("valid"), rolls, corpus.grid, rnn_frames, advance))
+    with progress("annealing", len(v)) as advance:
+        found = estimate_log_likelihood(model, rolls, temperatures, chains, seed, note_means(train), advance)
+    for baseline in rivals:
         accuracy = score_draws(baseline.p, v, seed) if baseline.copies is None else score(baseline.copies, v)
         rows.append(_row(baseline.name, baseline.log_likelihood(v), 0.0, accuracy, rolls))
     rows.append(_row("the model", found.frames, found.standard_error, score_model(model, rolls, seed), rolls))

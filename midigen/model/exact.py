@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import expit, logsumexp
 
 LARGEST = 16  # units of the layer that is summed over: 65,536 states a frame
+AT_ONCE = 1 << 22  # float64 numbers, at most, that a sum over the states of several frames makes
 
 
 def check_size(visible, hidden, gaussian=False):
@@ -27,8 +28,8 @@ def log_partition(w, a, b, z=None):
         return constant + [logsumexp(_gaussian_log_weights(states, shifts, al, bn))
                            for al, bn in zip(alpha, b, strict=True)]
     states, fields, other, own = _bernoulli_states(w, a, b)
-    return np.array([logsumexp(states @ o + np.logaddexp(0, fields + x).sum(axis=1))
-                     for x, o in zip(other, own, strict=True)])
+    return np.concatenate([logsumexp(_bernoulli_log_weights(states, fields, other[rows], own[rows])[0], axis=1)
+                           for rows in _chunks(len(a), fields.size)])
 
 
 def expectations(w, a, b, z=None):
@@ -72,16 +73,28 @@ def _bernoulli_states(w, a, b):
     return states, states @ w.T, b, a
 
 
+def _chunks(count, size):
+    """Slices of `count` frames, each of so many that arrays of `size` numbers a frame stay under AT_ONCE."""
+    step = max(1, AT_ONCE // max(size, 1))
+    return [slice(start, start + step) for start in range(0, count, step)]
+
+
+def _bernoulli_log_weights(states, fields, other, own):
+    """log of each state's share of Z, (N, S), the other layer summed out, and the fields on that layer (N, S, m)."""
+    field = fields + other[:, None, :]
+    return own @ states.T + np.logaddexp(0, field).sum(axis=2), field
+
+
 def _bernoulli_expectations(w, a, b):
     states, fields, other, own = _bernoulli_states(w, a, b)
     mean_own, mean_other = np.empty(own.shape), np.empty(other.shape)
     pair = np.zeros((states.shape[1], fields.shape[1]))
-    for n in range(len(a)):
-        log_p = states @ own[n] + np.logaddexp(0, fields + other[n]).sum(axis=1)
-        p = np.exp(log_p - logsumexp(log_p))
-        conditional = p[:, None] * expit(fields + other[n])
-        mean_own[n], mean_other[n] = p @ states, conditional.sum(axis=0)
-        pair += states.T @ conditional
+    for rows in _chunks(len(a), fields.size):
+        log_p, field = _bernoulli_log_weights(states, fields, other[rows], own[rows])
+        p = np.exp(log_p - logsumexp(log_p, axis=1, keepdims=True))
+        conditional = p[:, :, None] * expit(field)
+        mean_own[rows], mean_other[rows] = p @ states, conditional.sum(axis=1)
+        pair += states.T @ conditional.sum(axis=0)
     if w.shape[0] <= w.shape[1]:
         return mean_other, mean_own, pair
     return mean_own, mean_other, pair.T
