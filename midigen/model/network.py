@@ -12,7 +12,17 @@ from midigen.kernels.cpu import network as kernels
 from midigen.kernels.cpu import rtrl, textbook
 from midigen.model.layout import Layout
 
+ROWS = 64  # of J, at most, that go through the frames together
 FIRST_STRETCH = 32  # frames back to the first look at the propagator's rank; later stretches are as long as all before
+
+
+def _share(pool, rows, job):
+    """Call job(slice) for pieces of `rows` rows, cut the same way on any number of threads."""
+    pieces = max(1, -(-rows // ROWS))
+    ends = [rows * i // pieces for i in range(pieces + 1)]
+    slices = [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+    for _ in (pool.map if pool else map)(job, slices):
+        pass
 
 
 def _factor(s, tolerance, frames):
@@ -44,6 +54,19 @@ class Block:
     u: np.ndarray
 
 
+@dataclass(frozen=True)
+class Influence:
+    """How the parameters have moved the state: J (n_cut, P_r), laid out as kernels.cpu.rtrl says.
+
+    What leads on from y^(cut) to r: `params`, the weights (P,) at the frame that J belongs to, and `last`, a Block of
+    that frame alone.
+    """
+
+    matrix: np.ndarray
+    params: np.ndarray
+    last: Block
+
+
 class Network(Layout):
     """f([x_t; r_{t-1}]) = u_t = [r_t; y_t]: X inputs, hidden layers, R recurrent units, Y outputs.
 
@@ -57,6 +80,17 @@ class Network(Layout):
         super().__init__([inputs + recurrent, *hidden, recurrent + outputs], activations, dtype)
         self.inputs, self.recurrent, self.outputs = inputs, recurrent, outputs
         self.influential = self.parameters - outputs * self.shapes[-1][1]
+        widths = [*hidden, recurrent]
+        self.cut = len(widths) if recurrent <= min(widths) else 1 + int(np.argmin(widths))
+        self.cut_units = widths[self.cut - 1]
+        self.plan = self._plan(widths)
+
+    def _plan(self, widths):
+        """The plan of kernels.cpu.rtrl, whose last layer ends with r."""
+        below = [n for _, n in self.shapes]  # with the 1 behind the inputs
+        before = np.cumsum([[0, 0, 0, 0]] + [[m * n, m, n, w * n] for (m, n), w in zip(self.shapes, widths, strict=True)],
+                           axis=0)
+        return np.array([[w, n - 1, *row] for w, n, row in zip(widths, below, before, strict=False)], np.int64)
 
     def initial(self, rng, output_scale=0.01):
         """Random parameters (P,): uniform in +-1/sqrt(fan-in), the rows of y normal with `output_scale`, biases 0."""
@@ -80,40 +114,57 @@ class Network(Layout):
                                deltas, gradient)
         return adjoint
 
-    def influence(self, params, block, old, tolerance=0.0):
-        """J = dr/dw (flat, R P_r) at the block's end from `old`, J before it (None for 0).  Eq. (11)-(12a).
+    def influence(self, params, block, old, tolerance=0.0, pool=None):
+        """The Influence at the block's end from `old`, that before it (None for 0).  Eq. (11)-(12a).
 
         tolerance: singular values of the propagator under tolerance max(1, the largest) are dropped on its way back;
-        0 keeps all, 1e-6 in float32 (1e-8 in float64) stays at the rounding error.
+        0 keeps all, 1e-6 in float32 (1e-8 in float64) stays at the rounding error.  pool: an executor that shares the
+        rows of J among its threads; the result is the same without it.
         """
-        h, s = len(block.u), np.eye(self.recurrent, dtype=self.dtype)
-        network = self.sizes, self.codes, params, self.recurrent, block.inputs, block.u
-        sums, lefts = [np.empty(self.recurrent * self.influential, self.dtype)], []
+        h, units = len(block.u), self.cut_units
+        s = np.eye(units, max(units, self.recurrent), dtype=self.dtype)
+        before = old or Influence(None, params, block)
+        run = (self.plan, self.cut, self.inputs, self.codes, params, block.inputs, block.u, before.params,
+               before.last.inputs, before.last.u, old is not None)
+        sums, lefts = [np.empty((units, self.influential), self.dtype)], []
         stop, reach, fresh = h, FIRST_STRETCH if tolerance else h, True
         while stop:
             start = max(0, h - reach)
-            rtrl.influence_stage(*network, start, stop, not fresh, s, sums[-1])
+            _share(pool, len(s), lambda rows: rtrl.influence_stage(  # noqa: B023  called before any of these change
+                *run, start, stop, not fresh, s[rows], sums[-1][rows]))
             stop, reach, fresh = start, 2 * reach, False
             if not stop:
                 break
-            left, s = _factor(s, tolerance, min(reach, stop))
+            left, kept = _factor(s[:, :units], tolerance, min(reach, stop))
             if left is not None:
+                s = np.zeros((len(kept), s.shape[1]), self.dtype)
+                s[:, :units] = kept
                 lefts.append(left)
-                sums.append(np.empty(len(s) * self.influential, self.dtype))
+                sums.append(np.empty((len(s), self.influential), self.dtype))
                 fresh = True
             if not len(s):
                 sums.pop(), lefts.pop()
                 break
         if old is not None and len(s):
-            rtrl.influence_expand(self.sizes, self.recurrent, s, old, sums[-1])
+            lefts.append(np.ascontiguousarray(s[:, :units]))
+            sums.append(old.matrix)
         while lefts:
-            inner = sums.pop()
-            rtrl.influence_expand(self.sizes, self.recurrent, lefts.pop(), inner, sums[-1])
-        return sums[0]
+            left, inner = lefts.pop(), sums.pop()
+            _share(pool, len(left), lambda rows: rtrl.influence_expand(left[rows], inner, sums[-1][rows]))  # noqa: B023
+        return Influence(sums[0], params.copy(), self._last(block))
+
+    def _last(self, block):
+        """The last frame of a block as a Block of its own."""
+        parts, h = [], len(block.u)
+        for _, below, _, _, at, _ in self.plan:
+            end = h * (at + below + 1)
+            parts.append(block.inputs[end - below - 1:end])
+        return Block(np.concatenate(parts), block.u[-1:].copy())
 
     def influence_gradient(self, adjoint, influence, gradient):
-        """gradient (P,) += (dE/dr)^T J, the second term of Eq. (13)."""
-        rtrl.influence_gradient(self.sizes, self.recurrent, adjoint, influence, gradient)
+        """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13)."""
+        rtrl.influence_gradient(self.plan, self.cut, self.inputs, self.codes, influence.params, influence.last.inputs,
+                                influence.last.u, adjoint, influence.matrix, gradient)
 
     def textbook(self, params, block, du, influence, gradient):
         """gradient (P, or longer) += that of the losses in the block by Eq. (9)-(10), du (h, R + Y) = dE/du_t.

@@ -54,9 +54,7 @@ def save_checkpoint(folder, trainer, corpus_path, corpus_digest):
     if trainer.particles:
         tensors["particles"] = np.concatenate(trainer.particles)
     for slot, carry in trainer.carries.items():
-        tensors[f"carry.{slot}.frame"], tensors[f"carry.{slot}.state"] = carry.frame, carry.state
-        if carry.influence is not None:
-            tensors[f"carry.{slot}.influence"] = carry.influence
+        tensors |= {f"carry.{slot}.{name}": tensor for name, tensor in carry.tensors().items()}
     model = trainer.model
     files.save(Path(folder, CHECKPOINT_NAME), KIND, VERSION, tensors, {
         "config": model.config.to_json(), "grid": model.grid.to_json(), "about": model.about,
@@ -90,8 +88,9 @@ class Checkpoint:
                 ends = np.cumsum([len(roll) for roll in train])
                 trainer.particles = np.split(tensors["particles"], ends[:-1])
             for slot in header["slots"]:
-                trainer.carries[slot] = Carry(tensors[f"carry.{slot}.frame"], tensors[f"carry.{slot}.state"],
-                                              tensors.get(f"carry.{slot}.influence"))
+                start = f"carry.{slot}."
+                trainer.carries[slot] = Carry.from_tensors(
+                    {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)})
         except (KeyError, TypeError, ValueError) as e:
             raise MidigenError(f"{self.path} is damaged ({type(e).__name__}: {e}): train again") from None
         return trainer

@@ -5,19 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from midigen.model import exact
+from midigen.model.network import Block, Influence
 from midigen.training.negative import push_weights
 
 
 @dataclass
 class Carry:
-    """What a stream hands to the frames that follow: the last frame (V,), r (R,), and J (flat; None for 0).
+    """What a stream hands to the frames that follow: the last frame (V,), r (R,), and J (None for 0).
 
-    J is dr/dw, R P_r numbers; with the textbook recursion it is the whole du/dw.
+    J is an Influence; with the textbook recursion it is the whole du/dw, flat.
     """
 
     frame: np.ndarray
     state: np.ndarray
-    influence: np.ndarray | None
+    influence: Influence | np.ndarray | None
 
     @classmethod
     def start(cls, model):
@@ -28,6 +29,24 @@ class Carry:
     def copy(self):
         """A carry that later blocks cannot change; J needs no copy, every block makes a new one."""
         return Carry(self.frame.copy(), self.state.copy(), self.influence)
+
+
+    def tensors(self):
+        """Its arrays by name, for checkpoints."""
+        tensors, j = {"frame": self.frame, "state": self.state}, self.influence
+        if isinstance(j, Influence):
+            tensors |= {"influence": j.matrix, "last.params": j.params, "last.inputs": j.last.inputs, "last.u": j.last.u}
+        elif j is not None:
+            tensors["influence"] = j
+        return tensors
+
+    @classmethod
+    def from_tensors(cls, tensors):
+        """A carry from the arrays that `tensors` gave."""
+        j = tensors.get("influence")
+        if "last.u" in tensors:
+            j = Influence(j, tensors["last.params"], Block(tensors["last.inputs"], tensors["last.u"]))
+        return cls(tensors["frame"], tensors["state"], j)
 
 
 class Stream:

@@ -1,5 +1,7 @@
 """Network and RTRL kernels against the reference, finite differences and an independent automatic differentiation."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from midigen.model.network import Network
 from tests import reference
 
 TOLERANCE = {np.float64: 1e-10, np.float32: 1e-4}
-HIDDEN = [(), (7,), (6, 9)]
+HIDDEN = [(), (7,), (6, 9), (3,), (9, 2, 6)]  # the last two carry J at a hidden layer, the narrowest
 X, R, Y, T = 5, 4, 6, 40
 
 
@@ -19,6 +21,11 @@ def problem(hidden, dtype, seed=0):
     network = Network(X, hidden, R, Y, dtype)
     params = np.concatenate([(rng.standard_normal(s) / np.sqrt(s[1])).ravel() for s in network.shapes]).astype(dtype)
     return network, params, rng.standard_normal((T, X)).astype(dtype), rng.standard_normal((T, Y)).astype(dtype)
+
+
+def test_j_is_carried_where_it_is_narrowest():
+    assert [(n.cut, n.cut_units) for n in (Network(X, hidden, R, Y) for hidden in HIDDEN)] \
+        == [(1, 4), (2, 4), (3, 4), (1, 3), (2, 2)]
 
 
 def as_reference(network, params):
@@ -44,6 +51,14 @@ def block_gradient(network, params, xs, targets, block):
     return np.concatenate(us), gradient, influence
 
 
+def state_jacobian(network, influence):
+    """dr/dw (R, P) of an Influence."""
+    rows = np.zeros((network.recurrent, network.parameters), network.dtype)
+    for i, row in enumerate(rows):
+        network.influence_gradient(np.eye(network.recurrent, dtype=network.dtype)[i], influence, row)
+    return rows
+
+
 def error(a, b):
     return np.abs(a - b).max() / np.abs(b).max()
 
@@ -59,6 +74,33 @@ def test_every_block_length_gives_the_textbook_gradient(hidden, dtype, block):
     got_us, gradient, _ = block_gradient(network, params, xs, targets, block)
     assert error(got_us, us) < TOLERANCE[dtype]
     assert error(gradient, expected) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("hidden", [(), (3,)])
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.1, 0.2])
+def test_inputs_that_are_mostly_0_are_taken_one_by_one(hidden, dtype, share):
+    """On both sides of SPARSE, with frames in which nothing is on, and values that are neither 0 nor 1."""
+    network, params, xs, targets = problem(hidden, dtype)
+    xs *= np.random.default_rng(1).random(xs.shape) < share
+    layers, names = as_reference(network, params)
+    expected = reference.rtrl(layers, names, R, xs.astype(np.float64),
+                              lambda t, u: np.concatenate([np.zeros(R), u[R:] - targets[t]]))[1]
+    assert error(block_gradient(network, params, xs, targets, 7)[1], expected) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("hidden", [(), (90,)])
+def test_threads_change_no_bit_of_j(hidden):
+    """130 rows of J, or 90 at the hidden layer, are three pieces or two on any number of threads."""
+    rng = np.random.default_rng(0)
+    network = Network(X, hidden, 130, Y)
+    params, state, found = network.initial(rng), np.zeros(130, np.float32), []
+    blocks = [network.forward(params, rng.standard_normal((50, X)).astype(np.float32), state) for _ in range(2)]
+    with ThreadPoolExecutor(3) as three, ThreadPoolExecutor(1) as one:
+        for pool in (None, one, three):
+            first = network.influence(params, blocks[0], None, 1e-6, pool)
+            found.append(network.influence(params, blocks[1], first, 1e-6, pool).matrix)
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
 
 
 @pytest.mark.parametrize("hidden", HIDDEN)
@@ -95,15 +137,10 @@ def test_the_influence_matrix_is_the_derivative_of_the_state(hidden):
         return state
 
     influence = block_gradient(network, params, xs, np.zeros((T, Y)), 9)[2]
-    at, columns = 0, []
-    for k, (n, m) in enumerate(network.shapes):
-        units = R if k == len(network.shapes) - 1 else n
-        columns.append(influence[at:at + R * units * m].reshape(R, units * m))
-        at += R * units * m
-    got = np.concatenate(columns, axis=1)
+    got = state_jacobian(network, influence)
     for i in range(R):
         numeric = reference.central_differences(lambda p, i=i: state_after(p)[i], params)
-        assert np.abs(got[i] - numeric[:network.influential]).max() < 1e-7
+        assert np.abs(got[i] - numeric).max() < 1e-7
         assert not numeric[network.influential:].any()  # the y rows never reach r
 
 

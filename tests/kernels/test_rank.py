@@ -21,7 +21,7 @@ def influence(hidden, dtype, scale, tolerance, blocks=(T // 2, T // 2)):
     for h in blocks:
         j = network.influence(params, network.forward(params, xs[at:at + h], state), j, tolerance)
         at += h
-    return j
+    return j.matrix
 
 
 def error(a, b):

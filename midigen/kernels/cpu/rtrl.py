@@ -1,7 +1,14 @@
-"""Real-time recurrent learning in blocks: the influence matrix J = dr/dw.  Eq. (11)-(13).
+"""Real-time recurrent learning in blocks: the influence matrix J.  Eq. (11)-(13).
 
-Axes and memory as in network.py.  Only the P_r parameters that can reach r are carried.  J is flat, layer after layer:
-layer k's part is (R, n_k, n_{k-1} + 1), with R in place of n_k in the last layer.
+Axes and memory as in network.py, and:
+  cut    the layer whose activations J follows: L, so that J = dr/dw, or a hidden layer with fewer units than r; then
+         J = dy^(cut)/dw, and a step back leads from y^(cut)_t over r_{t-1} to y^(cut)_{t-1}.
+  plan   int64 (L, 6), a row for each layer: where its parts begin, see the constants below.
+  J      (n_cut, P_r), only the P_r parameters that can reach r.  A row holds layer after layer; of the first layer the
+         weights from outside are turned round, (X, n_1), so that a note that is on adds to one stretch of memory, and
+         all its other weights follow, (n_1, R + 1); the other layers are (n_k, n_{k-1} + 1), the last with R for n_k.
+  before_params, before_inputs, before_u   the weights and what forward_block left of the frame ahead of the block, as
+         one of h = 1 frames; seen where cut < L and `known`.  The weights may have moved since: online learning.
 """
 
 import numpy as np
@@ -11,87 +18,165 @@ from midigen.kernels.cpu.blas import gemm, gemv
 from midigen.kernels.cpu.network import matrix, times_slope
 from midigen.kernels.jit import KERNEL
 
-CHUNK = 32  # frames whose Q matrices are gathered for one product: bounds the memory, long enough for BLAS
+UNITS, BELOW, PARAMS, CODES, INPUTS, COLUMNS = range(6)  # INPUTS counts numbers a frame, the others numbers
+CHUNK = 64  # frames whose Q matrices are gathered for one product: bounds the memory, long enough for BLAS
+SPARSE = 8  # inputs are taken one by one where fewer than one in so many is not 0
 
 
 @njit(**KERNEL)
-def influence_stage(sizes, codes, params, recurrent, inputs, u, start, stop, accumulate, s, out):
+def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params, before_inputs, before_u, known,
+                    start, stop, accumulate, s, out):
     """Carry the rows of S back over frames start..stop-1, and sum what they meet on the way.  Eq. (11)-(12), (12a).
 
-    inputs and u are forward_block's.  s (M, R): M rows of the propagator at `stop`, replaced by those at `start`.
-    out (M P_r,): the sum of Q_i^(k) x_i over these frames, added to it if accumulate, else put in its place.
+    inputs and u are forward_block's, X = outside.  s (M, n_cut, or R if that is more): M rows of the propagator at
+    `stop`, replaced by those at `start`; columns from n_cut on are scratch.  out (M, P_r): the sum of Q_i^(k) x_i over these frames, added to it if accumulate, else put in its
+    place.  The layers over the cut are met a frame earlier, so `before` too where start is 0.
     """
-    h, rows = u.shape[0], s.shape[0]
-    layers = sizes.size - 1
-    units = sizes[1:].copy()
-    units[layers - 1] = recurrent
+    rows, layers = s.shape[0], plan.shape[0]
     chunk = min(CHUNK, stop - start)
-    q = np.empty(chunk * rows * units.sum(), u.dtype)
+    q = np.empty(chunk * rows * plan[:, UNITS].sum(), u.dtype)
     beta = 1.0 if accumulate else 0.0
     while stop > start:
         first = max(start, stop - chunk)
         for t in range(stop - 1, first - 1, -1):
-            _step_back(sizes, units, codes, params, recurrent, inputs, u, t, t - first, chunk, s, q)
-        at_q, at_inputs, at_out = 0, 0, 0
-        for k in range(layers):
-            width, below = rows * units[k], sizes[k] + 1
-            gemm(True, False, 1.0, matrix(q, at_q, chunk, width)[:stop - first],
-                 matrix(inputs, at_inputs, h, below)[first:stop], beta, matrix(out, at_out, width, below))
-            at_q += chunk * width
-            at_inputs += h * below
-            at_out += width * below
+            _walk(plan, cut, 0, outside, codes, params, inputs, u, t, t - first, chunk, s, q)
+            if t > 0:
+                _walk(plan, layers, cut, outside, codes, params, inputs, u, t - 1, t - first, chunk, s, q)
+            elif known:
+                _walk(plan, layers, cut, outside, codes, before_params, before_inputs, before_u, 0, 0, chunk, s, q)
+        _sum_first(plan, outside, inputs, u.shape[0], first, stop, rows, chunk, q, beta, out)
+        for k in range(1, layers):
+            if k < cut:
+                _sum(plan, k, inputs, u.shape[0], first, stop, 0, rows, chunk, q, beta, out)
+            elif first > 0:
+                _sum(plan, k, inputs, u.shape[0], first - 1, stop - 1, 0, rows, chunk, q, beta, out)
+            else:
+                _sum(plan, k, before_inputs, 1, 0, int(known), 0, rows, chunk, q, beta, out)
+                _sum(plan, k, inputs, u.shape[0], 0, stop - 1, 1, rows, chunk, q, 1.0, out)
         stop, beta = first, 1.0
 
 
 @njit(**KERNEL)
-def influence_expand(sizes, recurrent, left, inner, out):
-    """out (N P_r,) += left (N, M) inner (M P_r,), for influence matrices of N and M rows.  Eq. (12), (12a)."""
-    layers = sizes.size - 1
-    n, m = left.shape
-    at = 0
-    for k in range(layers):
-        columns = (sizes[k + 1] if k < layers - 1 else recurrent) * (sizes[k] + 1)
-        gemm(False, False, 1.0, left, matrix(inner, m * at, m, columns), 1.0, matrix(out, n * at, n, columns))
-        at += columns
+def influence_expand(left, inner, out):
+    """out (N, P_r) += left (N, M) inner (M, P_r).  Eq. (12), (12a)."""
+    gemm(False, False, 1.0, left, inner, 1.0, out)
 
 
 @njit(**KERNEL)
-def _step_back(sizes, units, codes, params, recurrent, inputs, u, t, slot, chunk, s, q):
-    """Q_t^(k) = S_t M_t^(k) into row `slot` of q, and S_{t-1} = S_t A_t in place, Eq. (11); s (M, R)."""
-    layers, rows = units.size, s.shape[0]
-    at_q = q.size - chunk * rows * recurrent
-    m = matrix(q, at_q, chunk, rows * recurrent)[slot].reshape(rows, recurrent)
-    at_codes = codes.size - sizes[layers]
-    for i in range(rows):
-        m[i] = s[i]
-        times_slope(codes[at_codes:at_codes + recurrent], u[t, :recurrent], m[i])
-    at_params = params.size - sizes[layers] * (sizes[layers - 1] + 1)
-    at_inputs = inputs.size
-    for k in range(layers - 1, 0, -1):
-        width, below = units[k - 1], sizes[k - 1]
-        at_q -= chunk * rows * width
-        at_inputs -= u.shape[0] * (width + 1)
-        at_codes -= width
-        weights = matrix(params, at_params, sizes[k + 1], width + 1)[:units[k], :width]
-        lower = matrix(q, at_q, chunk, rows * width)[slot].reshape(rows, width)
-        gemm(False, False, 1.0, m, weights, 0.0, lower)
-        y = matrix(inputs, at_inputs, u.shape[0], width + 1)[t, :width]
+def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, before_u, adjoint, influence, gradient):
+    """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13); adjoint (R,) = dE/dr before the block.
+
+    influence (n_cut, P_r).  Layers over the cut are crossed by backpropagation over the frame before.
+    """
+    m = adjoint
+    for k in range(plan.shape[0] - 1, cut - 1, -1):
+        units, below = plan[k, UNITS], plan[k, BELOW]
+        delta = m.copy()
+        times_slope(codes[plan[k, CODES]:plan[k, CODES] + units], _activation(plan, k, before_inputs, before_u, 0),
+                    delta)
+        x = before_inputs[plan[k, INPUTS]:plan[k, INPUTS] + below + 1]
+        weights = matrix(before_params, plan[k, PARAMS], units, below + 1)
+        out = matrix(gradient, plan[k, PARAMS], units, below + 1)
+        m = np.zeros(below, m.dtype)
+        for i in range(units):
+            for j in range(below):
+                out[i, j] += delta[i] * x[j]
+                m[j] += delta[i] * weights[i, j]
+            out[i, below] += delta[i]
+    total = np.empty(influence.shape[1], m.dtype)
+    gemv(True, 1.0, influence, m, 0.0, total)
+    units, below = plan[0, UNITS], plan[0, BELOW]
+    out = matrix(gradient, 0, units, below + 1)
+    turned, rest = matrix(total, 0, outside, units), matrix(total, outside * units, units, below + 1 - outside)
+    for i in range(units):
+        for j in range(outside):
+            out[i, j] += turned[j, i]
+        for j in range(outside, below + 1):
+            out[i, j] += rest[i, j - outside]
+    for j in range(units * (below + 1), total.size):
+        gradient[j] += total[j]
+
+
+@njit(**KERNEL)
+def _activation(plan, k, inputs, u, t):
+    """y^(k+1)_t, what layer k (from 0) gives: the next one's input, or r."""
+    units = plan[k, UNITS]
+    if k == plan.shape[0] - 1:
+        return u[t, :units]
+    return matrix(inputs, u.shape[0] * plan[k + 1, INPUTS], u.shape[0], units + 1)[t, :units]
+
+
+@njit(**KERNEL)
+def _walk(plan, top, bottom, outside, codes, params, inputs, u, t, slot, chunk, s, q):
+    """From s = de/dy^(top)_t down to de/dy^(bottom)_t, which replaces it, r_{t-1} being y^(0); s (M, ..).  Eq. (11).
+
+    Q_t of each layer crossed, de/ds^(k)_t, is left in row `slot` of its part of q.
+    """
+    rows = s.shape[0]
+    for k in range(top - 1, bottom - 1, -1):
+        units, below = plan[k, UNITS], plan[k, BELOW]
+        m = _gathered(plan, k, rows, chunk, q)[slot].reshape(rows, units)
+        if k == top - 1:
+            m[:] = s[:, :units]
+        y = _activation(plan, k, inputs, u, t)
         for i in range(rows):
-            times_slope(codes[at_codes:at_codes + width], y, lower[i])
-        m = lower
-        at_params -= width * (below + 1)
-    weights = matrix(params, 0, sizes[1], sizes[0] + 1)[:units[0], sizes[0] - recurrent:sizes[0]]
-    gemm(False, False, 1.0, m, weights, 0.0, s)
+            times_slope(codes[plan[k, CODES]:plan[k, CODES] + units], y, m[i])
+        weights = matrix(params, plan[k, PARAMS], units, below + 1)[:, (outside if k == 0 else 0):below]
+        if k == bottom:
+            gemm(False, False, 1.0, m, weights, 0.0, s[:, :weights.shape[1]])
+        else:
+            gemm(False, False, 1.0, m, weights, 0.0, _gathered(plan, k - 1, rows, chunk, q)[slot].reshape(rows, below))
 
 
 @njit(**KERNEL)
-def influence_gradient(sizes, recurrent, adjoint, influence, gradient):
-    """gradient += (dE/dr)^T J, the second term of Eq. (13); adjoint (R,), influence (R P_r,), gradient (P,)."""
-    layers = sizes.size - 1
-    at_params, at_influence = 0, 0
-    for k in range(layers):
-        columns = (sizes[k + 1] if k < layers - 1 else recurrent) * (sizes[k] + 1)
-        gemv(True, 1.0, matrix(influence, at_influence, recurrent, columns), adjoint, 1.0,
-             gradient[at_params:at_params + columns])
-        at_params += columns
-        at_influence += recurrent * columns
+def _gathered(plan, k, rows, chunk, q):
+    """Layer k's part of q: (chunk, M n)."""
+    width = rows * plan[k, UNITS]
+    return matrix(q, chunk * rows * plan[:k, UNITS].sum(), chunk, width)
+
+
+@njit(**KERNEL)
+def _sum(plan, k, inputs, h, first, stop, slot, rows, chunk, q, beta, out):
+    """Layer k's columns of out (M, P_r) <- beta times themselves + sum over frames first..stop-1 of Q x."""
+    units, below = plan[k, UNITS], plan[k, BELOW]
+    x = matrix(inputs, h * plan[k, INPUTS], h, below + 1)[first:stop]
+    gathered = _gathered(plan, k, rows, chunk, q)[slot:slot + stop - first]
+    for i in range(rows):
+        columns = matrix(out[i], plan[k, COLUMNS], units, below + 1)
+        if stop > first:
+            gemm(True, False, 1.0, gathered[:, i * units:(i + 1) * units], x, beta, columns)
+        elif beta == 0.0:
+            columns[:] = 0
+
+
+@njit(**KERNEL)
+def _sum_first(plan, outside, inputs, h, first, stop, rows, chunk, q, beta, out):
+    """_sum for the first layer: what is on of the inputs from outside, one by one where that is little, and the rest."""
+    units, below = plan[0, UNITS], plan[0, BELOW]
+    x = matrix(inputs, 0, h, below + 1)[first:stop]
+    gathered = _gathered(plan, 0, rows, chunk, q)
+    count, ends, where = 0, np.empty(stop - first, np.int64), np.empty((stop - first) * outside, np.int64)
+    for t in range(stop - first):
+        for j in range(outside):
+            if x[t, j] != 0:
+                where[count] = j
+                count += 1
+        ends[t] = count
+    for i in range(rows):
+        own = gathered[:stop - first, i * units:(i + 1) * units]
+        turned = matrix(out[i], 0, outside, units)
+        if SPARSE * count > where.size:
+            gemm(True, False, 1.0, x[:, :outside], own, beta, turned)
+        else:
+            if beta == 0.0:
+                turned[:] = 0
+            at = 0
+            for t in range(stop - first):
+                while at < ends[t]:
+                    j = where[at]
+                    scale, source, target = x[t, j], own[t], turned[j]
+                    for unit in range(units):
+                        target[unit] += scale * source[unit]
+                    at += 1
+        gemm(True, False, 1.0, own, x[:, outside:], beta,
+             matrix(out[i], outside * units, units, below + 1 - outside))
