@@ -103,8 +103,9 @@ class TrainConfig(Settings):
     update: weights move after every song "batch", after every "block" of a batch, or once an "epoch".
     gradient: "blocks", or the slow "textbook" recursion of Eq. (9).
     sampler: "persistent" particles, "cd" (chains from the data) or "exact" (small RBMs).
+    learning_rate: 0 for 3e-3 where the songs of a batch have 500 frames on average, less with the root of fewer.
     average: decay a step of the running mean of the weights, which is validated and kept; 0 for none.
-    validate_every: epochs, 0 for the fewest that have 20,000 frames.
+    validate_every: epochs, 0 for the fewest with 20,000 frames and 200 steps, or with 200,000 frames.
     variance_rate: what the steps of the log-variances' own weights are multiplied by, in a Gaussian model.
     negative_*: the random songs of Eq. (23)-(24).
     """
@@ -118,7 +119,7 @@ class TrainConfig(Settings):
     sampler: str = "persistent"
     gibbs_steps: int = 5
     optimizer: str = "adam"
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 0.0
     momentum: float = 0.9
     variance_rate: float = 0.1
     clip: float = 5.0
@@ -139,7 +140,7 @@ class TrainConfig(Settings):
 
     def __post_init__(self):
         for name, low, high in (("block", 1, 1 << 20), ("batch", 1, 65536), ("rank_tolerance", 0, 0.1),
-                                ("gibbs_steps", 1, 10_000), ("learning_rate", 1e-12, 1e3), ("variance_rate", 0, 1e3),
+                                ("gibbs_steps", 1, 10_000), ("learning_rate", 0, 1e3), ("variance_rate", 0, 1e3),
                                 ("clip", 0, 1e12), ("weight_decay", 0, 10), ("negative_weight", 0, 1e6), ("negative_margin", -1e6, 1e6),
                                 ("negative_songs", 1, 65536), ("validate_every", 0, 1 << 30), ("patience", 1, 1 << 30),
                                 ("halvings", 0, 1000), ("seed", 0, (1 << 63) - 1)):

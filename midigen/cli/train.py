@@ -108,7 +108,8 @@ LEARNING_OPTIONS = many(
                  help="No sampling: sums over all states, for RBMs with at most 16 hidden or visible units."),
     setting("gibbs_steps", int, "Gibbs steps for each frame and step, the k of CD-k.", flag="--gibbs-steps"),
     setting("optimizer", choice("adam", "sgd"), "Adam, or gradient descent with momentum."),
-    setting("learning_rate", float, "Step size. It is halved when validation stops improving."),
+    setting("learning_rate", float, "Step size, halved when validation stops improving; 0: 0.003, or less where the "
+            "songs of a batch have under 500 frames together."),
     setting("variance_rate", float, "What the steps of a gaussian model's log-variances are multiplied by."),
     setting("momentum", float, "For sgd."),
     setting("clip", float, "Longest gradient; longer ones are shortened to it, 0 for no limit."),
@@ -133,7 +134,7 @@ RUN_OPTIONS = many(
                  help="Time to train, from the first step on.  "
                       f"[default: {DEFAULT_MINUTES:g} where --epochs is not given]"),
     click.option("--epochs", type=click.IntRange(1), help="Passes over the training songs, earlier ones included."),
-    setting("validate_every", int, "Epochs between validations on held-out songs; 0: the fewest with 20,000 frames."),
+    setting("validate_every", int, "Epochs between validations on held-out songs; 0: a few hundred steps."),
     setting("patience", int, "Validations without a new best before the step size is halved."),
     setting("halvings", int, "Halvings of the step size before training ends by itself."),
     setting("seed", int, "The same seed and settings give the same model, on any number of threads."),

@@ -16,9 +16,9 @@ ROWS = 64  # of J, at most, that go through the frames together
 FIRST_STRETCH = 32  # frames back to the first look at the propagator's rank; later stretches are as long as all before
 
 
-def _share(pool, rows, job):
-    """Call job(slice) for pieces of `rows` rows, cut the same way on any number of threads."""
-    pieces = max(1, -(-rows // ROWS))
+def share(pool, rows, most, job):
+    """Call job(slice) for pieces of at most `most` of `rows` rows, cut the same way with an executor and without."""
+    pieces = max(1, -(-rows // most))
     ends = [rows * i // pieces for i in range(pieces + 1)]
     slices = [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
     for _ in (pool.map if pool else map)(job, slices):
@@ -130,7 +130,7 @@ class Network(Layout):
         stop, reach, fresh = h, FIRST_STRETCH if tolerance else h, True
         while stop:
             start = max(0, h - reach)
-            _share(pool, len(s), lambda rows: rtrl.influence_stage(  # noqa: B023  called before any of these change
+            share(pool, len(s), ROWS, lambda rows: rtrl.influence_stage(  # noqa: B023  called before any of these change
                 *run, start, stop, not fresh, s[rows], sums[-1][rows]))
             stop, reach, fresh = start, 2 * reach, False
             if not stop:
@@ -150,7 +150,7 @@ class Network(Layout):
             sums.append(old.matrix)
         while lefts:
             left, inner = lefts.pop(), sums.pop()
-            _share(pool, len(left), lambda rows: rtrl.influence_expand(left[rows], inner, sums[-1][rows]))  # noqa: B023
+            share(pool, len(left), ROWS, lambda rows: rtrl.influence_expand(left[rows], inner, sums[-1][rows]))  # noqa: B023
         return Influence(sums[0], params.copy(), self._last(block))
 
     def _last(self, block):

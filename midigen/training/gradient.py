@@ -5,8 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from midigen.model import exact
-from midigen.model.network import Block, Influence
+from midigen.model.network import Block, Influence, share
 from midigen.training.negative import push_weights
+
+
+CHAINS = 128  # Gibbs chains, at most, that one thread moves on at a time
 
 
 @dataclass
@@ -71,17 +74,18 @@ class Stream:
         """Whether every frame has been through."""
         return self.position >= len(self.v)
 
-    def step(self, gradient):
+    def step(self, gradient, pool=None):
         """Add the next block's gradient to `gradient` (all of theta, summed over frames); returns its frame count.
 
-        The song's J is carried on where frames follow, in this song or, with `concatenate`, in the next.
+        The song's J is carried on where frames follow, in this song or, with `concatenate`, in the next.  pool: an
+        executor for parts of the work; it changes no bit of the result.
         """
         model, settings, network, carry = self.model, self.settings, self.model.network, self.carry
         rows = slice(self.position, min(self.position + settings.block, len(self.v)))
         block = network.forward(model.params, self.x[rows], carry.state)
         du = np.zeros_like(block.u)
         self._contrast(rows, model.biases(block.u), model.bias_gradients(du),
-                       gradient[network.parameters:].reshape(model.w.shape))
+                       gradient[network.parameters:].reshape(model.w.shape), pool)
         model.finish_gradients(du)
         self.position = rows.stop
         carry.frame = self.v[rows.stop - 1]
@@ -92,10 +96,11 @@ class Stream:
         if carry.influence is not None:
             network.influence_gradient(adjoint, carry.influence, gradient)
         if not self.done or (settings.concatenate and not self.negative):
-            carry.influence = network.influence(model.params, block, carry.influence, settings.rank_tolerance)
+            carry.influence = network.influence(model.params, block, carry.influence, settings.rank_tolerance,
+                                                  pool)
         return rows.stop - rows.start
 
-    def _contrast(self, rows, biases, out, gradient_w):
+    def _contrast(self, rows, biases, out, gradient_w, pool):
         """dE/da, dE/db (and dE/dz) of the block into `out`, dE/dW added to gradient_w.  Eq. (15), (17), (21)."""
         settings, v, w, kernels = self.settings, self.v[rows], self.model.w, self.model.kernels
         if settings.sampler == "exact" and not self.negative:
@@ -103,7 +108,13 @@ class Stream:
             return
         start = v if self.particles is None else self.particles[rows].astype(v.dtype)
         sample = np.empty_like(v)
-        kernels.gibbs_chain(start, w, *biases, settings.gibbs_steps, 1.0, self.key, 0, rows.start, sample)
+
+
+        def chains(part):
+            kernels.gibbs_chain(start[part], w, *(bias[part] for bias in biases), settings.gibbs_steps, 1.0, self.key, 0,
+                                rows.start + part.start, sample[part])
+
+        share(pool, len(v), CHAINS, chains)
         if self.particles is not None:
             self.particles[rows] = sample
         weight = push_weights(settings, v, sample, w, *biases) if self.negative else np.ones(len(v), v.dtype)

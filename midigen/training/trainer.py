@@ -21,7 +21,10 @@ from midigen.training.optimizer import Optimizer
 
 ROLLBACKS = 3
 CHECKED_FRAMES = 1000  # of training songs, for the loss beside the validation figure
-VALIDATED_FRAMES = 20_000  # trained on between validations, at least, where the setting leaves it open
+# trained on between validations, where the setting leaves it open: at least so many frames; and so many steps, which
+# the running mean of the weights needs to show an improvement, but no more than so many frames
+VALIDATED_FRAMES, VALIDATED_STEPS, MOST_FRAMES = 20_000, 200, 200_000
+RATE, RATE_FRAMES = 3e-3, 500  # step size, where the setting leaves it open, for batches of so many frames or more
 SAMPLE = {"frames": 64, "count": 4}
 
 
@@ -37,15 +40,18 @@ class Trainer:
     state: State = field(default_factory=State)
 
     def __post_init__(self):
-        self._pool = ThreadPoolExecutor(self.threads or usable_cores())
+        self.threads = self.threads or usable_cores()
+        self._pool, self._helpers = ThreadPoolExecutor(self.threads), ThreadPoolExecutor(self.threads)
         self.optimizer = Optimizer(self.model, self.settings)
         self.average = self.model.theta.copy()
         self.particles = [self._pack(self.model.frames(roll)) for roll in self.train] \
             if self.settings.sampler == "persistent" else []
         self.carries = {}
-        self._previous = None  # theta, average and moments before the last step
-        frames = sum(len(roll) for roll in self.train)
-        self._validate_every = self.settings.validate_every or -(-VALIDATED_FRAMES // max(frames, 1))
+        self._previous = None  # average and moments before the last step
+        lengths = [len(roll) for roll in self.train]
+        frames = sum(lengths)
+        self._validate_every = self.settings.validate_every or _validation_interval(frames, len(self._batches()))
+        self._rate = self.settings.learning_rate or _learning_rate(lengths, self.settings)
         self._reach = [_transposition_range(roll, self.model.grid, self.settings.transpose) for roll in self.train]
 
     def averaged(self):
@@ -164,15 +170,18 @@ class Trainer:
         """
         whole = self.settings.update != "block"
 
+        streams = [s for s in streams if not s.done]
+        helpers = self._helpers if len(streams) < self.threads else None  # there are cores to spare
+
         def job(stream):
             gradient, count = np.zeros_like(self.model.theta), 0
             while not stream.done:
-                count += stream.step(gradient)
+                count += stream.step(gradient, helpers)
                 if not whole:
                     break
             return gradient, count
 
-        jobs = [self._pool.submit(job, s) for s in streams if not s.done]
+        jobs = [self._pool.submit(job, s) for s in streams]
         total, frames = np.zeros_like(self.model.theta), 0
         for done in jobs:
             gradient, count = done.result()
@@ -190,8 +199,8 @@ class Trainer:
     def _move(self, gradient):
         """One step of the optimizer and of the running mean; returns a name if theta is then not finite."""
         settings, theta = self.settings, self.model.theta
-        self._previous = theta.copy(), self.average.copy(), self.optimizer.snapshot()
-        self.optimizer.move(theta, gradient, settings.learning_rate * self.state.rate_scale)
+        self._previous = self.average.copy(), self.optimizer.snapshot()
+        self.optimizer.move(theta, gradient, self._rate * self.state.rate_scale)
         steps = self.optimizer.steps
         decay = theta.dtype.type(min(settings.average, (1 + steps) / (10 + steps)) if settings.average else 0)
         self.average *= decay
@@ -199,17 +208,20 @@ class Trainer:
         return "" if np.isfinite(theta).all() else "weights after a step"
 
     def _roll_back(self, what):
-        """Take the last step back and halve the step size; Diverged after three times."""
+        """Go back to the running mean of the weights and halve the step size; Diverged after three times.
+
+        One step back is not enough: weights whose gradient explodes have been on their way there for many.
+        """
         state = self.state
         if state.rollbacks >= ROLLBACKS or self._previous is None:
             raise Diverged(f"training diverged: {what} not finite, {state.rollbacks} smaller steps did not help; "
-                           f"try a lower --learning-rate than {self.settings.learning_rate:g}")
-        theta, average, moments = self._previous
-        self.model.theta[:], self.average[:] = theta, average
+                           f"try a lower --learning-rate than {self._rate:g}")
+        average, moments = self._previous
+        self.model.theta[:] = self.average[:] = average
         self.optimizer.restore(moments)
         state.rollbacks += 1
         state.rate_scale /= 2
-        return RolledBack(what, self.settings.learning_rate * state.rate_scale, self.optimizer.steps)
+        return RolledBack(what, self._rate * state.rate_scale, self.optimizer.steps)
 
     def look(self):
         """Validate the averaged model; changes nothing in the run but a Gaussian model's levels.
@@ -232,7 +244,7 @@ class Trainer:
         notes = float((sample[:, :, :model.grid.pitches] > 0).sum(axis=2).mean())
         return Validated(state.epoch, self.optimizer.steps, state.frames, loss, validation,
                          math.isfinite(validation) and (state.best is None or validation < state.best), notes,
-                         self.settings.learning_rate * state.rate_scale)
+                         self._rate * state.rate_scale)
 
     def _judge(self, event):
         """Count the validations without a new best; after `patience` of them halve the step, or end the run."""
@@ -247,6 +259,23 @@ class Trainer:
             state.rate_scale /= 2
             if state.halvings > settings.halvings:
                 state.finished = "early stop: validation has stopped improving"
+
+
+def _validation_interval(frames, batches):
+    """Epochs between validations, of an epoch with so many frames and batches."""
+    def epochs(wanted, had):
+        return -(-wanted // max(had, 1))
+
+    return max(epochs(VALIDATED_FRAMES, frames),
+               min(epochs(VALIDATED_STEPS, batches), epochs(MOST_FRAMES, frames)))
+
+
+def _learning_rate(lengths, settings):
+    """A step size that goes with the root of a step's frames: fewer frames, noisier gradients, smaller steps."""
+    if settings.update == "block":
+        lengths = np.minimum(lengths, settings.block)
+    songs = len(lengths) if settings.update == "epoch" else min(settings.batch, len(lengths))
+    return RATE * min(1.0, math.sqrt(np.mean(lengths) * songs / RATE_FRAMES)) if songs else RATE
 
 
 def _transposition_range(roll, grid, limits):

@@ -102,13 +102,25 @@ def test_validation_counts_halves_and_ends():
 def test_non_finite_values_are_rolled_back_with_half_the_step():
     trainer = make_trainer()
     train(trainer, 1)
-    good = trainer.model.theta.copy()
+    good = trainer.average.copy()
     trainer._batch([0, 1])
     trainer.model.theta[3] = np.nan  # as a step that was too large would leave it
     event = trainer._batch([2, 3])
     assert isinstance(event, RolledBack) and "network.1" in event.what
-    assert np.array_equal(trainer.model.theta, good)
-    assert event.rate == trainer.settings.learning_rate / 2
+    assert np.array_equal(trainer.model.theta, good) and np.array_equal(trainer.average, good)
+    assert event.rate == trainer._rate / 2
+
+
+def test_the_step_goes_with_the_root_of_the_frames_in_it():
+    def rate(**changes):
+        return make_trainer(**changes)._rate
+
+    frames = np.mean([len(roll) for roll in make_trainer().train])
+    assert rate(batch=1) == pytest.approx(3e-3 * np.sqrt(frames / 500))
+    assert rate(batch=2) == pytest.approx(np.sqrt(2) * rate(batch=1))
+    assert rate(learning_rate=0.5) == 0.5
+    assert rate(batch=1, update="block", block=5) == pytest.approx(3e-3 * np.sqrt(5 / 500))
+    assert rate(update="epoch") == pytest.approx(3e-3 * np.sqrt(frames * len(make_trainer().train) / 500))
 
 
 def test_a_hopeless_run_ends_after_three_halvings():
