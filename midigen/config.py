@@ -103,7 +103,7 @@ class TrainConfig(Settings):
     update: weights move after every song "batch", after every "block" of a batch, or once an "epoch".
     gradient: "blocks", or the slow "textbook" recursion of Eq. (9).
     sampler: "persistent" particles, "cd" (chains from the data) or "exact" (small RBMs).
-    learning_rate: 0 for 3e-3 where the songs of a batch have 500 frames on average, less with the root of fewer.
+    learning_rate: of the most part of a run; at its end the step size runs down to 0, see training.run.COOLING.
     average: decay a step of the running mean of the weights, which is validated and kept; 0 for none.
     validate_every: epochs, 0 for the fewest with 20,000 frames and 200 steps, or with 200,000 frames.
     variance_rate: what the steps of the log-variances' own weights are multiplied by, in a Gaussian model.
@@ -119,7 +119,7 @@ class TrainConfig(Settings):
     sampler: str = "persistent"
     gibbs_steps: int = 5
     optimizer: str = "adam"
-    learning_rate: float = 0.0
+    learning_rate: float = 1.5e-3
     momentum: float = 0.9
     variance_rate: float = 0.1
     clip: float = 5.0
@@ -134,16 +134,14 @@ class TrainConfig(Settings):
     negative_margin: float = 0.0
     negative_songs: int = 1
     validate_every: int = 0
-    patience: int = 10
-    halvings: int = 3
+    patience: int = 20
     seed: int = 0
 
     def __post_init__(self):
         for name, low, high in (("block", 1, 1 << 20), ("batch", 1, 65536), ("rank_tolerance", 0, 0.1),
-                                ("gibbs_steps", 1, 10_000), ("learning_rate", 0, 1e3), ("variance_rate", 0, 1e3),
+                                ("gibbs_steps", 1, 10_000), ("learning_rate", 1e-12, 1e3), ("variance_rate", 0, 1e3),
                                 ("clip", 0, 1e12), ("weight_decay", 0, 10), ("negative_weight", 0, 1e6), ("negative_margin", -1e6, 1e6),
-                                ("negative_songs", 1, 65536), ("validate_every", 0, 1 << 30), ("patience", 1, 1 << 30),
-                                ("halvings", 0, 1000), ("seed", 0, (1 << 63) - 1)):
+                                ("negative_songs", 1, 65536), ("validate_every", 0, 1 << 30), ("patience", 1, 1 << 30), ("seed", 0, (1 << 63) - 1)):
             value = getattr(self, name)
             _require(low <= value <= high, name, value, f"{low} to {high}")
         for name in ("momentum", "dropout", "average"):

@@ -15,6 +15,7 @@ from midigen.config import Grid
 from midigen.corpus import Corpus, Song
 from midigen.generation import generate
 from midigen.model.rnn_rbm import RnnRbm
+from midigen.training.checkpoint import Checkpoint
 
 GRID = Grid(low=60, high=70)
 SMALL = ["--rbm-hidden", "10", "--recurrent", "10", "--hidden", "10"]
@@ -176,3 +177,14 @@ def test_exact_sums_are_for_small_models(tmp_path, monkeypatch, capsys):
     assert train("wide.safetensors", "--epochs", "1", "--exact", "--rbm-hidden", "17") == 2
     assert "lower --rbm-hidden" in capsys.readouterr().err and not os.path.exists("output")
     assert train("wide.safetensors", "--epochs", "1", "--exact", "--rbm-hidden", "4", "-q") == 0
+
+
+def test_the_last_part_of_a_run_cools_down_and_is_not_in_the_checkpoint(corpus, tmp_path):
+    assert train(corpus, "--epochs", "20", *SMALL, "--validate-every", "1", "-o", "run", "-q") == 0
+    rates = [json.loads(line)["rate"] for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert len(rates) == 20 and rates[:12] == [rates[0]] * 12 and rates[12:] == sorted(rates[12:], reverse=True)
+    assert rates[12] > 0.8 * rates[0] and rates[-1] < 0.05 * rates[0]
+    assert Checkpoint("run").header["state"]["epoch"] == 12
+    kept = RnnRbm.load("run").about["validation"]
+    assert train("--resume", "run", "--epochs", "24", "-q") == 0
+    assert RnnRbm.load("run").about["validation"] <= kept

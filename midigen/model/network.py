@@ -12,7 +12,7 @@ from midigen.kernels.cpu import network as kernels
 from midigen.kernels.cpu import rtrl, textbook
 from midigen.model.layout import Layout
 
-ROWS = 64  # of J, at most, that go through the frames together
+ROWS, COLUMNS = 64, 1 << 14  # of J, at most, that one thread takes at a time: back over the frames, in a product
 FIRST_STRETCH = 32  # frames back to the first look at the propagator's rank; later stretches are as long as all before
 
 
@@ -150,7 +150,8 @@ class Network(Layout):
             sums.append(old.matrix)
         while lefts:
             left, inner = lefts.pop(), sums.pop()
-            share(pool, len(left), ROWS, lambda rows: rtrl.influence_expand(left[rows], inner, sums[-1][rows]))  # noqa: B023
+            share(pool, self.influential, COLUMNS, lambda part: rtrl.influence_expand(  # noqa: B023
+                left, inner, part.start, part.stop, sums[-1]))
         return Influence(sums[0], params.copy(), self._last(block))
 
     def _last(self, block):

@@ -48,7 +48,6 @@ class State:
     rate_scale: float = 1.0
     rollbacks: int = 0
     stale: int = 0
-    halvings: int = 0
     best: float | None = None
     finished: str | None = None
 

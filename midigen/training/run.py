@@ -1,5 +1,6 @@
 """A whole run: a corpus, a folder, a budget -> model.safetensors, checkpoint.safetensors, log.jsonl."""
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from midigen.training.events import Progress, Validated
 from midigen.training.trainer import Trainer
 
 SAVE_SECONDS = 20  # between checkpoints while a run goes well
+COOLING = 0.4  # share of a run over which the step size runs down to 0
 
 
 @dataclass
@@ -36,10 +38,6 @@ class Budget:
         """Seconds since the clock was started."""
         return 0.0 if self.started is None else time.monotonic() - self.started
 
-    def is_over(self):
-        """Whether the time is up."""
-        return self.minutes is not None and self.seconds() >= 60 * self.minutes
-
     def share_done(self, epochs_done):
         """The share of the budget that is used, 0..1, by its tighter limit; epochs_done may be a fraction."""
         shares = [0.0]
@@ -57,6 +55,8 @@ class Run:
         self.folder, self.trainer = Path(folder), trainer
         self._corpus = corpus_path, corpus_digest
         self.outcome = None
+        self._kept = None  # validation of the model in the folder
+        self._validated_at = None  # steps
 
     @classmethod
     def new(cls, make_folder, corpus, corpus_path, sizes, settings):
@@ -84,7 +84,10 @@ class Run:
             raise UsageError(f"{corpus_path} is not the corpus that {folder} was training on "
                              f"({checkpoint.corpus}): name that one")
         trainer = checkpoint.trainer(corpus.rolls("train"), corpus.rolls("valid"))
-        return cls(folder, trainer, corpus_path, corpus.digest)
+        run = cls(folder, trainer, corpus_path, corpus.digest)
+        if run.model_path.exists():
+            run._kept = RnnRbm.load(run.model_path).about.get("validation")
+        return run
 
     @property
     def model_path(self):
@@ -92,34 +95,69 @@ class Run:
         return self.folder / MODEL_NAME
 
     def events(self, budget, interrupted):
-        """Train within the budget until interrupted() is true; yields the trainer's events."""
-        trainer, state = self.trainer, self.trainer.state
+        """Train within the budget until interrupted() is true; yields the trainer's events.
+
+        The last part of a run, COOLING, lowers the step size.  The checkpoint stays that from before it: a run that is
+        resumed with a larger budget goes on from there, and cools down again at its end.
+        """
+        trainer = self.trainer
         log = Log(self.folder, trainer.optimizer.steps)
-        saved = -SAVE_SECONDS  # the first step is saved at once: from then on any end can be resumed
-        latest = None
-        epochs = float("inf") if budget.epochs is None else budget.epochs
-        for event in trainer.run(epochs, lambda: interrupted() or budget.is_over()):
+
+        def share():
+            return budget.share_done(trainer.epochs_done)
+
+        yield from self._follow(lambda: interrupted() or share() >= 1 - COOLING, budget, log, save=True)
+        self.save()
+        if not interrupted():
+            trainer.cooling = True
+            yield from self._follow(self._cooler(share, interrupted), budget, log, save=False)
+        if interrupted():
+            self.outcome = "stopped"
+        else:
+            self.outcome = trainer.state.finished or ("all epochs done" if trainer.epochs_done >= (budget.epochs or math.inf)
+                                                      else "time is up")
+        if self._validated_at != trainer.optimizer.steps:
+            event = trainer.look()
+            self._keep(event)
+            yield event
+
+    def _follow(self, stop, budget, log, save):
+        """Train until stop(): logs and yields the events, keeps the best model, saves now and then if `save`."""
+        saved = -math.inf  # the first step is saved at once: from then on any end can be resumed
+        for event in self.trainer.run(math.inf, stop):
             budget.start()
             if not isinstance(event, Progress):
                 log.write(event)
             if isinstance(event, Validated):
-                latest = event
-                if event.best:
-                    trainer.averaged().save(self.model_path)
+                self._keep(event)
             yield event
-            if time.monotonic() - saved >= SAVE_SECONDS and isinstance(event, Progress | Validated):
+            if save and time.monotonic() - saved >= SAVE_SECONDS and isinstance(event, Progress | Validated):
                 self.save()
                 saved = time.monotonic()
-        self.save()
-        if state.finished:
-            self.outcome = state.finished
-        else:
-            self.outcome = "stopped" if interrupted() else "time is up" if budget.is_over() else "all epochs done"
-        if not state.finished and (latest is None or latest.steps != trainer.optimizer.steps):
-            event = trainer.look()
-            if event.best:
-                trainer.averaged().save(self.model_path)
-            yield event
+
+    def _cooler(self, share, interrupted):
+        """A stop() that lowers the trainer's pace from 1 to 0: over what is left of the budget or, after an early stop,
+        over as many frames as make COOLING of all."""
+        trainer = self.trainer
+        begun, frames = share(), trainer.state.frames
+
+        def stop():
+            left = (1 - share()) / max(1 - begun, 1e-9)
+            if trainer.state.finished:
+                left = min(left, 1 - (trainer.state.frames - frames) / max(frames, 1) * (1 - COOLING) / COOLING)
+            trainer.pace = max(left, 0.0)
+            return interrupted() or left <= 0
+
+        return stop
+
+    def _keep(self, event):
+        """Write the model if no earlier one of this run, resumed or not, predicts the held-out songs better."""
+        self._validated_at = event.steps
+        if math.isfinite(event.validation) and (self._kept is None or event.validation < self._kept):
+            self._kept = event.validation
+            model = self.trainer.averaged()
+            model.about["validation"] = event.validation
+            model.save(self.model_path)
 
     def save(self):
         """Write the checkpoint."""

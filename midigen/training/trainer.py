@@ -24,13 +24,16 @@ CHECKED_FRAMES = 1000  # of training songs, for the loss beside the validation f
 # trained on between validations, where the setting leaves it open: at least so many frames; and so many steps, which
 # the running mean of the weights needs to show an improvement, but no more than so many frames
 VALIDATED_FRAMES, VALIDATED_STEPS, MOST_FRAMES = 20_000, 200, 200_000
-RATE, RATE_FRAMES = 3e-3, 500  # step size, where the setting leaves it open, for batches of so many frames or more
 SAMPLE = {"frames": 64, "count": 4}
 
 
 @dataclass
 class Trainer:
-    """Trains `model` in place on lists of rolls, uint8 (T, V).  `average` is the running mean of theta, and kept."""
+    """Trains `model` in place on lists of rolls, uint8 (T, V).  `average` is the running mean of theta, and kept.
+
+    pace: what the step size is multiplied by, lowered in the last part of a run, when `cooling`: then validations no
+    longer end it.
+    """
 
     model: RnnRbm
     train: list
@@ -38,6 +41,13 @@ class Trainer:
     settings: object
     threads: int = 0
     state: State = field(default_factory=State)
+    cooling: bool = False
+    pace: float = 1.0
+
+    @property
+    def rate(self):
+        """The step size now."""
+        return self.settings.learning_rate * self.state.rate_scale * self.pace
 
     def __post_init__(self):
         self.threads = self.threads or usable_cores()
@@ -48,10 +58,8 @@ class Trainer:
             if self.settings.sampler == "persistent" else []
         self.carries = {}
         self._previous = None  # average and moments before the last step
-        lengths = [len(roll) for roll in self.train]
-        frames = sum(lengths)
+        frames = sum(len(roll) for roll in self.train)
         self._validate_every = self.settings.validate_every or _validation_interval(frames, len(self._batches()))
-        self._rate = self.settings.learning_rate or _learning_rate(lengths, self.settings)
         self._reach = [_transposition_range(roll, self.model.grid, self.settings.transpose) for roll in self.train]
 
     def averaged(self):
@@ -59,12 +67,12 @@ class Trainer:
         return RnnRbm(self.model.config, self.model.grid, self.average, self.model.about)
 
     def run(self, epochs, stop):
-        """Train until `epochs` are done, stop() is true or no halving of the step helps; yields the events above.
+        """Train until `epochs` are done, stop() is true or validation stops improving; yields the events above.
 
-        Afterwards state.finished says why a run has ended for good, or is None where it may be resumed.
+        state.finished then says so; it is None where there is more to gain.
         """
         state = self.state
-        while not state.finished and state.epoch < epochs:
+        while state.epoch < epochs and (self.cooling or not state.finished):
             batches = self._batches()
             while state.cursor < len(batches):
                 if stop():
@@ -200,7 +208,7 @@ class Trainer:
         """One step of the optimizer and of the running mean; returns a name if theta is then not finite."""
         settings, theta = self.settings, self.model.theta
         self._previous = self.average.copy(), self.optimizer.snapshot()
-        self.optimizer.move(theta, gradient, self._rate * self.state.rate_scale)
+        self.optimizer.move(theta, gradient, self.rate)
         steps = self.optimizer.steps
         decay = theta.dtype.type(min(settings.average, (1 + steps) / (10 + steps)) if settings.average else 0)
         self.average *= decay
@@ -215,13 +223,13 @@ class Trainer:
         state = self.state
         if state.rollbacks >= ROLLBACKS or self._previous is None:
             raise Diverged(f"training diverged: {what} not finite, {state.rollbacks} smaller steps did not help; "
-                           f"try a lower --learning-rate than {self._rate:g}")
+                           f"try a lower --learning-rate than {self.settings.learning_rate:g}")
         average, moments = self._previous
         self.model.theta[:] = self.average[:] = average
         self.optimizer.restore(moments)
         state.rollbacks += 1
         state.rate_scale /= 2
-        return RolledBack(what, self._rate * state.rate_scale, self.optimizer.steps)
+        return RolledBack(what, self.rate, self.optimizer.steps)
 
     def look(self):
         """Validate the averaged model; changes nothing in the run but a Gaussian model's levels.
@@ -244,21 +252,22 @@ class Trainer:
         notes = float((sample[:, :, :model.grid.pitches] > 0).sum(axis=2).mean())
         return Validated(state.epoch, self.optimizer.steps, state.frames, loss, validation,
                          math.isfinite(validation) and (state.best is None or validation < state.best), notes,
-                         self._rate * state.rate_scale)
+                         self.rate)
 
     def _judge(self, event):
-        """Count the validations without a new best; after `patience` of them halve the step, or end the run."""
-        settings, state = self.settings, self.state
+        """Count the validations without a new best; `patience` of them end the run."""
+        state = self.state
         if event.best:
             state.best, state.stale = event.validation, 0
-            return
-        state.stale += 1
-        if state.stale >= settings.patience:
-            state.stale = 0
-            state.halvings += 1
-            state.rate_scale /= 2
-            if state.halvings > settings.halvings:
+        elif not self.cooling:
+            state.stale += 1
+            if state.stale >= self.settings.patience:
                 state.finished = "early stop: validation has stopped improving"
+
+    @property
+    def epochs_done(self):
+        """Passes over the songs so far, with a fraction."""
+        return self.state.epoch + self.state.cursor / len(self._batches())
 
 
 def _validation_interval(frames, batches):
@@ -268,14 +277,6 @@ def _validation_interval(frames, batches):
 
     return max(epochs(VALIDATED_FRAMES, frames),
                min(epochs(VALIDATED_STEPS, batches), epochs(MOST_FRAMES, frames)))
-
-
-def _learning_rate(lengths, settings):
-    """A step size that goes with the root of a step's frames: fewer frames, noisier gradients, smaller steps."""
-    if settings.update == "block":
-        lengths = np.minimum(lengths, settings.block)
-    songs = len(lengths) if settings.update == "epoch" else min(settings.batch, len(lengths))
-    return RATE * min(1.0, math.sqrt(np.mean(lengths) * songs / RATE_FRAMES)) if songs else RATE
 
 
 def _transposition_range(roll, grid, limits):

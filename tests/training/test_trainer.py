@@ -90,13 +90,13 @@ def test_transposition_keeps_every_note():
                 assert np.flatnonzero(trainer._shift(roll, shift).any(axis=0))[0] == first + shift
 
 
-def test_validation_counts_halves_and_ends():
-    trainer = make_trainer(validate_every=1, patience=1, halvings=2, learning_rate=0.3, average=0.0, weight_decay=0.0)
+def test_validations_without_a_new_best_end_the_run():
+    trainer = make_trainer(validate_every=1, patience=3, learning_rate=0.3, average=0.0, weight_decay=0.0)
     events = [e for e in train(trainer, 500) if isinstance(e, Validated)]
-    assert trainer.state.finished and trainer.state.halvings == 3
-    assert [e.rate for e in events] == sorted((e.rate for e in events), reverse=True)
+    assert trainer.state.finished and [e.best for e in events][-4:] == [True, False, False, False]
     assert trainer.state.best == min(e.validation for e in events)
-    assert [e.best for e in events][0]
+    trainer.cooling, trainer.pace = True, 0.5
+    assert [e.rate for e in train(trainer, trainer.state.epoch + 9) if isinstance(e, Validated)] == [0.15] * 9
 
 
 def test_non_finite_values_are_rolled_back_with_half_the_step():
@@ -108,19 +108,7 @@ def test_non_finite_values_are_rolled_back_with_half_the_step():
     event = trainer._batch([2, 3])
     assert isinstance(event, RolledBack) and "network.1" in event.what
     assert np.array_equal(trainer.model.theta, good) and np.array_equal(trainer.average, good)
-    assert event.rate == trainer._rate / 2
-
-
-def test_the_step_goes_with_the_root_of_the_frames_in_it():
-    def rate(**changes):
-        return make_trainer(**changes)._rate
-
-    frames = np.mean([len(roll) for roll in make_trainer().train])
-    assert rate(batch=1) == pytest.approx(3e-3 * np.sqrt(frames / 500))
-    assert rate(batch=2) == pytest.approx(np.sqrt(2) * rate(batch=1))
-    assert rate(learning_rate=0.5) == 0.5
-    assert rate(batch=1, update="block", block=5) == pytest.approx(3e-3 * np.sqrt(5 / 500))
-    assert rate(update="epoch") == pytest.approx(3e-3 * np.sqrt(frames * len(make_trainer().train) / 500))
+    assert event.rate == trainer.settings.learning_rate / 2
 
 
 def test_a_hopeless_run_ends_after_three_halvings():

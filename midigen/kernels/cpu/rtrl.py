@@ -19,7 +19,7 @@ from midigen.kernels.cpu.network import matrix, times_slope
 from midigen.kernels.jit import KERNEL
 
 UNITS, BELOW, PARAMS, CODES, INPUTS, COLUMNS = range(6)  # INPUTS counts numbers a frame, the others numbers
-CHUNK = 64  # frames whose Q matrices are gathered for one product: bounds the memory, long enough for BLAS
+CHUNK = 32  # frames whose Q matrices are gathered for one product: bounds the memory, long enough for BLAS
 SPARSE = 8  # inputs are taken one by one where fewer than one in so many is not 0
 
 
@@ -57,9 +57,9 @@ def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params,
 
 
 @njit(**KERNEL)
-def influence_expand(left, inner, out):
-    """out (N, P_r) += left (N, M) inner (M, P_r).  Eq. (12), (12a)."""
-    gemm(False, False, 1.0, left, inner, 1.0, out)
+def influence_expand(left, inner, first, stop, out):
+    """Columns first..stop-1 of out (N, P_r) += those of left (N, M) inner (M, P_r).  Eq. (12), (12a)."""
+    gemm(False, False, 1.0, left, inner[:, first:stop], 1.0, out[:, first:stop])
 
 
 @njit(**KERNEL)
@@ -116,11 +116,12 @@ def _walk(plan, top, bottom, outside, codes, params, inputs, u, t, slot, chunk, 
     for k in range(top - 1, bottom - 1, -1):
         units, below = plan[k, UNITS], plan[k, BELOW]
         m = _gathered(plan, k, rows, chunk, q)[slot].reshape(rows, units)
-        if k == top - 1:
-            m[:] = s[:, :units]
-        y = _activation(plan, k, inputs, u, t)
+        source = s if k == top - 1 else m
+        slope = np.ones(units, s.dtype)
+        times_slope(codes[plan[k, CODES]:plan[k, CODES] + units], _activation(plan, k, inputs, u, t), slope)
         for i in range(rows):
-            times_slope(codes[plan[k, CODES]:plan[k, CODES] + units], y, m[i])
+            for j in range(units):
+                m[i, j] = source[i, j] * slope[j]
         weights = matrix(params, plan[k, PARAMS], units, below + 1)[:, (outside if k == 0 else 0):below]
         if k == bottom:
             gemm(False, False, 1.0, m, weights, 0.0, s[:, :weights.shape[1]])
