@@ -9,10 +9,12 @@ With --start random they are random like the others; then the bit echoes in the 
 learning to read the echo out needs no long gradient.
 
 Both learners run the same code on the same series with the same weights to begin with: one carries the influence
-matrix J from block to block, Eq. (12)-(13), the other drops it.
+matrix J from block to block, Eq. (12)-(13), the other drops it.  With --update block the weights move after every
+block while the series go on, as in online learning: J, made with weights that have moved since, is then approximate.
 """
 
 import argparse
+import itertools
 import time
 
 import numpy as np
@@ -41,36 +43,46 @@ def initial(rng, network, start):
     return params
 
 
-def answer(rnn, xs, bit=None):
-    """The output at the last frame, block by block; with a bit its loss log(1 + exp(-bit y)) is learnt from."""
-    def loss_gradient(t, y):
-        return -bit / (1 + np.exp(bit * y)) * (t == len(xs) - 1)
+def answers(rnns, batch, move=None, every_block=False):
+    """The outputs at the last frame of a batch of (xs, bit), a network for each, block by block.
 
-    rnn.reset()
-    for i in range(0, len(xs), BLOCK):
-        last = i + BLOCK >= len(xs)
-        y = rnn.block(xs[i:i + BLOCK], loss_gradient if last and bit is not None else None)
-    return y[-1, 0]
+    With `move` the loss log(1 + exp(-bit y)) of the last frame is learnt from: move() is called at the end or, online,
+    after every block, with J carried across the move.
+    """
+    lag = len(batch[0][0])
+    for rnn in rnns:
+        rnn.reset()
+    for i in range(0, lag, BLOCK):
+        last = i + BLOCK >= lag
+        ys = [rnn.block(xs[i:i + BLOCK], (lambda t, y, bit=bit: -bit / (1 + np.exp(bit * y)) * (t == lag - 1))
+                        if last and move else None)[-1, 0] for rnn, (xs, bit) in zip(rnns, batch, strict=True)]
+        if move and (last or every_block):
+            move()
+    return np.array(ys)
 
 
-def learn(seed, truncate, start="blind", lag=200, steps=600):
-    """Share of 200 new series that are answered rightly, before and after `steps` steps of Adam on batches of 8."""
+def learn(seed, truncate, start="blind", lag=200, steps=600, update="series"):
+    """Share of 200 new series that are answered rightly, before and after `steps` batches of 8, with Adam."""
     rng = np.random.default_rng(seed)
     network = Network(2, (), RECURRENT, 1, np.float64)
     params = initial(rng, network, start)
-    rnn = RecurrentNetwork(network, params, truncate)
-    tests = [series(rng, lag) for _ in range(200)]
-    mean, square = np.zeros_like(params), np.zeros_like(params)
-    shares = []
-    for step in range(1, steps + 2):
-        if step in (1, steps + 1):
-            shares.append(np.mean([answer(rnn, xs) * bit > 0 for xs, bit in tests]))
-        for xs, bit in (series(rng, lag) for _ in range(BATCH)):
-            answer(rnn, xs, bit)
-        gradient = rnn.take_gradient() / BATCH
+    rnns = [RecurrentNetwork(network, params, truncate) for _ in range(BATCH)]
+    tests = [[series(rng, lag) for _ in range(BATCH)] for _ in range(200 // BATCH)]
+    moments = np.zeros((2, params.size))
+    moves = itertools.count(1)
+
+    def move():
+        gradient = sum(rnn.take_gradient() for rnn in rnns) / BATCH
         gradient /= max(1.0, np.linalg.norm(gradient))
-        adam_step(params, gradient, mean, square, RATE, 0.9, 0.999, step, 1e-8)
-    return shares
+        adam_step(params, gradient, *moments, RATE, 0.9, 0.999, next(moves), 1e-8)
+
+    def share():
+        return np.mean([answers(rnns, batch) * [bit for _, bit in batch] > 0 for batch in tests])
+
+    before = share()
+    for _ in range(steps):
+        answers(rnns, [series(rng, lag) for _ in range(BATCH)], move, update == "block")
+    return before, share()
 
 
 def main():
@@ -79,12 +91,13 @@ def main():
     parser.add_argument("--start", choices=("blind", "random"), default="blind")
     parser.add_argument("--lag", type=int, default=200)
     parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--update", choices=("series", "block"), default="series", help="when the weights move")
     args = parser.parse_args()
-    print(f"share of 200 new series answered rightly; lag {args.lag}, blocks of {BLOCK}, start {args.start}")
+    print(f"share of 200 new series answered rightly; lag {args.lag}, blocks of {BLOCK}, start {args.start}, moves after every {args.update}")
     print("seed  untrained  RTRL   truncated")
     learnt, began = np.zeros(2, int), time.perf_counter()
     for seed in range(args.seeds):
-        (before, exact), (_, cut) = (learn(seed, truncate, args.start, args.lag, args.steps)
+        (before, exact), (_, cut) = (learn(seed, truncate, args.start, args.lag, args.steps, args.update)
                                      for truncate in (False, True))
         learnt += np.array([exact, cut]) >= 0.95
         print(f"{seed:4}  {before:9.3f}  {exact:.3f}  {cut:.3f}", flush=True)
