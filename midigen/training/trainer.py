@@ -6,7 +6,7 @@ of its own, and buffers are added in a fixed order: a run is the same on any num
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ CHECKED_FRAMES = 1000  # of training songs, for the loss beside the validation f
 # trained on between validations, where the setting leaves it open: at least so many frames; and so many steps, which
 # the running mean of the weights needs to show an improvement, but no more than so many frames
 VALIDATED_FRAMES, VALIDATED_STEPS, MOST_FRAMES = 20_000, 200, 200_000
+MOST_GIBBS = 5  # times as many Gibbs steps at the end of a run
 SAMPLE = {"frames": 64, "count": 4}
 
 
@@ -107,8 +108,9 @@ class Trainer:
         settings, state = self.settings, self.state
         carries = {slot: carry.copy() for slot, carry in self.carries.items()}
         shifts = [self._draw_shift(song) for song in songs]
-        streams = [self._open(slot, song, shifts[slot]) for slot, song in enumerate(songs)]
-        noise = self._noise(streams)
+        step = self._step_settings()
+        streams = [self._open(slot, song, shifts[slot], step) for slot, song in enumerate(songs)]
+        noise = self._noise(streams, step)
         frames = 0
         while any(not s.done for s in streams):
             gradient, count = self._gradient(streams)
@@ -135,9 +137,14 @@ class Trainer:
         low, high = self._reach[song]
         return int(generator(self.settings.seed, "transpose", self.state.epoch, song).integers(low, high + 1))
 
-    def _open(self, slot, song, shift):
+    def _step_settings(self):
+        """The settings of the next step: the slower the weights move, the more Gibbs steps, up to MOST_GIBBS times."""
+        steps = round(self.settings.gibbs_steps / max(self.pace, 1 / MOST_GIBBS))
+        return replace(self.settings, gibbs_steps=steps) if self.cooling else self.settings
+
+    def _open(self, slot, song, shift, settings):
         """A stream for one song of the training set, transposed by `shift`, with its particles."""
-        settings, epoch = self.settings, self.state.epoch
+        epoch = self.state.epoch
         particles = None
         if self.particles:
             particles = self._shift(self._unpack(self.particles[song]), shift)
@@ -160,9 +167,9 @@ class Trainer:
         pitches = self.model.grid.pitches
         return np.roll(roll.reshape(len(roll), -1, pitches), shift, axis=2).reshape(roll.shape)
 
-    def _noise(self, streams):
+    def _noise(self, streams, settings):
         """Streams of random songs for one batch, as long as its songs on average."""
-        settings, state = self.settings, self.state
+        state = self.state
         if settings.negative == "off":
             return []
         frames = int(np.mean([len(s.v) for s in streams]))
