@@ -13,8 +13,8 @@ class Optimizer:
     def __init__(self, model, settings):
         self.model, self.settings, self.steps = model, settings, 0
         self.moments = [np.zeros_like(model.theta) for _ in range(2 if settings.optimizer == "adam" else 1)]
-        self._decayed = np.ones_like(model.theta)
-        for layer in model.network.layers(self._decayed[:model.network.parameters]):
+        self._decay = np.full_like(model.theta, settings.weight_decay)
+        for layer in model.network.layers(self._decay[:model.network.parameters]):
             layer[:, -1] = 0  # biases are not decayed
 
     def move(self, theta, gradient, rate):
@@ -24,10 +24,8 @@ class Optimizer:
         """
         settings = self.settings
         norm = float(np.sqrt(np.dot(gradient, gradient)))
-        if settings.clip and norm > settings.clip:
-            gradient *= settings.clip / norm
-        if settings.weight_decay:
-            gradient += settings.weight_decay * self._decayed * theta
+        scale = settings.clip / norm if settings.clip and norm > settings.clip else 1.0
+        kernels.shorten_and_decay(theta, gradient, scale, self._decay)
         self.steps += 1
         variance_rows = self.model.variance_rows(theta)
         before = variance_rows.copy()
@@ -37,12 +35,7 @@ class Optimizer:
             kernels.momentum_step(theta, gradient, *self.moments, rate, settings.momentum)
         variance_rows[:] = before + settings.variance_rate * (variance_rows - before)
 
-    def snapshot(self):
-        """What `restore` needs to take a step back."""
-        return self.steps, [m.copy() for m in self.moments]
-
-    def restore(self, snapshot):
-        """Go back to a snapshot."""
-        self.steps = snapshot[0]
-        for moment, saved in zip(self.moments, snapshot[1], strict=True):
-            moment[:] = saved
+    def forget(self):
+        """Go on without moments."""
+        for moment in self.moments:
+            moment[:] = 0

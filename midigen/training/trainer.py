@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from midigen.generation import choose_levels, generate
+from midigen.kernels.cpu.optimizer import average_step
 from midigen.kernels.jit import usable_cores
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.randomness import derive_key, generator
@@ -58,7 +59,6 @@ class Trainer:
         self.particles = [self._pack(self.model.frames(roll)) for roll in self.train] \
             if self.settings.sampler == "persistent" else []
         self.carries = {}
-        self._previous = None  # average and moments before the last step
         frames = sum(len(roll) for roll in self.train)
         self._validate_every = self.settings.validate_every or _validation_interval(frames, len(self._batches()))
         self._reach = [_transposition_range(roll, self.model.grid, self.settings.transpose) for roll in self.train]
@@ -213,14 +213,13 @@ class Trainer:
 
     def _move(self, gradient):
         """One step of the optimizer and of the running mean; returns a name if theta is then not finite."""
-        settings, theta = self.settings, self.model.theta
-        self._previous = self.average.copy(), self.optimizer.snapshot()
+        theta = self.model.theta
         self.optimizer.move(theta, gradient, self.rate)
-        steps = self.optimizer.steps
-        decay = theta.dtype.type(min(settings.average, (1 + steps) / (10 + steps)) if settings.average else 0)
-        self.average *= decay
-        self.average += (1 - decay) * theta
-        return "" if np.isfinite(theta).all() else "weights after a step"
+        if not np.isfinite(np.dot(theta, theta)):
+            return "weights after a step"
+        steps, limit = self.optimizer.steps, self.settings.average
+        average_step(self.average, theta, min(limit, (1 + steps) / (10 + steps)) if limit else 0.0)
+        return ""
 
     def _roll_back(self, what):
         """Go back to the running mean of the weights and halve the step size; Diverged after three times.
@@ -228,12 +227,11 @@ class Trainer:
         One step back is not enough: weights whose gradient explodes have been on their way there for many.
         """
         state = self.state
-        if state.rollbacks >= ROLLBACKS or self._previous is None:
+        if state.rollbacks >= ROLLBACKS:
             raise Diverged(f"training diverged: {what} not finite, {state.rollbacks} smaller steps did not help; "
                            f"try a lower --learning-rate than {self.settings.learning_rate:g}")
-        average, moments = self._previous
-        self.model.theta[:] = self.average[:] = average
-        self.optimizer.restore(moments)
+        self.model.theta[:] = self.average
+        self.optimizer.forget()
         state.rollbacks += 1
         state.rate_scale /= 2
         return RolledBack(what, self.rate, self.optimizer.steps)

@@ -102,13 +102,14 @@ def test_validations_without_a_new_best_end_the_run():
 def test_non_finite_values_are_rolled_back_with_half_the_step():
     trainer = make_trainer()
     train(trainer, 1)
-    good = trainer.average.copy()
     trainer._batch([0, 1])
+    good = trainer.average.copy()
     trainer.model.theta[3] = np.nan  # as a step that was too large would leave it
     event = trainer._batch([2, 3])
     assert isinstance(event, RolledBack) and "network.1" in event.what
     assert np.array_equal(trainer.model.theta, good) and np.array_equal(trainer.average, good)
     assert event.rate == trainer.settings.learning_rate / 2
+    assert not any(moment.any() for moment in trainer.optimizer.moments)
 
 
 def test_a_hopeless_run_ends_after_three_halvings():

@@ -1,4 +1,4 @@
-"""One pass over all parameters: the move of Adam or of SGD with momentum.
+"""Passes over all parameters: the move of Adam or of SGD with momentum, and what goes before and after it.
 
 All arrays (P,), of one dtype; moments and parameters are changed in place.
 """
@@ -29,3 +29,19 @@ def momentum_step(parameters, gradient, velocity, rate, momentum):
     for i in range(parameters.size):
         velocity[i] = m * velocity[i] + gradient[i]
         parameters[i] -= r * velocity[i]
+
+
+@njit(**KERNEL)
+def shorten_and_decay(parameters, gradient, scale, decay):
+    """gradient <- scale gradient + decay parameters, entry by entry; decay (P,)."""
+    factor = parameters.dtype.type(scale)
+    for i in range(parameters.size):
+        gradient[i] = factor * gradient[i] + decay[i] * parameters[i]
+
+
+@njit(**KERNEL)
+def average_step(average, parameters, decay):
+    """average <- decay average + (1 - decay) parameters."""
+    kept, one = parameters.dtype.type(decay), parameters.dtype.type(1)
+    for i in range(parameters.size):
+        average[i] = kept * average[i] + (one - kept) * parameters[i]
