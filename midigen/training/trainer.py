@@ -29,6 +29,16 @@ MOST_GIBBS = 5  # times as many Gibbs steps at the end of a run
 SAMPLE = {"frames": 64, "count": 4}
 
 
+@dataclass(frozen=True, eq=False)
+class _Epoch:
+    """What an epoch draws: batches of song numbers; a shift in semitones for every song; the chains' key, plus the song."""
+
+    number: int
+    batches: list
+    shifts: np.ndarray
+    key: int
+
+
 @dataclass
 class Trainer:
     """Trains `model` in place on lists of rolls, uint8 (T, V).  `average` is the running mean of theta, and kept.
@@ -60,8 +70,9 @@ class Trainer:
             if self.settings.sampler == "persistent" else []
         self.carries = {}
         frames = sum(len(roll) for roll in self.train)
-        self._validate_every = self.settings.validate_every or _validation_interval(frames, len(self._batches()))
         self._reach = [_transposition_range(roll, self.model.grid, self.settings.transpose) for roll in self.train]
+        self._planned = None
+        self._validate_every = self.settings.validate_every or _validation_interval(frames, len(self._epoch().batches))
 
     def averaged(self):
         """The model that is validated and kept: the running mean of the weights."""
@@ -74,7 +85,7 @@ class Trainer:
         """
         state = self.state
         while state.epoch < epochs and (self.cooling or not state.finished):
-            batches = self._batches()
+            batches = self._epoch().batches
             while state.cursor < len(batches):
                 if stop():
                     return
@@ -90,24 +101,32 @@ class Trainer:
                 self._judge(event)
                 yield event
 
-    def _batches(self):
-        """The epoch's batches of song numbers: songs of like length together, the batches in random order."""
+    def _epoch(self):
+        """The plan of the epoch that state counts: the same after a resume."""
+        if self._planned is None or self._planned.number != self.state.epoch:
+            self._planned = self._plan(self.state.epoch)
+        return self._planned
+
+    def _plan(self, number):
+        """Songs of like length are put together, the batches in random order."""
         settings, count = self.settings, len(self.train)
-        rng = generator(settings.seed, "order", self.state.epoch)
+        rng = generator(settings.seed, "order", number)
         size = count if settings.update == "epoch" else settings.batch
         if settings.concatenate:
             order = rng.permutation(count)
         else:
             order = np.argsort([len(roll) for roll in self.train] * rng.uniform(0.8, 1.25, count), kind="stable")
         batches = [order[i:i + size] for i in range(0, count, size)]
-        return [batches[i] for i in rng.permutation(len(batches))]
+        lows, highs = np.array(self._reach).T if count else ((), ())
+        return _Epoch(number, [batches[i] for i in rng.permutation(len(batches))],
+                      rng.integers(lows, np.add(highs, 1)), int(derive_key(settings.seed, "train", number)))
 
     @np.errstate(all="ignore")  # what is not finite is found below, and named
     def _batch(self, songs):
         """Train on one batch; returns a RolledBack event where values were not finite, else None."""
         settings, state = self.settings, self.state
         carries = {slot: carry.copy() for slot, carry in self.carries.items()}
-        shifts = [self._draw_shift(song) for song in songs]
+        shifts = [int(self._epoch().shifts[song]) for song in songs]
         step = self._step_settings()
         streams = [self._open(slot, song, shifts[slot], step) for slot, song in enumerate(songs)]
         noise = self._noise(streams, step)
@@ -132,11 +151,6 @@ class Trainer:
         state.frames += frames
         return None
 
-    def _draw_shift(self, song):
-        """By how many semitones a song is transposed in this epoch."""
-        low, high = self._reach[song]
-        return int(generator(self.settings.seed, "transpose", self.state.epoch, song).integers(low, high + 1))
-
     def _step_settings(self):
         """The settings of the next step: the slower the weights move, the more Gibbs steps, up to MOST_GIBBS times."""
         steps = round(self.settings.gibbs_steps / max(self.pace, 1 / MOST_GIBBS))
@@ -144,13 +158,12 @@ class Trainer:
 
     def _open(self, slot, song, shift, settings):
         """A stream for one song of the training set, transposed by `shift`, with its particles."""
-        epoch = self.state.epoch
         particles = None
         if self.particles:
             particles = self._shift(self._unpack(self.particles[song]), shift)
         carry = self.carries.get(slot) if settings.concatenate else None
         return Stream(self.model, self._shift(self.train[song], shift), carry or Carry.start(self.model),
-                      derive_key(settings.seed, "train", epoch, song), settings, particles)
+                      np.uint64((self._epoch().key + int(song)) % 2**64), settings, particles)
 
     def _pack(self, particles):
         """Particles (T, V) as they are kept: bits, or float32 for Gaussian units."""
@@ -272,7 +285,7 @@ class Trainer:
     @property
     def epochs_done(self):
         """Passes over the songs so far, with a fraction."""
-        return self.state.epoch + self.state.cursor / len(self._batches())
+        return self.state.epoch + self.state.cursor / len(self._epoch().batches)
 
 
 def _validation_interval(frames, batches):
