@@ -170,7 +170,7 @@ def main():
     parser.add_argument("--one", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         import midigen.kernels  # noqa: F401  ahead of NumPy's BLAS threads
         print(json.dumps(measure(*json.loads(args.one))))
         return
