@@ -1,6 +1,7 @@
 """The RNN-RBM: a network that gives, frame by frame, the biases of an RBM over the notes.  Eq. (14)."""
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -188,8 +189,14 @@ def _network(config):
                    ["tanh"] * len(config.hidden) + [top])
 
 
+@cache
+def _parts(config):
+    """Slices of u behind r: those of a, b and, with Gaussian units, s."""
+    widths = [config.visible, config.rbm_hidden] + [config.visible] * (config.visible_model == "gaussian")
+    ends = np.cumsum([config.recurrent, *widths])
+    return [slice(int(start), int(end)) for start, end in zip(ends, ends[1:], strict=False)]
+
+
 def _split(config, u):
     """Views of the parts of u (.., R + Y) behind r: [a, b] or [a, b, s]."""
-    ends = np.cumsum([config.recurrent, config.visible, config.rbm_hidden])
-    parts = [u[..., start:end] for start, end in zip(ends, [*ends[1:], u.shape[-1]], strict=True)]
-    return parts if config.visible_model == "gaussian" else parts[:2]
+    return [u[..., part] for part in _parts(config)]
