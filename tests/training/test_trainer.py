@@ -42,6 +42,16 @@ def test_any_number_of_threads_gives_the_same_run(changes):
     assert not np.array_equal(runs[0].model.theta, make_trainer(**changes).model.theta)
 
 
+def test_cores_that_share_one_song_give_the_same_run():
+    """A song of 300 frames is three pieces for its chains, and two blocks, so that J is carried."""
+    runs = []
+    for threads in (1, 3):
+        trainer = dataclasses.replace(make_trainer(threads, batch=1, block=150), train=[np.resize(np.concatenate(songs()), (300, V))])
+        train(trainer, 3)
+        runs.append(trainer.model.theta)
+    assert np.array_equal(*runs)
+
+
 def test_the_network_learns_in_every_layer():
     """The recurrent weights change, not the RBM's alone."""
     trainer = make_trainer()
