@@ -1,0 +1,56 @@
+"""What the benchmarks compare gives one gradient; the peers where they are installed."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from midigen.model.network import Network
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+FRAMES, INPUTS, OUTPUTS = 24, 7, 5
+
+
+@pytest.fixture
+def modules(monkeypatch):
+    """The modules rtrl and peers of the benchmarks."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    yield importlib.import_module("rtrl"), importlib.import_module("peers")
+    for name in ("rtrl", "peers"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture(params=[(), (6,)], ids=["no hidden layer", "a hidden layer"])
+def problem(request):
+    """A Network, its parameters, inputs and dE/dy."""
+    rng = np.random.default_rng(0)
+    network = Network(INPUTS, request.param, 4, OUTPUTS)
+    x = (rng.random((FRAMES, INPUTS)) < 0.3).astype(np.float32)
+    return network, network.initial(rng, 0.5), x, rng.standard_normal((FRAMES, OUTPUTS)).astype(np.float32)
+
+
+def error(found, expected):
+    return np.linalg.norm(found - expected) / np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("kind", ["textbook", "exact", "adaptive"])
+def test_every_way_of_ours_gives_the_gradient(modules, problem, kind):
+    rtrl, _ = modules
+    network, params, x, c = problem
+    runner = rtrl.in_blocks(network, params, kind)
+    for start in range(0, FRAMES, 8):
+        runner.block(x[start:start + 8], c[start:start + 8])
+    assert error(runner.gradient, rtrl.expected(network, params, x, c)) < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("peer", ["torch_loop", "torch_rnn", "jax_bptt", "jax_rtrl"])
+def test_every_peer_gives_the_gradient(modules, problem, peer):
+    pytest.importorskip(peer.split("_")[0], reason="the extra midigen[bench] is not installed")
+    rtrl, peers = modules
+    network, params, x, c = problem
+    if peer == "torch_rnn" and len(network.shapes) > 1:
+        pytest.skip("nn.RNN has no hidden layer")
+    assert error(getattr(peers, peer)(network, params)(x, c), rtrl.expected(network, params, x, c)) < 1e-5
