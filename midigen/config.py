@@ -70,7 +70,8 @@ class Grid(Settings):
 class ModelConfig(Settings):
     """Sizes of the RNN-RBM, Eq. (14).
 
-    visible V; rbm_hidden H, 0 for notes that are independent given the past; recurrent R; hidden: widths of the network's own hidden layers, () for none.
+    visible V; rbm_hidden H, 0 for notes that are independent given the past; recurrent R; hidden: widths of the
+    network's own hidden layers, () for none.
     deviation: bounds of the standard deviations that a Gaussian model predicts, where the loudest note is 1.
     """
 
@@ -140,8 +141,10 @@ class TrainConfig(Settings):
     def __post_init__(self):
         for name, low, high in (("block", 1, 1 << 20), ("batch", 1, 65536), ("rank_tolerance", 0, 0.1),
                                 ("gibbs_steps", 1, 10_000), ("learning_rate", 1e-12, 1e3), ("variance_rate", 0, 1e3),
-                                ("clip", 0, 1e12), ("weight_decay", 0, 10), ("negative_weight", 0, 1e6), ("negative_margin", -1e6, 1e6),
-                                ("negative_songs", 1, 65536), ("validate_every", 0, 1 << 30), ("patience", 1, 1 << 30), ("seed", 0, (1 << 63) - 1)):
+                                ("clip", 0, 1e12), ("weight_decay", 0, 10),
+                                ("negative_weight", 0, 1e6), ("negative_margin", -1e6, 1e6),
+                                ("negative_songs", 1, 65536), ("validate_every", 0, 1 << 30),
+                                ("patience", 1, 1 << 30), ("seed", 0, (1 << 63) - 1)):
             value = getattr(self, name)
             _require(low <= value <= high, name, value, f"{low} to {high}")
         for name in ("momentum", "dropout", "average"):

@@ -8,7 +8,6 @@ from midigen.model import exact
 from midigen.model.network import Block, Influence, share
 from midigen.training.negative import push_weights
 
-
 CHAINS = 128  # Gibbs chains, at most, that one thread moves on at a time
 
 
@@ -32,7 +31,6 @@ class Carry:
     def copy(self):
         """A carry that later blocks cannot change; J needs no copy, every block makes a new one."""
         return Carry(self.frame.copy(), self.state.copy(), self.influence)
-
 
     def tensors(self):
         """Its arrays by name, for checkpoints."""
@@ -96,8 +94,7 @@ class Stream:
         if carry.influence is not None:
             network.influence_gradient(adjoint, carry.influence, gradient)
         if not self.done or (settings.concatenate and not self.negative):
-            carry.influence = network.influence(model.params, block, carry.influence, settings.rank_tolerance,
-                                                  pool)
+            carry.influence = network.influence(model.params, block, carry.influence, settings.rank_tolerance, pool)
         return rows.stop - rows.start
 
     def _contrast(self, rows, biases, out, gradient_w, pool):
@@ -108,7 +105,6 @@ class Stream:
             return
         start = v if self.particles is None else self.particles[rows].astype(v.dtype)
         sample = np.empty_like(v)
-
 
         def chains(part):
             kernels.gibbs_chain(start[part], w, *(bias[part] for bias in biases), settings.gibbs_steps, 1.0, self.key, 0,
