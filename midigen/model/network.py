@@ -48,10 +48,12 @@ def _factor(s, tolerance, frames):
 
 @dataclass
 class Block:
-    """What one block of h frames leaves for its gradient: layer inputs (flat), outputs u (h, R + Y)."""
+    """What one block of h frames leaves for its gradient: layer inputs (flat), outputs u (h, R + Y), and where series
+    begin, `starts` (h,) uint8."""
 
     inputs: np.ndarray
     u: np.ndarray
+    starts: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -99,23 +101,29 @@ class Network(Layout):
         y[:] = rng.normal(0, output_scale, y.shape)
         return params
 
-    def forward(self, params, x, state):
-        """Run h frames x (h, X) from state (R,), which is moved on in place; returns the Block."""
+    def forward(self, params, x, state, starts=None):
+        """Run h frames x (h, X) from state (R,), which is moved on in place; returns the Block.
+
+        starts: uint8 (h,), 1 where a new series begins, from a silent state; None for nowhere.
+        """
         h = len(x)
-        block = Block(self.empty_inputs(h), np.empty((h, int(self.sizes[-1])), self.dtype))
-        kernels.forward_block(self.sizes, self.codes, params, self.recurrent, x, state, block.inputs, block.u)
+        starts = np.zeros(h, np.uint8) if starts is None else starts
+        block = Block(self.empty_inputs(h), np.empty((h, int(self.sizes[-1])), self.dtype), starts)
+        kernels.forward_block(self.sizes, self.codes, params, self.recurrent, x, starts, state, block.inputs, block.u)
         return block
 
     def backward(self, params, block, du, gradient):
         """gradient (P,) += that of the losses in the block, du (h, R + Y) = dE/du_t.  Returns dE/dr before the block."""
         adjoint = np.zeros(self.recurrent, self.dtype)
         deltas = np.empty(len(du) * int(self.sizes[1:].sum()), self.dtype)
-        kernels.backward_block(self.sizes, self.codes, params, self.recurrent, block.inputs, block.u, du, adjoint,
-                               deltas, gradient)
+        kernels.backward_block(self.sizes, self.codes, params, self.recurrent, block.inputs, block.u,
+                               block.starts, du, adjoint, deltas, gradient)
         return adjoint
 
     def influence(self, params, block, old, tolerance=0.0, pool=None):
         """The Influence at the block's end from `old`, that before it (None for 0).  Eq. (11)-(12a).
+
+        A series that begins in the block leaves nothing of `old`.
 
         tolerance: singular values of the propagator under tolerance max(1, the largest) are dropped on its way back;
         0 keeps all, 1e-6 in float32 (1e-8 in float64) stays at the rounding error.  pool: an executor that shares the
@@ -123,19 +131,22 @@ class Network(Layout):
         """
         h, units = len(block.u), self.cut_units
         s = np.eye(units, max(units, self.recurrent), dtype=self.dtype)
+        begun = np.flatnonzero(block.starts)
+        origin = int(begun[-1]) if len(begun) else 0
+        old = None if len(begun) else old
         before = old or Influence(None, params, block)
         run = (self.plan, self.cut, self.inputs, self.codes, params, block.inputs, block.u, before.params,
-               before.last.inputs, before.last.u, old is not None)
+               before.last.inputs, before.last.u, old is not None, origin)
         sums, lefts = [np.empty((units, self.influential), self.dtype)], []
         stop, reach, fresh = h, FIRST_STRETCH if tolerance else h, True
-        while stop:
-            start = max(0, h - reach)
+        while stop > origin:
+            start = max(origin, h - reach)
             share(pool, len(s), ROWS, lambda rows: rtrl.influence_stage(  # noqa: B023  called before any of these change
                 *run, start, stop, not fresh, s[rows], sums[-1][rows]))
             stop, reach, fresh = start, 2 * reach, False
-            if not stop:
+            if stop == origin:
                 break
-            left, kept = _factor(s[:, :units], tolerance, min(reach, stop))
+            left, kept = _factor(s[:, :units], tolerance, min(reach, stop - origin))
             if left is not None:
                 s = np.zeros((len(kept), s.shape[1]), self.dtype)
                 s[:, :units] = kept
@@ -160,7 +171,7 @@ class Network(Layout):
         for _, below, _, _, at, _ in self.plan:
             end = h * (at + below + 1)
             parts.append(block.inputs[end - below - 1:end])
-        return Block(np.concatenate(parts), block.u[-1:].copy())
+        return Block(np.concatenate(parts), block.u[-1:].copy(), block.starts[-1:])
 
     def influence_gradient(self, adjoint, influence, gradient):
         """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13)."""
@@ -174,6 +185,6 @@ class Network(Layout):
         """
         shape = block.u.shape[1], self.parameters
         new = np.zeros(shape, self.dtype) if influence is None else influence.reshape(shape).copy()
-        textbook.textbook_block(self.sizes, self.codes, params, self.recurrent, block.inputs, block.u, du, new,
-                                gradient[:self.parameters])
+        textbook.textbook_block(self.sizes, self.codes, params, self.recurrent, block.inputs, block.u, block.starts, du,
+                                new, gradient[:self.parameters])
         return new.ravel()

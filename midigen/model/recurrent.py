@@ -47,8 +47,10 @@ class RecurrentNetwork:
             loss_gradient = np.asarray(loss_gradient)[None]
         return self.block(np.asarray(x)[None], loss_gradient)[0]
 
-    def block(self, xs, loss_gradient=None):
+    def block(self, xs, loss_gradient=None, starts=None):
         """h frames xs (h, X) at once: returns y (h, Y), and adds their dE/dw to `gradient`.
+
+        starts (h,): true where a new series begins: a reset in mid-block, but that t goes on.
 
         The sum does not depend on how a series is cut into blocks; longer ones are faster and take more memory.
         Raises ValueError for a wrong shape and for values that are not finite.
@@ -57,7 +59,9 @@ class RecurrentNetwork:
         xs = as_array("x", xs, (None, network.inputs), network.dtype)
         if not len(xs):
             raise ValueError("x must have at least one frame")
-        block = network.forward(self.params, xs, self.state)
+        if starts is not None:
+            starts = as_array("starts", starts, (len(xs),), bool).view(np.uint8)
+        block = network.forward(self.params, xs, self.state, starts)
         y = block.u[:, first:].copy()
         if loss_gradient is not None:
             du = np.zeros_like(block.u)

@@ -46,24 +46,31 @@ class Carry:
         """A carry from the arrays that `tensors` gave."""
         j = tensors.get("influence")
         if "last.u" in tensors:
-            j = Influence(j, tensors["last.params"], Block(tensors["last.inputs"], tensors["last.u"]))
+            j = Influence(j, tensors["last.params"],
+                          Block(tensors["last.inputs"], tensors["last.u"], np.zeros(1, np.uint8)))
         return cls(tensors["frame"], tensors["state"], j)
 
 
 class Stream:
-    """A song on its way through the model, block by block.
+    """Songs on their way through the model, one behind the other, block by block.
 
-    roll: uint8 (T, V).  key: np.uint64, all its random numbers.  particles: (T, V), one persistent chain a frame, uint8
-    or, of a Gaussian model, float32, moved on in place, or None for chains that start at the data.  negative: whether
-    its frames are noise to be pushed away, Eq. (23)-(24).
+    rolls: uint8 (T, V) each.  Every song but the first begins anew; with `concatenate` none does, and the first goes on
+    from `carry` either way.  key: np.uint64, all random numbers.  particles: (sum of T, V), one persistent chain a
+    frame, uint8 or, of a Gaussian model, float32, moved on in place, or None for chains that start at the data.
+    negative: whether its frames are noise to be pushed away, Eq. (23)-(24).
     """
 
-    def __init__(self, model, roll, carry, key, settings, particles=None, negative=False):
-        self.model, self.v = model, model.frames(roll)
+    def __init__(self, model, rolls, carry, key, settings, particles=None, negative=False):
+        self.model, self.v = model, model.frames(np.concatenate(rolls) if len(rolls) > 1 else rolls[0])
         self.carry, self.key, self.settings = carry, key, settings
         self.particles, self.negative = particles, negative
         self.position = 0
-        self.x = np.concatenate([carry.frame[None], self.v[:-1]])
+        self.x = np.empty_like(self.v)
+        self.x[0], self.x[1:] = carry.frame, self.v[:-1]
+        self.starts = np.zeros(len(self.v), np.uint8)
+        if not settings.concatenate:
+            self.starts[np.cumsum([len(roll) for roll in rolls[:-1]], dtype=np.int64)] = 1
+            self.x[self.starts == 1] = 0
         if settings.noise or settings.dropout:
             model.kernels.corrupt(key, settings.noise, settings.dropout, self.x)
 
@@ -75,12 +82,12 @@ class Stream:
     def step(self, gradient, pool=None):
         """Add the next block's gradient to `gradient` (all of theta, summed over frames); returns its frame count.
 
-        The song's J is carried on where frames follow, in this song or, with `concatenate`, in the next.  pool: an
-        executor for parts of the work; it changes no bit of the result.
+        J is carried on where frames follow, of this stream or, with `concatenate`, of the next.  pool:
+        an executor for parts of the work; it changes no bit of the result.
         """
         model, settings, network, carry = self.model, self.settings, self.model.network, self.carry
-        rows = slice(self.position, min(self.position + settings.block, len(self.v)))
-        block = network.forward(model.params, self.x[rows], carry.state)
+        rows = slice(self.position, self._block_end())
+        block = network.forward(model.params, self.x[rows], carry.state, self.starts[rows])
         du = np.zeros_like(block.u)
         self._contrast(rows, model.biases(block.u), model.bias_gradients(du),
                        gradient[network.parameters:].reshape(model.w.shape), pool)
@@ -93,9 +100,17 @@ class Stream:
         adjoint = network.backward(model.params, block, du, gradient)
         if carry.influence is not None:
             network.influence_gradient(adjoint, carry.influence, gradient)
-        if not self.done or (settings.concatenate and not self.negative):
+        if settings.concatenate and not self.negative if self.done else not self.starts[self.position]:
             carry.influence = network.influence(model.params, block, carry.influence, settings.rank_tolerance, pool)
         return rows.stop - rows.start
+
+    def _block_end(self):
+        """The frame behind the next block: where a song ends, if there is one, since no J is needed there."""
+        stop = self.position + self.settings.block
+        if stop >= len(self.v):
+            return len(self.v)
+        begun = np.flatnonzero(self.starts[self.position + 1:stop + 1])
+        return self.position + 1 + int(begun[-1]) if len(begun) else stop
 
     def _contrast(self, rows, biases, out, gradient_w, pool):
         """dE/da, dE/db (and dE/dz) of the block into `out`, dE/dW added to gradient_w.  Eq. (15), (17), (21)."""

@@ -25,6 +25,7 @@ CHECKED_FRAMES = 1000  # of training songs, for the loss beside the validation f
 # trained on between validations, where the setting leaves it open: at least so many frames; and so many steps, which
 # the running mean of the weights needs to show an improvement, but no more than so many frames
 VALIDATED_FRAMES, VALIDATED_STEPS, MOST_FRAMES = 20_000, 200, 200_000
+LANES = 8  # streams, at most, that the songs of a batch are dealt to: fewer and longer ones cost less Python
 MOST_GIBBS = 5  # times as many Gibbs steps at the end of a run
 SAMPLE = {"frames": 64, "count": 4}
 
@@ -125,10 +126,10 @@ class Trainer:
     def _batch(self, songs):
         """Train on one batch; returns a RolledBack event where values were not finite, else None."""
         settings, state = self.settings, self.state
-        carries = {slot: carry.copy() for slot, carry in self.carries.items()}
-        shifts = [int(self._epoch().shifts[song]) for song in songs]
+        carries = {lane: carry.copy() for lane, carry in self.carries.items()}
         step = self._step_settings()
-        streams = [self._open(slot, song, shifts[slot], step) for slot, song in enumerate(songs)]
+        lanes = [songs[lane::LANES] for lane in range(min(LANES, len(songs)))]
+        streams = [self._open(lane, own, step) for lane, own in enumerate(lanes)]
         noise = self._noise(streams, step)
         frames = 0
         while any(not s.done for s in streams):
@@ -143,11 +144,11 @@ class Trainer:
                 self.carries = carries
                 return self._roll_back(what)
             frames += count
-        for slot, (song, stream) in enumerate(zip(songs, streams, strict=True)):
+        for lane, (own, stream) in enumerate(zip(lanes, streams, strict=True)):
             if stream.particles is not None:
-                self.particles[song] = self._pack(self._shift(stream.particles, -shifts[slot]))
+                self._close(own, stream)
             if settings.concatenate:
-                self.carries[slot] = stream.carry
+                self.carries[lane] = stream.carry
         state.frames += frames
         return None
 
@@ -156,14 +157,22 @@ class Trainer:
         steps = round(self.settings.gibbs_steps / max(self.pace, 1 / MOST_GIBBS))
         return replace(self.settings, gibbs_steps=steps) if self.cooling else self.settings
 
-    def _open(self, slot, song, shift, settings):
-        """A stream for one song of the training set, transposed by `shift`, with its particles."""
-        particles = None
+    def _open(self, lane, songs, settings):
+        """A stream of songs of the training set, each with its shift and its particles."""
+        epoch, particles = self._epoch(), None
         if self.particles:
-            particles = self._shift(self._unpack(self.particles[song]), shift)
-        carry = self.carries.get(slot) if settings.concatenate else None
-        return Stream(self.model, self._shift(self.train[song], shift), carry or Carry.start(self.model),
-                      np.uint64((self._epoch().key + int(song)) % 2**64), settings, particles)
+            particles = np.concatenate([self._shift(self._unpack(self.particles[song]), epoch.shifts[song])
+                                        for song in songs])
+        carry = self.carries.get(lane) if settings.concatenate else None
+        return Stream(self.model, [self._shift(self.train[song], epoch.shifts[song]) for song in songs],
+                      carry or Carry.start(self.model), np.uint64((epoch.key + int(songs[0])) % 2**64), settings,
+                      particles)
+
+    def _close(self, songs, stream):
+        """Keep the particles of a stream's songs."""
+        ends = np.cumsum([len(self.train[song]) for song in songs])
+        for song, particles in zip(songs, np.split(stream.particles, ends[:-1]), strict=True):
+            self.particles[song] = self._pack(self._shift(particles, -self._epoch().shifts[song]))
 
     def _pack(self, particles):
         """Particles (T, V) as they are kept: bits, or float32 for Gaussian units."""
@@ -187,7 +196,7 @@ class Trainer:
             return []
         frames = int(np.mean([len(s.v) for s in streams]))
         rng = generator(settings.seed, "noise", state.epoch, state.cursor)
-        return [Stream(self.model, random_song(rng, frames, self.model.config.visible, settings.negative_density),
+        return [Stream(self.model, [random_song(rng, frames, self.model.config.visible, settings.negative_density)],
                        Carry.start(self.model), derive_key(settings.seed, "noise", state.epoch, state.cursor, i),
                        settings, negative=True) for i in range(settings.negative_songs)]
 

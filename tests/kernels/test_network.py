@@ -36,11 +36,12 @@ def as_reference(network, params):
     return layers, names
 
 
-def block_gradient(network, params, xs, targets, block):
+def block_gradient(network, params, xs, targets, block, starts=None):
     """u (T, R + Y) and the gradient of the squared error, in blocks, J carried between them.  Eq. (11)-(13)."""
     gradient, state, influence, us = np.zeros_like(params), np.zeros(R, params.dtype), None, []
+    starts = np.zeros(len(xs), np.uint8) if starts is None else starts
     for start in range(0, len(xs), block):
-        done = network.forward(params, xs[start:start + block], state)
+        done = network.forward(params, xs[start:start + block], state, starts[start:start + block])
         du = np.zeros_like(done.u)
         du[:, R:] = done.u[:, R:] - targets[start:start + block]
         adjoint = network.backward(params, done, du, gradient)
@@ -74,6 +75,23 @@ def test_every_block_length_gives_the_textbook_gradient(hidden, dtype, block):
     got_us, gradient, _ = block_gradient(network, params, xs, targets, block)
     assert error(got_us, us) < TOLERANCE[dtype]
     assert error(gradient, expected) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("hidden", HIDDEN)
+@pytest.mark.parametrize("block", [1, 7, 33, T])
+def test_series_that_begin_in_mid_block(hidden, dtype, block):
+    """The gradient is the sum of the series', and J knows nothing from before the last of them."""
+    network, params, xs, targets = problem(hidden, dtype)
+    starts, whole = np.zeros(T, np.uint8), np.zeros_like(params)
+    cuts = [0, 3, 4, 21, T]
+    starts[cuts[1:-1]] = 1
+    for first, end in zip(cuts, cuts[1:], strict=False):
+        us, gradient, influence = block_gradient(network, params, xs[first:end], targets[first:end], T)
+        whole += gradient
+    got_us, got, last = block_gradient(network, params, xs, targets, block, starts)
+    assert error(got_us[cuts[-2]:], us) < TOLERANCE[dtype] and error(got, whole) < TOLERANCE[dtype]
+    assert error(state_jacobian(network, last), state_jacobian(network, influence)) < TOLERANCE[dtype]
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)

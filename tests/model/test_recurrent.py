@@ -141,6 +141,18 @@ def test_weights_may_move_while_the_stream_goes_on():
     assert not np.allclose(rnn.block(xs[:5]), first)
 
 
+def test_a_reset_in_mid_block_is_a_reset():
+    network, params, xs, _ = problem("tanh")
+    apart, together = RecurrentNetwork(network, params), RecurrentNetwork(network, params)
+    outputs = [apart.block(xs[:5], cosine_loss)]
+    apart.reset()
+    outputs.append(apart.block(xs[5:9], lambda t, y: cosine_loss(t + 5, y)))
+    y = together.block(xs[:9], cosine_loss, np.arange(9) == 5)
+    assert np.allclose(y, np.concatenate(outputs), atol=1e-14) and error(together.gradient, apart.gradient) < 1e-12
+    with pytest.raises(ValueError, match=r"starts must have shape \(9,\)"):
+        together.block(xs[:9], None, [True])
+
+
 @pytest.mark.parametrize("x, loss, message", [
     (np.zeros((2, X + 1)), None, r"x must have shape \(any, 3\), not \(2, 4\)"),
     (np.zeros((0, X)), None, "x must have at least one frame"), (np.full((1, X), np.inf), None, "x holds"),

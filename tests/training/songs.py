@@ -7,10 +7,11 @@ from midigen.randomness import derive_key
 from midigen.training.gradient import Carry, Stream
 
 
-def song_gradient(model, roll, config, carry=None, negative=False):
-    """The gradient of one song, all its blocks, as training computes it, and what it carries on."""
+def song_gradient(model, rolls, config, carry=None, negative=False):
+    """The gradient of a song, or of a list of them, all their blocks, as training computes it, and what is carried on."""
     gradient = np.zeros_like(model.theta)
-    stream = Stream(model, roll, carry or Carry.start(model), derive_key(0, "test"), config, negative=negative)
+    rolls = rolls if isinstance(rolls, list) else [rolls]
+    stream = Stream(model, rolls, carry or Carry.start(model), derive_key(0, "test"), config, negative=negative)
     while not stream.done:
         stream.step(gradient)
     return gradient, stream.carry

@@ -99,7 +99,7 @@ def test_sampled_gradients_average_to_the_exact_one():
     total = 0
     for i in range(rounds):
         gradient = np.zeros_like(model.theta)
-        Stream(model, song(), Carry.start(model), derive_key(0, i), config, particles).step(gradient)
+        Stream(model, [song()], Carry.start(model), derive_key(0, i), config, particles).step(gradient)
         total = total + gradient
     assert np.abs(total / rounds - exact).max() / np.abs(exact).max() < 0.05
     assert not np.array_equal(particles, start)

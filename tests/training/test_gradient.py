@@ -48,6 +48,17 @@ def test_songs_as_one_series(block):
     assert np.abs(first + second - numeric).max() / np.abs(numeric).max() < 1e-7
 
 
+@pytest.mark.parametrize("hidden", [(), (6,), (2,)])
+@pytest.mark.parametrize("block", [1, 7, 16, 30, 100])
+@pytest.mark.parametrize("way", ["blocks", "textbook"])
+def test_songs_behind_one_another_start_anew(hidden, block, way):
+    """Blocks that end in a song, between two, and behind several: nothing of a song is in the next one's gradient."""
+    model, rolls = lively_model(hidden), [song(9), song(4, 2), song(17, 3)]
+    gradient, _ = song_gradient(model, rolls, settings(block=block, gradient=way))
+    numeric = reference.central_differences(exact_loss(model, rolls), model.theta)
+    assert np.abs(gradient - numeric).max() / np.abs(numeric).max() < 1e-7
+
+
 @pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-10), ("float32", 1e-4)])
 def test_block_lengths_agree_with_sampling_too(dtype, tolerance):
     """The chains of a frame do not depend on the block it falls in."""
@@ -65,7 +76,7 @@ def test_sampled_gradients_average_to_the_exact_one():
     particles, total, rounds = song(), 0, 4000
     for i in range(rounds):
         gradient = np.zeros_like(model.theta)
-        Stream(model, song(), Carry.start(model), derive_key(0, i), config, particles).step(gradient)
+        Stream(model, [song()], Carry.start(model), derive_key(0, i), config, particles).step(gradient)
         total = total + gradient
     assert np.abs(total / rounds - exact).max() / np.abs(exact).max() < 0.05
 
@@ -73,7 +84,7 @@ def test_sampled_gradients_average_to_the_exact_one():
 def test_particles_move_on_in_place():
     model, particles = lively_model(), song()
     before = particles.copy()
-    stream = Stream(model, song(), Carry.start(model), derive_key(0, 1), settings(sampler="persistent"), particles)
+    stream = Stream(model, [song()], Carry.start(model), derive_key(0, 1), settings(sampler="persistent"), particles)
     stream.step(np.zeros_like(model.theta))
     assert not np.array_equal(before, particles) and set(np.unique(particles)) <= {0, 1}
 

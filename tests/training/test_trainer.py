@@ -7,6 +7,7 @@ from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.events import Diverged, Progress, RolledBack, Validated
 from midigen.training.trainer import Trainer
+from tests.training.songs import song_gradient
 
 GRID = Grid(low=60, high=67)
 V = GRID.channels
@@ -50,6 +51,29 @@ def test_cores_that_share_one_song_give_the_same_run():
         train(trainer, 3)
         runs.append(trainer.model.theta)
     assert np.array_equal(*runs)
+
+
+def test_a_batch_of_more_songs_than_streams_has_the_gradient_of_all():
+    config = TrainConfig(batch=20, block=50, sampler="exact", optimizer="sgd", momentum=0.0, learning_rate=0.1, clip=0.0,
+                         weight_decay=0.0, dropout=0.0, transpose=(0, 0))
+    model = RnnRbm.initial(ModelConfig(V, rbm_hidden=4, recurrent=5, hidden=(), dtype="float64"), GRID, np.full(V, 0.3))
+    before, rolls = RnnRbm(model.config, GRID, model.theta.copy()), songs(20)
+    expected = sum(song_gradient(before, roll, config)[0] for roll in rolls) / sum(map(len, rolls))
+    train(Trainer(model, rolls, [], config), 1)
+    assert np.allclose(before.theta - model.theta, 0.1 * expected, rtol=1e-9, atol=1e-12)
+
+
+def test_every_song_keeps_its_own_chains():
+    """Chains that never forget, of an RBM whose visible biases are strong and each song's own through its first frame."""
+    rolls = [np.eye(1, V, i % V, np.uint8).repeat(5 + i, axis=0) for i in range(20)]
+    model = RnnRbm.initial(ModelConfig(V, rbm_hidden=1, recurrent=V, hidden=(), dtype="float64"), GRID, np.full(V, 0.3))
+    model.theta[:] = 0
+    first = model.network.layers(model.params)[0]
+    first[V:2 * V, :V], first[V:2 * V, -1] = 80 * np.eye(V), -40  # a_t says: what sounded in the frame before
+    trainer = Trainer(model, rolls, [], TrainConfig(batch=20, learning_rate=1e-9, dropout=0.0, transpose=(-3, 3)))
+    train(trainer, 3)
+    for roll, packed in zip(rolls, trainer.particles, strict=True):
+        assert np.array_equal(trainer._unpack(packed)[1:], roll[1:])
 
 
 def test_the_network_learns_in_every_layer():

@@ -6,6 +6,7 @@ Axes and memory:
           parameters that can reach r (P_r of them) are the first P_r of all.
   params  flat; layer k is a matrix (n_k, n_{k-1} + 1) = [W^(k) | b^(k)], layers in order.
   codes   int8, the activation of every unit, layers in order.
+  starts  uint8 (h); 1 where a series begins: r before that frame is 0, and no gradient goes back over it.
   inputs  flat; layer k's input with a 1 behind it, (h, n_{k-1} + 1), layers in order: what Eq. (4) multiplies by.
   deltas  flat; dE/ds^(k), (h, n_k), layers in order.
 """
@@ -78,7 +79,7 @@ def times_slope(codes, y, d):
 
 
 @njit(**KERNEL)
-def forward_block(sizes, codes, params, recurrent, x, state, inputs, u):
+def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u):
     """u_t = f([x_t; r_{t-1}]), Eq. (8), for the frames of a block.
 
     x (h, X); state (R,) is r before the block and is replaced by r at its end; inputs and u (h, n_L) are overwritten.
@@ -98,6 +99,8 @@ def forward_block(sizes, codes, params, recurrent, x, state, inputs, u):
         field[t] = weights[:serial, below]
     gemm(False, True, 1.0, x, weights[:serial, :outside], 1.0, field)
     for t in range(h):
+        if starts[t]:
+            state[:] = 0
         first[t, outside:below] = state
         gemv(False, 1.0, weights[:serial, outside:below], state, 1.0, field[t])
         activate(codes[:serial], field[t])
@@ -127,7 +130,7 @@ def forward_block(sizes, codes, params, recurrent, x, state, inputs, u):
 
 
 @njit(**KERNEL)
-def backward_block(sizes, codes, params, recurrent, inputs, u, du, adjoint, deltas, gradient):
+def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoint, deltas, gradient):
     """Backpropagation over a block: the first term of Eq. (13).
 
     du (h, n_L) is dE/du_t of the losses inside the block; adjoint (R,) is dE/dr at the block's end from later frames
@@ -170,6 +173,8 @@ def backward_block(sizes, codes, params, recurrent, inputs, u, du, adjoint, delt
             start = outside if k == 1 else 0
             d = np.empty(below - start, dtype)
             gemv(True, 1.0, matrix(params, at_params, units, below + 1)[:, start:below], delta, 0.0, d)
+        if starts[t]:
+            d[:] = 0
         adjoint[:] = d
     at_params, at_inputs, at_deltas = 0, 0, 0
     for k in range(1, layers + 1):

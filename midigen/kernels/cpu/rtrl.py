@@ -7,6 +7,7 @@ Axes and memory as in network.py, and:
   J      (n_cut, P_r), only the P_r parameters that can reach r.  A row holds layer after layer; of the first layer the
          weights from outside are turned round, (X, n_1), so that a note that is on adds to one stretch of memory, and
          all its other weights follow, (n_1, R + 1); the other layers are (n_k, n_{k-1} + 1), the last with R for n_k.
+  origin the frame of a block where its last series begins, which has no frame before it; 0 where none begins in it.
   before_params, before_inputs, before_u   the weights and what forward_block left of the frame ahead of the block, as
          one of h = 1 frames; seen where cut < L and `known`.  The weights may have moved since: online learning.
 """
@@ -24,13 +25,14 @@ SPARSE = 8  # inputs are taken one by one where fewer than one in so many is not
 
 
 @njit(**KERNEL)
-def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params, before_inputs, before_u, known,
+def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params, before_inputs, before_u, known, origin,
                     start, stop, accumulate, s, out):
     """Carry the rows of S back over frames start..stop-1, and sum what they meet on the way.  Eq. (11)-(12), (12a).
 
     inputs and u are forward_block's, X = outside.  s (M, n_cut, or R if that is more): M rows of the propagator at
-    `stop`, replaced by those at `start`; columns from n_cut on are scratch.  out (M, P_r): the sum of Q_i^(k) x_i over these frames, added to it if accumulate, else put in its
-    place.  The layers over the cut are met a frame earlier, so `before` too where start is 0.
+    `stop`, replaced by those at `start` >= origin; columns from n_cut on are scratch.  out (M, P_r): the sum of
+    Q_i^(k) x_i over these frames, added to it if accumulate, else put in its place.  The layers over the cut are met a
+    frame earlier, so `before` too where start is origin.
     """
     rows, layers = s.shape[0], plan.shape[0]
     chunk = min(CHUNK, stop - start)
@@ -40,7 +42,7 @@ def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params,
         first = max(start, stop - chunk)
         for t in range(stop - 1, first - 1, -1):
             _walk(plan, cut, 0, outside, codes, params, inputs, u, t, t - first, chunk, s, q)
-            if t > 0:
+            if t > origin:
                 _walk(plan, layers, cut, outside, codes, params, inputs, u, t - 1, t - first, chunk, s, q)
             elif known:
                 _walk(plan, layers, cut, outside, codes, before_params, before_inputs, before_u, 0, 0, chunk, s, q)
@@ -48,11 +50,11 @@ def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params,
         for k in range(1, layers):
             if k < cut:
                 _sum(plan, k, inputs, u.shape[0], first, stop, 0, rows, chunk, q, beta, out)
-            elif first > 0:
+            elif first > origin:
                 _sum(plan, k, inputs, u.shape[0], first - 1, stop - 1, 0, rows, chunk, q, beta, out)
             else:
                 _sum(plan, k, before_inputs, 1, 0, int(known), 0, rows, chunk, q, beta, out)
-                _sum(plan, k, inputs, u.shape[0], 0, stop - 1, 1, rows, chunk, q, 1.0, out)
+                _sum(plan, k, inputs, u.shape[0], origin, stop - 1, 1, rows, chunk, q, 1.0, out)
         stop, beta = first, 1.0
 
 

@@ -12,7 +12,7 @@ from midigen.kernels.jit import KERNEL
 
 
 @njit(**KERNEL)
-def textbook_block(sizes, codes, params, recurrent, inputs, u, du, influence, gradient):
+def textbook_block(sizes, codes, params, recurrent, inputs, u, starts, du, influence, gradient):
     """Frame by frame, J <- df/dw + df/dr Gamma_r J, Eq. (9), and gradient (P,) += du_t^T J, Eq. (10).
 
     inputs and u (h, n_L) are forward_block's; du (h, n_L) is dE/du_t; influence (n_L, P) is J, moved on in place.
@@ -21,6 +21,8 @@ def textbook_block(sizes, codes, params, recurrent, inputs, u, du, influence, gr
     d = np.empty(u.shape[1] * sizes[1:].sum(), u.dtype)
     by_input = np.empty((u.shape[1], sizes[0]), u.dtype)
     for t in range(u.shape[0]):
+        if starts[t]:
+            influence[:] = 0
         of_r = influence[:recurrent].copy()
         local_gradients(sizes, codes, params, inputs, u, t, d)
         weight_jacobian(sizes, inputs, d, u.shape[0], t, influence)
