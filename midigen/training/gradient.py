@@ -51,6 +51,11 @@ class Carry:
         return cls(tensors["frame"], tensors["state"], j)
 
 
+def joined(arrays):
+    """Arrays one behind the other; a lone one as it is, not copied."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
 class Stream:
     """Songs on their way through the model, one behind the other, block by block.
 
@@ -61,16 +66,16 @@ class Stream:
     """
 
     def __init__(self, model, rolls, carry, key, settings, particles=None, negative=False):
-        self.model, self.v = model, model.frames(np.concatenate(rolls) if len(rolls) > 1 else rolls[0])
+        self.model, self.v = model, model.frames(joined(rolls))
         self.carry, self.key, self.settings = carry, key, settings
         self.particles, self.negative = particles, negative
         self.position = 0
         self.x = np.empty_like(self.v)
         self.x[0], self.x[1:] = carry.frame, self.v[:-1]
         self.starts = np.zeros(len(self.v), np.uint8)
-        if not settings.concatenate:
-            self.starts[np.cumsum([len(roll) for roll in rolls[:-1]], dtype=np.int64)] = 1
-            self.x[self.starts == 1] = 0
+        if len(rolls) > 1 and not settings.concatenate:
+            begun = np.cumsum([len(roll) for roll in rolls[:-1]])
+            self.starts[begun], self.x[begun] = 1, 0
         if settings.noise or settings.dropout:
             model.kernels.corrupt(key, settings.noise, settings.dropout, self.x)
 

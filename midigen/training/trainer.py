@@ -16,7 +16,7 @@ from midigen.kernels.jit import usable_cores
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.randomness import derive_key, generator
 from midigen.training.events import Diverged, Progress, RolledBack, State, Validated
-from midigen.training.gradient import Carry, Stream
+from midigen.training.gradient import Carry, Stream, joined
 from midigen.training.negative import random_song
 from midigen.training.optimizer import Optimizer
 
@@ -161,8 +161,7 @@ class Trainer:
         """A stream of songs of the training set, each with its shift and its particles."""
         epoch, particles = self._epoch(), None
         if self.particles:
-            particles = np.concatenate([self._shift(self._unpack(self.particles[song]), epoch.shifts[song])
-                                        for song in songs])
+            particles = joined([self._shift(self._unpack(self.particles[song]), epoch.shifts[song]) for song in songs])
         carry = self.carries.get(lane) if settings.concatenate else None
         return Stream(self.model, [self._shift(self.train[song], epoch.shifts[song]) for song in songs],
                       carry or Carry.start(self.model), np.uint64((epoch.key + int(songs[0])) % 2**64), settings,
@@ -170,9 +169,11 @@ class Trainer:
 
     def _close(self, songs, stream):
         """Keep the particles of a stream's songs."""
-        ends = np.cumsum([len(self.train[song]) for song in songs])
-        for song, particles in zip(songs, np.split(stream.particles, ends[:-1]), strict=True):
-            self.particles[song] = self._pack(self._shift(particles, -self._epoch().shifts[song]))
+        at = 0
+        for song in songs:
+            end = at + len(self.train[song])
+            self.particles[song] = self._pack(self._shift(stream.particles[at:end], -self._epoch().shifts[song]))
+            at = end
 
     def _pack(self, particles):
         """Particles (T, V) as they are kept: bits, or float32 for Gaussian units."""
@@ -184,10 +185,14 @@ class Trainer:
 
     def _shift(self, roll, shift):
         """A roll (T, V) transposed by `shift` semitones; what leaves at one end comes back at the other."""
+        pitches = self.model.grid.pitches
+        shift = int(shift) % pitches
         if not shift:
             return roll
-        pitches = self.model.grid.pitches
-        return np.roll(roll.reshape(len(roll), -1, pitches), shift, axis=2).reshape(roll.shape)
+        wide = roll.reshape(len(roll), -1, pitches)
+        moved = np.empty_like(wide)  # np.roll does this in five times the time
+        moved[:, :, shift:], moved[:, :, :shift] = wide[:, :, :-shift], wide[:, :, -shift:]
+        return moved.reshape(roll.shape)
 
     def _noise(self, streams, settings):
         """Streams of random songs for one batch, as long as its songs on average."""
@@ -219,8 +224,8 @@ class Trainer:
             return gradient, count
 
         jobs = [self._pool.submit(job, s) for s in streams]
-        total, frames = np.zeros_like(self.model.theta), 0
-        for done in jobs:
+        total, frames = jobs[0].result()
+        for done in jobs[1:]:
             gradient, count = done.result()
             total += gradient
             frames += count
