@@ -6,7 +6,7 @@ hidden one; the other layer is summed, or integrated, in closed form.  All arith
 """
 
 import numpy as np
-from scipy.special import expit, logsumexp
+import scipy  # scipy.special itself is loaded at its first use: it would slow the start of training
 
 LARGEST = 16  # units of the layer that is summed over: 65,536 states a frame
 AT_ONCE = 1 << 22  # float64 numbers, at most, that a sum over the states of several frames makes
@@ -25,11 +25,12 @@ def log_partition(w, a, b, z=None):
     if z is not None:
         states, shifts, alpha = _gaussian_states(w, a, b, z)
         constant = 0.5 * (w.shape[1] * np.log(2 * np.pi) + z.astype(np.float64).sum(axis=1))
-        return constant + [logsumexp(_gaussian_log_weights(states, shifts, al, bn))
+        return constant + [scipy.special.logsumexp(_gaussian_log_weights(states, shifts, al, bn))
                            for al, bn in zip(alpha, b, strict=True)]
     states, fields, other, own = _bernoulli_states(w, a, b)
-    return np.concatenate([logsumexp(_bernoulli_log_weights(states, fields, other[rows], own[rows])[0], axis=1)
-                           for rows in _chunks(len(a), fields.size)])
+    weights = (_bernoulli_log_weights(states, fields, other[rows], own[rows])[0]
+               for rows in _chunks(len(a), fields.size))
+    return np.concatenate([scipy.special.logsumexp(of_some, axis=1) for of_some in weights])
 
 
 def expectations(w, a, b, z=None):
@@ -50,7 +51,7 @@ def contrast(v, w, biases, out, gradient_w):
     mean_v, mean_h, pair = expectations(w, a, b, *z)
     inverse = np.exp(-0.5 * z[0]) if z else 1.0
     x, mean_x, alpha = inverse * v, inverse * mean_v, inverse * a
-    p = expit(x @ w.T + b)
+    p = scipy.special.expit(x @ w.T + b)
     out[0][:], out[1][:] = inverse * (mean_x - x), mean_h - p
     if z:  # E[-(x - alpha)^2 + x W^T h] = alpha (E[x] - alpha) - 1
         out[2][:] = 0.5 * (x * (p @ w) - (x - alpha) ** 2 - alpha * (mean_x - alpha) + 1)
@@ -91,8 +92,8 @@ def _bernoulli_expectations(w, a, b):
     pair = np.zeros((states.shape[1], fields.shape[1]))
     for rows in _chunks(len(a), fields.size):
         log_p, field = _bernoulli_log_weights(states, fields, other[rows], own[rows])
-        p = np.exp(log_p - logsumexp(log_p, axis=1, keepdims=True))
-        conditional = p[:, :, None] * expit(field)
+        p = np.exp(log_p - scipy.special.logsumexp(log_p, axis=1, keepdims=True))
+        conditional = p[:, :, None] * scipy.special.expit(field)
         mean_own[rows], mean_other[rows] = p @ states, conditional.sum(axis=1)
         pair += states.T @ conditional.sum(axis=0)
     if w.shape[0] <= w.shape[1]:
@@ -117,7 +118,7 @@ def _gaussian_expectations(w, a, b, z):
     mean_x, mean_h, pair = np.empty(a.shape), np.empty(b.shape), np.zeros(w.shape)
     for n in range(len(a)):
         log_p = _gaussian_log_weights(states, shifts, alpha[n], b[n])
-        p = np.exp(log_p - logsumexp(log_p))
+        p = np.exp(log_p - scipy.special.logsumexp(log_p))
         mean_x[n], mean_h[n] = alpha[n] + p @ shifts, p @ states
         pair += np.outer(mean_h[n], alpha[n]) + states.T @ (p[:, None] * shifts)
     return np.exp(0.5 * z.astype(np.float64)) * mean_x, mean_h, pair

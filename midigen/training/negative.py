@@ -1,7 +1,7 @@
 """Random songs whose gradient is subtracted.  Eq. (23)-(24)."""
 
 import numpy as np
-from scipy.special import expit
+import scipy  # scipy.special itself is loaded at its first use: it would slow the start of training
 
 from midigen.kernels.cpu import rbm as kernels
 
@@ -21,5 +21,5 @@ def push_weights(settings, noise, sample, w, a, b):
     f_noise, f_sample = np.empty(len(noise)), np.empty(len(noise))
     kernels.free_energy(noise, w, a, b, f_noise)
     kernels.free_energy(sample, w, a, b, f_sample)
-    s = expit(settings.negative_margin - (f_noise - f_sample))
+    s = scipy.special.expit(settings.negative_margin - (f_noise - f_sample))
     return (-settings.negative_weight * s).astype(noise.dtype)
