@@ -104,6 +104,7 @@ class TrainConfig(Settings):
     update: weights move after every song "batch", after every "block" of a batch, or once an "epoch".
     gradient: "blocks", or the slow "textbook" recursion of Eq. (9).
     sampler: "persistent" particles, "cd" (chains from the data) or "exact" (small RBMs).
+    centre: step in the coordinates of Eq. (25), which Bernoulli units have.
     learning_rate: of the most part of a run; at its end the step size runs down to 0, see training.run.COOLING.
     average: decay a step of the running mean of the weights, which is validated and kept; 0 for none.
     validate_every: epochs, 0 for the fewest with 20,000 frames and 200 steps, or with 200,000 frames.
@@ -120,6 +121,7 @@ class TrainConfig(Settings):
     sampler: str = "persistent"
     gibbs_steps: int = 5
     optimizer: str = "adam"
+    centre: bool = True
     learning_rate: float = 1.5e-3
     momentum: float = 0.9
     variance_rate: float = 0.1

@@ -145,6 +145,12 @@ def pseudo_log_likelihood(v, w, a, b):
     return total
 
 
+def centred_biases(a, b, w, mu, nu):
+    """a', b' of the RBM whose energy counts notes from mu and hidden units from nu.  Eq. (25)."""
+    return (np.array([a[i] + sum(nu * w[j, i] for j in range(len(b))) for i in range(len(a))]),
+            np.array([b[j] + sum(w[j, i] * mu[i] for i in range(len(a))) for j in range(len(b))]))
+
+
 def gaussian_energy(v, h, w, a, b, z):
     """Eq. (19) for one frame."""
     return 0.5 * (v - a) @ np.diag(np.exp(-z)) @ (v - a) - (np.exp(-z / 2) * v) @ w.T @ h - b @ h

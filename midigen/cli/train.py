@@ -107,6 +107,8 @@ LEARNING_OPTIONS = many(
     click.option("--exact", "sampler", flag_value="exact",
                  help="No sampling: sums over all states, for RBMs with at most 16 hidden or visible units."),
     setting("gibbs_steps", int, "Gibbs steps for each frame and step, the k of CD-k.", flag="--gibbs-steps"),
+    setting("centre", bool, "Count notes and hidden units from their means, Eq. (25): the same model in fewer steps.",
+            flag="--centre/--no-centre"),
     setting("optimizer", choice("adam", "sgd"), "Adam, or gradient descent with momentum."),
     setting("learning_rate", float, "Step size. It runs down to 0 in the last part of a run."),
     setting("variance_rate", float, "What the steps of a gaussian model's log-variances are multiplied by."),

@@ -65,7 +65,7 @@ class Trainer:
     def __post_init__(self):
         self.threads = self.threads or usable_cores()
         self._pool, self._helpers = ThreadPoolExecutor(self.threads), ThreadPoolExecutor(self.threads)
-        self.optimizer = Optimizer(self.model, self.settings)
+        self.optimizer = Optimizer(self.model, self.settings, self._means())
         self.average = self.model.theta.copy()
         self.particles = [self._pack(self.model.frames(roll)) for roll in self.train] \
             if self.settings.sampler == "persistent" else []
@@ -74,6 +74,11 @@ class Trainer:
         self._reach = [_transposition_range(roll, self.model.grid, self.settings.transpose) for roll in self.train]
         self._planned = None
         self._validate_every = self.settings.validate_every or _validation_interval(frames, len(self._epoch().batches))
+
+    def _means(self):
+        """Of the notes of the training songs, as the model sees them, (V,)."""
+        totals = sum(roll.sum(axis=0, dtype=np.float64) for roll in self.train)
+        return self.model.frames(totals[None] / sum(map(len, self.train)))[0]
 
     def averaged(self):
         """The model that is validated and kept: the running mean of the weights."""

@@ -119,7 +119,7 @@ def test_the_variance_has_a_step_of_its_own(optimizer):
     for rate in (1.0, 0.25, 0.0):
         model = lively_model()
         before = model.theta.copy()
-        Optimizer(model, settings(optimizer=optimizer, variance_rate=rate)).move(
+        Optimizer(model, settings(optimizer=optimizer, variance_rate=rate), np.zeros(V)).move(
             model.theta, np.ones_like(before), 0.01)
         steps[rate] = model.theta - before
     rows = [model.variance_rows(steps[rate]) for rate in (1.0, 0.25, 0.0)]

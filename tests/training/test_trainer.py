@@ -55,7 +55,7 @@ def test_cores_that_share_one_song_give_the_same_run():
 
 def test_a_batch_of_more_songs_than_streams_has_the_gradient_of_all():
     config = TrainConfig(batch=20, block=50, sampler="exact", optimizer="sgd", momentum=0.0, learning_rate=0.1, clip=0.0,
-                         weight_decay=0.0, dropout=0.0, transpose=(0, 0))
+                         weight_decay=0.0, dropout=0.0, transpose=(0, 0), centre=False)
     model = RnnRbm.initial(ModelConfig(V, rbm_hidden=4, recurrent=5, hidden=(), dtype="float64"), GRID, np.full(V, 0.3))
     before, rolls = RnnRbm(model.config, GRID, model.theta.copy()), songs(20)
     expected = sum(song_gradient(before, roll, config)[0] for roll in rolls) / sum(map(len, rolls))
