@@ -1,4 +1,4 @@
-"""New songs from a model.  Section 7 of docs/mathematics.md."""
+"""New songs from a model.  Section 8 of docs/mathematics.md."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
