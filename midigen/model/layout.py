@@ -5,10 +5,9 @@ Parameters are one flat vector (P,), layer after layer, each layer a matrix [W |
 
 import numpy as np
 
-from midigen.kernels.cpu import network as kernels
+from midigen.kernels.codes import LEAKY, LINEAR, SIGMOID, SOFTPLUS, TANH
 
-ACTIVATIONS = {"linear": kernels.LINEAR, "tanh": kernels.TANH, "sigmoid": kernels.SIGMOID,
-               "softplus": kernels.SOFTPLUS, "leaky": kernels.LEAKY}
+ACTIVATIONS = {"linear": LINEAR, "tanh": TANH, "sigmoid": SIGMOID, "softplus": SOFTPLUS, "leaky": LEAKY}
 
 
 def as_array(name, value, shape, dtype):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from midigen.kernels.cpu import rbm
+from midigen.kernels.cpu import rbm as on_cpu
 from tests import reference
 
 N, V, H = 9, 6, 5
@@ -17,7 +17,8 @@ def problem(dtype, seed=0):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-def test_free_energy(dtype):
+def test_free_energy(kernels, dtype):
+    rbm = kernels("rbm")
     w, a, b, v, _ = problem(dtype)
     out = np.empty(N)
     rbm.free_energy(v, w, a, b, out)
@@ -29,7 +30,7 @@ def test_free_energy(dtype):
 def test_pseudo_log_likelihood(dtype):
     w, a, b, v, _ = problem(dtype)
     out = np.empty(N)
-    rbm.pseudo_log_likelihood(v, w, a, b, out)
+    on_cpu.pseudo_log_likelihood(v, w, a, b, out)
     expected = [reference.pseudo_log_likelihood(*(x.astype(np.float64) for x in (v[n], w, a[n], b[n])))
                 for n in range(N)]
     assert np.allclose(out, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
@@ -40,12 +41,13 @@ def test_pseudo_log_likelihood_survives_many_and_large_weights():
     w, v = rng.normal(0, 6, (70, V)), np.ones((1, V))
     a, b = rng.normal(size=(1, V)), rng.normal(size=(1, 70))
     out = np.empty(1)
-    rbm.pseudo_log_likelihood(v, w, a, b, out)
+    on_cpu.pseudo_log_likelihood(v, w, a, b, out)
     assert np.isclose(out[0], reference.pseudo_log_likelihood(v[0], w, a[0], b[0]), rtol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-def test_contrast_is_the_difference_of_two_gradients(dtype):
+def test_contrast_is_the_difference_of_two_gradients(kernels, dtype):
+    rbm = kernels("rbm")
     w, a, b, v, sample = problem(dtype)
     weight = np.linspace(-1, 2, N).astype(dtype)
     out_a, out_b, gradient = np.empty_like(a), np.empty_like(b), np.ones_like(w)
@@ -78,7 +80,7 @@ def test_gibbs_chains_reach_the_model(dtype, beta):
     w, a, b, _, _ = problem(dtype)
     count = 20_000
     out = np.empty((count, V), dtype)
-    rbm.gibbs_chain(np.zeros((count, V), dtype), w, np.repeat(a[:1], count, 0), np.repeat(b[:1], count, 0), 40, beta,
+    on_cpu.gibbs_chain(np.zeros((count, V), dtype), w, np.repeat(a[:1], count, 0), np.repeat(b[:1], count, 0), 40, beta,
                     np.uint64(11), 0, 0, out)
     states = reference.all_states(V)
     log_p = np.array([-reference.free_energy(s, *(beta * x.astype(np.float64) for x in (w, a[0], b[0])))
@@ -89,8 +91,9 @@ def test_gibbs_chains_reach_the_model(dtype, beta):
     assert 0.5 * np.abs(share - p).sum() < 0.04  # total variation; about 0.02 is the noise of 20,000 draws
 
 
-def test_draws_depend_on_place_not_on_company():
+def test_draws_depend_on_place_not_on_company(kernels):
     """A row alone, a row in the middle of many, and a chain run in two parts give the same states."""
+    rbm = kernels("rbm")
     w, a, b, v, _ = problem(np.float32)
     many, one = np.empty_like(v), np.empty_like(v[3:4])
     rbm.gibbs_chain(v, w, a, b, 6, 1.0, np.uint64(5), 0, 100, many)
@@ -107,9 +110,37 @@ def test_draws_depend_on_place_not_on_company():
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_corrupt_drops_and_flips_as_often_as_asked(dtype):
     x = np.ones((4000, V), dtype)
-    rbm.corrupt(np.uint64(1), 0.0, 0.25, x)
+    on_cpu.corrupt(np.uint64(1), 0.0, 0.25, x)
     assert set(np.unique(x)) == {0, dtype(1 / 0.75)}
     assert abs((x == 0).mean() - 0.25) < 0.02
     x = np.zeros((4000, V), dtype)
-    rbm.corrupt(np.uint64(1), 0.1, 0.0, x)
+    on_cpu.corrupt(np.uint64(1), 0.1, 0.0, x)
     assert set(np.unique(x)) == {0, 1} and abs(x.mean() - 0.1) < 0.01
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_every_backend_draws_the_same_bits(kernels, dtype):
+    """Fields far from rounding's reach of the uniform numbers: equal draws from (key, sweep, row, column) alone."""
+    rng = np.random.default_rng(1)
+    rbm, field, key = kernels("rbm"), rng.normal(0, 2, (4, 11)).astype(dtype), np.uint64(2**63 + 2**40 + 7)
+    got, expected = np.empty_like(field), np.empty_like(field)
+    rbm.sample_bernoulli(key, 3, 2**31, field, np.empty(14, np.float32), got)
+    on_cpu.sample_bernoulli(key, 3, 2**31, field, np.empty(14, np.float32), expected)
+    assert np.array_equal(got, expected) and 0 < got.mean() < 1
+
+
+@pytest.mark.parametrize("noise, dropout", [(0.2, 0.0), (0.0, 0.3), (0.2, 0.3)])
+def test_every_backend_corrupts_the_same_notes(kernels, noise, dropout):
+    rbm, x = kernels("rbm"), (np.random.default_rng(2).random((5, 10)) < 0.5).astype(np.float32)
+    got, expected = x.copy(), x.copy()
+    rbm.corrupt(np.uint64(7), noise, dropout, got)
+    on_cpu.corrupt(np.uint64(7), noise, dropout, expected)
+    assert np.array_equal(got, expected) and not np.array_equal(got, x)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_hidden_probability(kernels, dtype):
+    w, _, b, v, _ = problem(dtype)
+    out = np.empty_like(b)
+    kernels("rbm").hidden_probability(v, w, b, out)
+    assert np.allclose(out, 1 / (1 + np.exp(-(v @ w.T + b))), atol=TOLERANCE[dtype])

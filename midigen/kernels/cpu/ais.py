@@ -11,12 +11,11 @@ and each move from one beta to the next adds the growth of log p_beta(v) to the 
 import numpy as np
 from numba import njit
 
+from midigen.kernels.codes import MOST_MOVES  # noqa: F401  callers keep to it
 from midigen.kernels.cpu.blas import gemm
 from midigen.kernels.cpu.rbm import sample_bernoulli
 from midigen.kernels.jit import KERNEL
 from midigen.kernels.scalar import f32, f64, sigmoid, tanh
-
-MOST_MOVES = 32  # in one call, which multiplies up their ratios: float64 cannot overflow while |W v| < 22 temperatures
 
 
 @njit(**KERNEL)

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from midigen.kernels.cpu import rbm
+from midigen.kernels.codes import CORRUPT
 from midigen.kernels.cpu.blas import gemm
 from midigen.kernels.jit import KERNEL
 from midigen.kernels.scalar import f32, softplus
@@ -50,7 +51,7 @@ def corrupt(key, noise, dropout, x):
     if noise > 0:
         deviation = x.dtype.type(noise)
         for t in range(count):
-            normal_row(key, rbm.CORRUPT, t, draws)
+            normal_row(key, CORRUPT, t, draws)
             for i in range(n):
                 x[t, i] += deviation * draws[i]
     rbm.corrupt(key, 0.0, dropout, x)

@@ -14,12 +14,10 @@ Axes and memory:
 import numpy as np
 from numba import njit
 
+from midigen.kernels.codes import LEAK, LEAKY, SIGMOID, SOFTPLUS, TANH
 from midigen.kernels.cpu.blas import gemm, gemv
 from midigen.kernels.jit import KERNEL
 from midigen.kernels.scalar import sigmoid, softplus, tanh
-
-LINEAR, TANH, SIGMOID, SOFTPLUS, LEAKY = range(5)
-LEAK = 0.01
 
 
 @njit(**KERNEL)

@@ -3,7 +3,7 @@
 Axes and memory as in network.py, and:
   cut    the layer whose activations J follows: L, so that J = dr/dw, or a hidden layer with fewer units than r; then
          J = dy^(cut)/dw, and a step back leads from y^(cut)_t over r_{t-1} to y^(cut)_{t-1}.
-  plan   int64 (L, 6), a row for each layer: where its parts begin, see the constants below.
+  plan   int64 (L, 6), a row for each layer: where its parts begin, see midigen.kernels.codes.
   J      (n_cut, P_r), only the P_r parameters that can reach r.  A row holds layer after layer; of the first layer the
          weights from outside are turned round, (X, n_1), so that a note that is on adds to one stretch of memory, and
          all its other weights follow, (n_1, R + 1); the other layers are (n_k, n_{k-1} + 1), the last with R for n_k.
@@ -15,11 +15,11 @@ Axes and memory as in network.py, and:
 import numpy as np
 from numba import njit
 
+from midigen.kernels.codes import BELOW, CODES, COLUMNS, INPUTS, PARAMS, UNITS
 from midigen.kernels.cpu.blas import gemm, gemv
 from midigen.kernels.cpu.network import matrix, times_slope
 from midigen.kernels.jit import KERNEL
 
-UNITS, BELOW, PARAMS, CODES, INPUTS, COLUMNS = range(6)  # INPUTS counts numbers a frame, the others numbers
 CHUNK = 32  # frames whose Q matrices are gathered for one product: bounds the memory, long enough for BLAS
 SPARSE = 8  # inputs are taken one by one where fewer than one in so many is not 0
 

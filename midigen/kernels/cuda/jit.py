@@ -1,0 +1,72 @@
+"""How kernels are compiled and launched: the same source for a GPU and for Numba's simulator."""
+
+import os
+from dataclasses import dataclass
+
+from numba import cuda
+
+SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
+_GPU_ONLY = ("forceinline", "launch_bounds")  # the simulator's jit does not know them
+MOST_BLOCKS = 65535  # of a grid's second and third axis
+
+
+def jit(**options):
+    """cuda.jit with the options that this backend knows."""
+    if SIMULATED:
+        options = {name: value for name, value in options.items() if name not in _GPU_ONLY}
+    return cuda.jit(**options)
+
+
+def device(function):
+    """A device function that uses nothing of `cuda`; in the simulator, which takes its time to call one, itself."""
+    return function if SIMULATED else cuda.jit(device=True, forceinline=True)(function)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Sizes that kernels are built or launched with.
+
+    rows, columns, depth: of a product, what a block of threads takes at a time; each of its threads has `each` x `each`
+    numbers in registers.  threads: of a block that walks over time by itself.  walked: rows of J that it takes along.
+    across, down: threads of a block that goes over a matrix, number by number.
+    """
+
+    rows: int = 64
+    columns: int = 64
+    depth: int = 8
+    each: int = 8
+    threads: int = 256
+    walked: int = 8
+    across: int = 32
+    down: int = 8
+
+
+# a simulated thread costs 50 us and more whatever it does
+TILE = Tile(8, 8, 4, 4, 4, 2, 4, 2) if SIMULATED else Tile()
+
+
+def over(kernel, rows, columns, *arguments, tile=TILE):
+    """Launch a kernel over a matrix: x goes along columns, y over rows, which the kernel strides over."""
+    if rows and columns:
+        blocks = -(-columns // tile.across), min(MOST_BLOCKS, -(-rows // tile.down))
+        kernel[blocks, (tile.across, tile.down)](rows, columns, *arguments)
+
+
+class Scratch:
+    """Memory that is used again: a name's array grows to the largest size asked for, and its contents are anything.
+
+    Work is queued in one stream, so that a buffer's next use waits for the one before.
+    """
+
+    def __init__(self):
+        self._arrays = {}
+
+    def __call__(self, name, size, dtype):
+        """A flat array of at least `size` numbers, the same one for the same name and dtype."""
+        array = self._arrays.get((name, dtype))
+        if array is None or array.size < size:
+            array = self._arrays[name, dtype] = cuda.device_array(max(int(size), 1), dtype)
+        return array
+
+
+scratch = Scratch()

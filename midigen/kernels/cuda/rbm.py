@@ -1,0 +1,225 @@
+"""Bernoulli RBM for N frames at once, every frame with biases of its own.  Eq. (15)-(18).
+
+As midigen.kernels.cpu.rbm has it, whose draws these are bit by bit where the fields are equal.  Matrices are Matrix or
+contiguous device arrays; W may be a Matrix in theta, biases Matrix in u.  key and first_row are numbers, or device
+arrays with one for each lane, uint64 and int64 (B,): row n then belongs to lane n mod B, of which it is row
+first_row + n // B.
+"""
+
+from functools import cache
+
+import numpy as np
+from numba import cuda
+
+from midigen.kernels.codes import CORRUPT
+from midigen.kernels.cuda import scalar
+from midigen.kernels.cuda.blas import as_matrix, gemm, matrix
+from midigen.kernels.cuda.jit import TILE, jit, over, scratch
+from midigen.kernels.cuda.scalar import philox, softplus, uniform
+from midigen.kernels.scalar import f32, f64, u64
+
+_LOW, _WORD, _NONE = u64(0xFFFFFFFF), u64(32), u64(0)
+
+
+def lanes_of(key, first_row):
+    """(keys (B,), first rows (B,), B) on the device, of a key and a row that are numbers or such arrays."""
+    if isinstance(key, (int, np.integer)):
+        key = cuda.to_device(np.array([key], np.uint64))
+    count = key.size
+    if isinstance(first_row, (int, np.integer)):
+        first_row = cuda.to_device(np.full(count, first_row, np.int64))
+    return key, first_row, count
+
+
+def uniform_row(key, sweep, row, out):
+    """out (4 Q,) float32 <- uniform numbers in [0, 1) of one row; column j is word j // Q of counter j mod Q."""
+    keys, rows, _ = lanes_of(key, row)
+    over(_uniform(), 1, out.size // 4, keys, rows, sweep, out)
+
+
+@cache
+def _uniform():
+    @jit()
+    def uniform_numbers(_, quarter, keys, rows, sweep, out):
+        j, i = cuda.grid(2)
+        if i == 0 and j < quarter:
+            words = philox(u64(j), u64(rows[0]), u64(sweep), _NONE, keys[0] & _LOW, keys[0] >> _WORD)
+            out[j], out[j + quarter] = uniform(words[0]), uniform(words[1])
+            out[j + 2 * quarter], out[j + 3 * quarter] = uniform(words[2]), uniform(words[3])
+
+    return uniform_numbers
+
+
+def sample_bernoulli(key, sweep, first_row, field, noise, out, tile=TILE):
+    """out (N, n) <- 1 with probability sigmoid(field (N, n)), else 0.  noise, the CPU's buffer, is not used."""
+    field, out = as_matrix(field), as_matrix(out)
+    keys, rows, lanes = lanes_of(key, first_row)
+    over(_sampled(out.real), out.rows, -(-out.columns // 4), out.columns, keys, rows, lanes, sweep, field.array,
+         field.place, out.array, out.place, tile=tile)
+
+
+@cache
+def _sampled(real):
+    """A thread draws four numbers of a row, a quarter of it apart, from the four words of one counter."""
+    sigmoid, zero, one = scalar.sigmoid(real), real(0), real(1)
+
+    @jit()
+    def sampled(count, quarter, columns, keys, first_rows, lanes, sweep, field, field_at, out, out_at):
+        j, i = cuda.grid(2)
+        if j < quarter:
+            for r in range(i, count, cuda.gridDim.y * cuda.blockDim.y):
+                lane = r % lanes
+                key, row = keys[lane], first_rows[lane] + r // lanes
+                words = philox(u64(j), u64(row), u64(sweep), _NONE, key & _LOW, key >> _WORD)
+                from_row, to_row = field_at[0] + r * field_at[1], out_at[0] + r * out_at[1]
+                for part in range(4):
+                    s = j + part * quarter
+                    if s < columns:
+                        on = uniform(words[part]) < sigmoid(field[from_row + s])
+                        out[to_row + s] = one if on else zero
+
+    return sampled
+
+
+def corrupt(key, noise, dropout, x, first_row=0, tile=TILE):
+    """Notes x (T, V) of 0 and 1, in place: flipped with probability `noise`, then dropped with `dropout`.
+
+    Kept notes are scaled by 1 / (1 - dropout), so that the mean stays.  Sweeps CORRUPT and CORRUPT + 1 draw.
+    """
+    x = as_matrix(x)
+    keys, rows, lanes = lanes_of(key, first_row)
+    over(_corrupted(x.real), x.rows, -(-x.columns // 4), x.columns, keys, rows, lanes, noise, dropout,
+         x.real(1 / (1 - dropout)), x.array, x.place, tile=tile)
+
+
+@cache
+def _corrupted(real):
+    zero, one = real(0), real(1)
+
+    @jit()
+    def corrupted(count, quarter, columns, keys, first_rows, lanes, noise, dropout, scale, x, x_at):
+        j, i = cuda.grid(2)
+        if j < quarter:
+            for r in range(i, count, cuda.gridDim.y * cuda.blockDim.y):
+                lane = r % lanes
+                low, high, row = keys[lane] & _LOW, keys[lane] >> _WORD, u64(first_rows[lane] + r // lanes)
+                flips = philox(u64(j), row, u64(CORRUPT), _NONE, low, high)
+                drops = philox(u64(j), row, u64(CORRUPT + 1), _NONE, low, high)
+                for part in range(4):
+                    s = j + part * quarter
+                    if s < columns:
+                        at = x_at[0] + r * x_at[1] + s
+                        value = x[at]
+                        if noise > 0 and uniform(flips[part]) < noise:
+                            value = one - value
+                        if dropout > 0:
+                            value = value * scale if uniform(drops[part]) >= dropout else zero
+                        x[at] = value
+
+    return corrupted
+
+
+def gibbs_chain(v, w, a, b, sweeps, beta, key, first_sweep, first_row, out, tile=TILE):
+    """`sweeps` steps of block Gibbs sampling from v at inverse temperature beta, Eq. (18); out (N, V) is overwritten.
+
+    Sweep s draws the hidden units with counter 2 (first_sweep + s) and the visible ones with the next.
+    """
+    v, w, a, b, out = (as_matrix(x) for x in (v, w, a, b, out))
+    lanes = lanes_of(key, first_row)[:2]
+    h, field_h, field_v = (_wide(f"gibbs {name}", out.rows, n, out.real) for name, n in (
+        ("h", w.rows), ("field h", w.rows), ("field v", w.columns)))
+    for sweep in range(first_sweep, first_sweep + sweeps):
+        gemm(False, True, beta, v if sweep == first_sweep else out, w, beta, field_h, b, tile=tile)
+        sample_bernoulli(lanes[0], 2 * sweep, lanes[1], field_h, None, h, tile)
+        gemm(False, False, beta, h, w, beta, field_v, a, tile=tile)
+        sample_bernoulli(lanes[0], 2 * sweep + 1, lanes[1], field_v, None, out, tile)
+
+
+def _wide(name, rows, columns, real):
+    """A scratch Matrix (rows, columns)."""
+    return matrix(scratch(name, rows * columns, real), 0, rows, columns)
+
+
+def hidden_field(v, w, b, out, tile=TILE):
+    """out (N, H) <- W v + b, the argument of Eq. (16)-(18)."""
+    gemm(False, True, 1, v, w, 1, out, b, tile=tile)
+
+
+def hidden_probability(v, w, b, out, tile=TILE):
+    """out (N, H) <- p(h = 1 | v), Eq. (18)."""
+    out = as_matrix(out)
+    hidden_field(v, w, b, out, tile)
+    over(_squashed(out.real), out.rows, out.columns, out.array, out.place, tile=tile)
+
+
+@cache
+def _squashed(real):
+    sigmoid = scalar.sigmoid(real)
+
+    @jit()
+    def squashed(rows, columns, x, x_at):
+        j, i = cuda.grid(2)
+        if j < columns:
+            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
+                at = x_at[0] + r * x_at[1] + j
+                x[at] = sigmoid(x[at])
+
+    return squashed
+
+
+def free_energy(v, w, a, b, out, tile=TILE):
+    """out (N,) float64 <- F(v), Eq. (16)."""
+    v, w, a = as_matrix(v), as_matrix(w), as_matrix(a)
+    c = _wide("free energy", v.rows, w.rows, v.real)
+    hidden_field(v, w, b, c, tile)
+    over(_energy(), 1, v.rows, v.columns, w.rows, v.array, v.place, a.array, a.place, c.array, out, tile=tile)
+
+
+@cache
+def _energy():
+    @jit()
+    def energy(_, rows, visible, hidden, v, v_at, a, a_at, c, out):
+        n, i = cuda.grid(2)
+        if i == 0 and n < rows:
+            total = f64(0)
+            for j in range(visible):
+                total -= f64(a[a_at[0] + n * a_at[1] + j]) * f64(v[v_at[0] + n * v_at[1] + j])
+            for j in range(hidden):
+                total -= softplus(c[n * hidden + j])
+            out[n] = total
+
+    return energy
+
+
+def contrast(v, sample, w, a, b, weight, out_a, out_b, gradient_w, tile=TILE):
+    """weight_n (dF(v_n) - dF(sample_n)), Eq. (15) with (17): -log p's gradient where sample is drawn from the model.
+
+    weight (N,); out_a (N, V) and out_b (N, H) are overwritten, gradient_w (H, V) is added to.  a cancels.
+    """
+    v, sample, w, out_a, out_b = (as_matrix(x) for x in (v, sample, w, out_a, out_b))
+    p_data, p_model = (_wide(f"contrast {name}", v.rows, w.rows, v.real) for name in ("data", "model"))
+    for states, p in ((v, p_data), (sample, p_model)):
+        hidden_probability(states, w, b, p, tile)
+    over(_difference(v.real), v.rows, w.rows, weight, p_data.array, p_data.place, p_model.array, p_model.place,
+         out_b.array, out_b.place, True, tile=tile)
+    over(_difference(v.real), v.rows, v.columns, weight, v.array, v.place, sample.array, sample.place, out_a.array,
+         out_a.place, False, tile=tile)
+    gemm(True, False, 1, p_model, sample, 1, gradient_w, tile=tile)
+    gemm(True, False, -1, p_data, v, 1, gradient_w, tile=tile)
+
+
+@cache
+def _difference(real):
+    """out <- weight (model - data), row by row; `keep` leaves model and data multiplied by their weight as well."""
+    @jit()
+    def difference(rows, columns, weight, data, data_at, model, model_at, out, out_at, keep):
+        j, i = cuda.grid(2)
+        if j < columns:
+            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
+                at_data, at_model = data_at[0] + r * data_at[1] + j, model_at[0] + r * model_at[1] + j
+                of_data, of_model = weight[r] * data[at_data], weight[r] * model[at_model]
+                if keep:
+                    data[at_data], model[at_model] = of_data, of_model
+                out[out_at[0] + r * out_at[1] + j] = of_model - of_data
+
+    return difference
