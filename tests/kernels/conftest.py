@@ -1,20 +1,10 @@
-"""The backends that kernel tests run on.
+"""The backends that kernel tests run on."""
 
-With NUMBA_ENABLE_CUDASIM=1 in its environment pytest tests the CUDA kernels in Numba's simulator; on a machine with a
-GPU, on that.  Elsewhere their tests are skipped.
-"""
-
-import sys
 from importlib import import_module
 
 import numpy as np
 import pytest
 from numba import cuda
-
-from midigen.kernels.cuda.jit import SIMULATED
-
-if SIMULATED:
-    sys.setswitchinterval(1e-5)  # its threads wait for each other: they take turns at once
 
 
 class OnDevice:
@@ -36,11 +26,9 @@ class OnDevice:
         return call
 
 
-@pytest.fixture(params=["cpu", "cuda"])
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
 def kernels(request):
     """kernels(name): the module of that name of a backend, to be called with NumPy arrays."""
     if request.param == "cpu":
         return lambda name: import_module(f"midigen.kernels.cpu.{name}")
-    if not cuda.is_available():
-        pytest.skip("needs an NVIDIA GPU, or NUMBA_ENABLE_CUDASIM=1 in the environment")
     return OnDevice

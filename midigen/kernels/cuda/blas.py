@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 from numba import cuda
 
-from midigen.kernels.cuda.jit import TILE, jit, over, scratch
+from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, jit, over, scratch
 
 WHOLE = 1 << 40  # rows of a group where there is but one
 PIECE, SPLIT_UNDER = 256, 128  # a product with fewer tiles than this is cut along its depth, in pieces of that or more
@@ -100,19 +100,19 @@ def _product(real, a_along_k, b_along_n, rows, columns, depth, each):
     """The kernel of gemm.  A thread's rows come in runs of 4, so that it reads 4 numbers of shared memory at once."""
     down, across = rows // each, columns // each
     threads, run_a, run_b = down * across, rows // each * 4, columns // each * 4
-    wide_a, zero = rows + 4, real(0)  # padded, so that neighbours in a column are in different banks
+    kind, zero, wide_a = NUMBA_TYPE[real], real(0), rows + 4  # padded, so that neighbours in a column are in different banks
     size_a, size_b, size_c = depth * wide_a, depth * columns, rows * columns
     # tile sizes are powers of 2: shifts and masks, unlike // and %, let the compiler see that addresses are aligned
     log_across, log_rows, log_columns, log_depth = (n.bit_length() - 1 for n in (across, rows, columns, depth))
 
     @jit(launch_bounds=threads)
     def product(m, n, k, piece, pieces, inner, alpha, a, a_at, b, b_at, beta, source, source_at, c, c_at):
-        shared_a = cuda.shared.array(size_a, real)  # one a line: the simulator tells them apart by that
-        shared_b = cuda.shared.array(size_b, real)
-        total = cuda.local.array((each, each), real)
-        left = cuda.local.array(each, real)
-        right = cuda.local.array(each, real)
-        done = cuda.shared.array(size_c, real)
+        shared_a = cuda.shared.array(size_a, kind)  # one a line: the simulator tells them apart by that
+        shared_b = cuda.shared.array(size_b, kind)
+        total = cuda.local.array((each, each), kind)
+        left = cuda.local.array(each, kind)
+        right = cuda.local.array(each, kind)
+        done = cuda.shared.array(size_c, kind)
         thread, z = cuda.threadIdx.x, cuda.blockIdx.z
         row, column = cuda.blockIdx.y * rows, cuda.blockIdx.x * columns
         # pieces of one product are the first batch axis of what they write

@@ -1,12 +1,16 @@
 """How kernels are compiled and launched: the same source for a GPU and for Numba's simulator."""
 
+import math
 import os
 from dataclasses import dataclass
 
-from numba import cuda
+from numba import cuda, float32, float64
+
+from midigen.kernels.scalar import f32, f64
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 _GPU_ONLY = ("forceinline", "launch_bounds")  # the simulator's jit does not know them
+NUMBA_TYPE = {f32: float32, f64: float64}  # what arrays in shared and local memory are declared with
 MOST_BLOCKS = 65535  # of a grid's second and third axis
 
 
@@ -67,6 +71,10 @@ class Scratch:
         if array is None or array.size < size:
             array = self._arrays[name, dtype] = cuda.device_array(max(int(size), 1), dtype)
         return array
+
+    def shaped(self, name, shape, dtype):
+        """The same memory as an array of that shape."""
+        return self(name, math.prod(shape), dtype)[:math.prod(shape)].reshape(shape)
 
 
 scratch = Scratch()

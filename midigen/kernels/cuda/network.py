@@ -1,0 +1,235 @@
+"""The network f over one block of frames of B lanes: forward, and backpropagation.  Eq. (1)-(3), (8), (13).
+
+Axes and memory as in midigen.kernels.cpu.network, with the lanes behind the frames: x (h, B, X), starts (h, B), state
+and adjoint (B, R), u and du (h, B, n_L), a layer's inputs (h, B, n_{k-1} + 1) and deltas (h, B, n_k).  sizes is a NumPy
+array, all else lies on the device.
+
+What needs the frame before or behind it is walked by one block of threads for each lane, in one launch for all frames;
+all else is matrix products over all frames of all lanes.
+"""
+
+from functools import cache, lru_cache
+
+import numpy as np
+from numba import cuda
+
+from midigen.kernels.cuda import scalar
+from midigen.kernels.cuda.blas import copy, flat, gemm, matrix, upload
+from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, jit, over, scratch
+
+# columns of a table of layers: units in the walk, width below, all units; where parameters, activation codes, inputs,
+# deltas and the turned weights begin; threads that share out the units, and those that share out the width below
+UNITS, BELOW, ALL, PARAMS, CODES, INPUTS, DELTAS, TURNED, ACROSS, DOWN = range(10)
+
+
+@lru_cache(256)
+def _layers(sizes, recurrent, rows, threads):
+    """The table of layers, int64 (L, 10), for `rows` = h B rows and so many threads a lane: on the host, on the device."""
+    table, at = [], np.zeros(5, np.int64)
+    for k, (below, units) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+        serial = recurrent if k == len(sizes) - 1 else units
+        table.append([serial, below, units, *at, *(min(threads, 1 << (n - 1).bit_length()) for n in (serial, below))])
+        at += [units * (below + 1), units, rows * (below + 1), rows * units, serial * (below + 1)]
+    table = np.array(table, np.int64)
+    return table, upload(table)
+
+
+def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, tile=TILE):
+    """u_t = f([x_t; r_{t-1}]), Eq. (8), for the frames of a block.
+
+    x (h, B, X); state (B, R) is r before the block and is replaced by r at its end; inputs and u are overwritten.
+    """
+    real, rows, layers = u.dtype.type, starts.size, len(sizes) - 1
+    lanes = state.size // recurrent
+    table, on_device = _layers(tuple(int(n) for n in sizes), recurrent, rows, tile.threads)
+    x, starts, inputs, u = (flat(array) for array in (x, starts, inputs, u))
+    below, serial, outputs, outside = sizes[0], table[0, UNITS], int(sizes[-1]), int(sizes[0]) - recurrent
+    x = matrix(x, 0, rows, outside)
+    for row in table:
+        ones = matrix(inputs, int(row[INPUTS] + row[BELOW]), rows, 1, int(row[BELOW]) + 1)
+        over(_filled(real), rows, 1, inputs, ones.start, ones.step, real(1), tile=tile)
+    copy(x, matrix(inputs, 0, rows, outside, int(below) + 1), tile)
+    field = matrix(scratch("field", rows * serial, real), 0, rows, int(serial))
+    bias = matrix(params, int(below), rows, int(serial), 0, stride=int(below) + 1)
+    gemm(False, True, 1, x, matrix(params, 0, int(serial), outside, int(below) + 1), 1, field, bias, tile=tile)
+    turned = scratch("turned", int((table[:, UNITS] * (table[:, BELOW] + 1)).sum()), real)
+    for units, width, _, at, _, _, _, to, *_ in table.tolist():
+        copy(matrix(params, at, units, width + 1).turned, matrix(turned, to, width + 1, units), tile)
+    widest = int(max(recurrent, table[:, UNITS].max()))
+    shared = (2 * widest + tile.threads) * real().itemsize
+    _walked_forward(real)[lanes, tile.threads, 0, shared](
+        rows // lanes, lanes, layers, outside, recurrent, outputs, widest, on_device, codes, turned, field.array, starts,
+        flat(state), inputs, u)
+    units, width, _, at, code, given, *_ = table[-1].tolist()
+    some = outputs - recurrent
+    gemm(False, True, 1, matrix(inputs, given, rows, width + 1),
+         matrix(params, at + recurrent * (width + 1), some, width + 1), 0, matrix(u, recurrent, rows, some, outputs),
+         tile=tile)
+    over(_activated(real), rows, some, codes, code + recurrent, u, recurrent, outputs, tile=tile)
+
+
+@cache
+def _filled(real):
+    @jit()
+    def filled(rows, columns, x, start, step, value):
+        j, i = cuda.grid(2)
+        if j < columns:
+            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
+                x[start + r * step + j] = value
+
+    return filled
+
+
+@cache
+def _activated(real):
+    activation = scalar.activation(real)
+
+    @jit()
+    def activated(rows, columns, codes, first_code, s, start, step):
+        j, i = cuda.grid(2)
+        if j < columns:
+            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
+                at = start + r * step + j
+                s[at] = activation(codes[first_code + j], s[at])
+
+    return activated
+
+
+@cache
+def _walked_forward(real):
+    """One lane a block.  `memory` holds y of the layer below, y of the layer, and a sum for each thread."""
+    activation, zero, kind = scalar.activation(real), real(0), NUMBA_TYPE[real]
+
+    @jit()
+    def walked(h, lanes, layers, outside, recurrent, outputs, widest, table, codes, turned, field, starts, state,
+               inputs, u):
+        memory = cuda.shared.array(0, kind)
+        thread, threads, lane = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
+        old, new, sums = 0, widest, 2 * widest
+        for i in range(thread, recurrent, threads):
+            memory[old + i] = state[lane * recurrent + i]
+        for t in range(h):
+            row = t * lanes + lane
+            for i in range(thread, recurrent, threads):
+                if starts[row] != 0:
+                    memory[old + i] = zero
+                inputs[row * (outside + recurrent + 1) + outside + i] = memory[old + i]
+            cuda.syncthreads()
+            for k in range(layers):
+                units, below, across = table[k, UNITS], table[k, BELOW], table[k, ACROSS]
+                skipped = outside if k == 0 else 0
+                group, place = thread // across, thread % across
+                for base in range(0, units, across):
+                    i, total = base + place, zero
+                    if i < units:
+                        for j in range(group, below - skipped, threads // across):
+                            total += turned[table[k, TURNED] + (skipped + j) * units + i] * memory[old + j]
+                    memory[sums + thread] = total
+                    cuda.syncthreads()
+                    if group == 0 and i < units:
+                        total = field[row * units + i] if k == 0 else turned[table[k, TURNED] + below * units + i]
+                        for g in range(threads // across):
+                            total += memory[sums + g * across + place]
+                        total = activation(codes[table[k, CODES] + i], total)
+                        memory[new + i] = total
+                        if k == layers - 1:
+                            u[row * outputs + i] = total
+                        else:
+                            inputs[table[k + 1, INPUTS] + row * (units + 1) + i] = total
+                    cuda.syncthreads()
+                old, new = new, old
+        for i in range(thread, recurrent, threads):
+            state[lane * recurrent + i] = memory[old + i]
+
+    return walked
+
+
+def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoint, deltas, gradient, tile=TILE):
+    """Backpropagation over a block: the first term of Eq. (13), summed over the lanes.
+
+    du (h, B, n_L) is dE/du_t of the losses inside the block; adjoint (B, R) is dE/dr at the block's end from later
+    frames and is replaced by dE/dr before the block; deltas is overwritten; gradient (P,) is added to.
+    """
+    real, rows, layers = u.dtype.type, starts.size, len(sizes) - 1
+    lanes = adjoint.size // recurrent
+    table, on_device = _layers(tuple(int(n) for n in sizes), recurrent, rows, tile.threads)
+    inputs, u, starts, du, deltas = (flat(array) for array in (inputs, u, starts, du, deltas))
+    outputs, outside = int(sizes[-1]), int(sizes[0]) - recurrent
+    _, width, _, at, code, _, to, *_ = table[-1].tolist()
+    some, low = outputs - recurrent, outside if layers == 1 else 0
+    over(_sloped(real), rows, some, codes, code + recurrent, u, du, deltas, recurrent, to + recurrent, outputs, tile=tile)
+    # what the y rows send down does not wait for r: one product for all frames
+    down = matrix(scratch("down", rows * (width - low), real), 0, rows, width - low)
+    gemm(False, False, 1, matrix(deltas, to + recurrent, rows, some, outputs),
+         matrix(params, at + recurrent * (width + 1) + low, some, width - low, width + 1), 0, down, tile=tile)
+    widest = int(max(recurrent, table[:, UNITS].max(), table[1:, BELOW].max(initial=0)))
+    shared = (2 * widest + tile.threads) * real().itemsize
+    _walked_backward(real)[lanes, tile.threads, 0, shared](
+        rows // lanes, lanes, layers, outside, recurrent, outputs, widest, on_device, codes, params, down.array, starts,
+        flat(adjoint), inputs, u, du, deltas)
+    for _, below, units, at, _, given, to, *_ in table.tolist():
+        gemm(True, False, 1, matrix(deltas, to, rows, units), matrix(inputs, given, rows, below + 1), 1,
+             matrix(gradient, at, units, below + 1), tile=tile)
+
+
+@cache
+def _sloped(real):
+    """The y part of the last layer's deltas: dE/du times the slope."""
+    slope = scalar.slope(real)
+
+    @jit()
+    def sloped(rows, columns, codes, first_code, u, du, deltas, start, to, step):
+        j, i = cuda.grid(2)
+        if j < columns:
+            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
+                at = start + r * step + j
+                deltas[to + r * step + j] = du[at] * slope(codes[first_code + j], u[at])
+
+    return sloped
+
+
+@cache
+def _walked_backward(real):
+    """One lane a block.  `memory` holds dE/dy of the layer's output, its dE/ds, and a sum for each thread."""
+    slope, zero, kind = scalar.slope(real), real(0), NUMBA_TYPE[real]
+
+    @jit()
+    def walked(h, lanes, layers, outside, recurrent, outputs, widest, table, codes, params, down, starts, adjoint,
+               inputs, u, du, deltas):
+        memory = cuda.shared.array(0, kind)
+        thread, threads, lane = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
+        delta, sums = widest, 2 * widest
+        for i in range(thread, recurrent, threads):
+            memory[i] = adjoint[lane * recurrent + i]
+        for t in range(h - 1, -1, -1):
+            row = t * lanes + lane
+            for k in range(layers - 1, -1, -1):
+                units, below, all_units = table[k, UNITS], table[k, BELOW], table[k, ALL]
+                skipped, top = outside if k == 0 else 0, k == layers - 1
+                cuda.syncthreads()
+                for i in range(thread, units, threads):
+                    y = u[row * outputs + i] if top else inputs[table[k + 1, INPUTS] + row * (units + 1) + i]
+                    d = memory[i] + (du[row * outputs + i] if top else zero)
+                    d *= slope(codes[table[k, CODES] + i], y)
+                    memory[delta + i] = d
+                    deltas[table[k, DELTAS] + row * all_units + i] = d
+                cuda.syncthreads()
+                across = table[k, DOWN]
+                group, place = thread // across, thread % across
+                for base in range(0, below - skipped, across):
+                    j, total = base + place, zero
+                    if j < below - skipped:
+                        for i in range(group, units, threads // across):
+                            total += params[table[k, PARAMS] + i * (below + 1) + skipped + j] * memory[delta + i]
+                    memory[sums + thread] = total
+                    cuda.syncthreads()
+                    if group == 0 and j < below - skipped:
+                        total = down[row * (below - skipped) + j] if top else zero
+                        for g in range(threads // across):
+                            total += memory[sums + g * across + place]
+                        memory[j] = zero if k == 0 and starts[row] != 0 else total
+                    cuda.syncthreads()
+        for i in range(thread, recurrent, threads):
+            adjoint[lane * recurrent + i] = memory[i]
+
+    return walked

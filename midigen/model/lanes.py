@@ -1,0 +1,85 @@
+"""A Network on the GPU: B series side by side, one a lane.  Eq. (8), (11)-(13).
+
+Arrays lie on the device, frames first and lanes next; see midigen.kernels.cuda.  Blocks are strictly exact: the rank of
+the propagator, Eq. (12a), is not followed here.
+"""
+
+import numpy as np
+from numba import cuda
+
+from midigen.kernels.cuda import network as kernels
+from midigen.kernels.cuda import rtrl
+from midigen.kernels.cuda.blas import copy, flat, matrix, upload
+from midigen.kernels.cuda.jit import scratch
+from midigen.model.network import Block, Influence
+
+
+class LaneNetwork:
+    """What Network does, for B lanes."""
+
+    def __init__(self, network):
+        self.network = network
+        self._codes = upload(network.codes)
+
+    def forward(self, params, x, state, starts):
+        """Run h frames x (h, B, X) from state (B, R), which is moved on in place; returns the Block.
+
+        starts: uint8 (h, B) on the host, 1 where a series begins.  The Block is good until the next `forward`.
+        """
+        network, rows = self.network, starts.size
+        inputs = scratch.shaped("inputs", (rows * int((network.sizes[:-1] + 1).sum()),), network.dtype)
+        u = scratch.shaped("u", (*starts.shape, int(network.sizes[-1])), network.dtype)
+        kernels.forward_block(network.sizes, self._codes, params, network.recurrent, x, upload(starts), state, inputs, u)
+        return Block(inputs, u, starts)
+
+    def backward(self, params, block, du, gradient):
+        """gradient (P,) += that of the losses in the block, du (h, B, R + Y) = dE/du_t.
+
+        Returns dE/dr before the block, (B, R).
+        """
+        network, lanes = self.network, block.starts.shape[1]
+        adjoint = upload(np.zeros((lanes, network.recurrent), network.dtype))
+        deltas = scratch("deltas", block.starts.size * int(network.sizes[1:].sum()), network.dtype)
+        kernels.backward_block(network.sizes, self._codes, params, network.recurrent, block.inputs, block.u,
+                               upload(block.starts), du, adjoint, deltas, gradient)
+        return adjoint
+
+    def influence(self, params, block, old):
+        """The Influence at the block's end, J (B, n_cut, P_r), from `old`, that before it (None for 0).
+
+        A series that begins in the block leaves nothing of `old` in its lane.
+        """
+        network, h, lanes = self.network, *block.starts.shape
+        units, width = network.cut_units, max(network.cut_units, network.recurrent)
+        s = upload(np.tile(np.eye(units, width, dtype=network.dtype), (lanes, 1, 1)))
+        j = cuda.device_array((lanes, units, network.influential), network.dtype)
+        begun = block.starts.any(axis=0)
+        known = np.where(begun | (old is None), 0, 1).astype(np.uint8)
+        origin = np.where(begun, h - 1 - block.starts[::-1].argmax(axis=0), 0)
+        before = old or Influence(None, params, block)
+        rtrl.influence_stage(network.plan, network.cut, network.inputs, self._codes, params, block.inputs, block.u,
+                             before.params, before.last.inputs, before.last.u, upload(known), upload(origin, np.int64),
+                             0, h, False, s, j)
+        if old is not None:
+            rtrl.influence_expand(s, old.matrix, 0, network.influential, j)
+        kept = cuda.device_array(network.parameters, network.dtype)
+        copy(matrix(params, 0, 1, network.parameters), matrix(kept, 0, 1, network.parameters))
+        return Influence(j, kept, self._last(block))
+
+    def _last(self, block):
+        """The last frame of a block as a Block of its own."""
+        network, h, lanes = self.network, *block.starts.shape
+        inputs, at = cuda.device_array(lanes * int((network.sizes[:-1] + 1).sum()), network.dtype), 0
+        for n in (network.sizes[:-1] + 1).tolist():
+            copy(matrix(block.inputs, h * at + (h - 1) * lanes * n, lanes, n), matrix(inputs, at, lanes, n))
+            at += lanes * n
+        outputs = int(network.sizes[-1])
+        u = cuda.device_array((1, lanes, outputs), network.dtype)
+        copy(matrix(flat(block.u), (h - 1) * lanes * outputs, lanes, outputs), u)
+        return Block(inputs, u, block.starts[-1:])
+
+    def influence_gradient(self, adjoint, influence, gradient):
+        """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13)."""
+        network = self.network
+        rtrl.influence_gradient(network.plan, network.cut, network.inputs, self._codes, influence.params,
+                                influence.last.inputs, influence.last.u, adjoint, influence.matrix, gradient)
