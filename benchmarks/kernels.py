@@ -61,13 +61,16 @@ def main():
             ratios.append(rates[-1] / product)
         print(f"| strictly exact blocks of {FRAMES}, R = {recurrent} | {statistics.median(rates) / 1e9:.0f} GFLOP/s | "
               f"{statistics.median(ratios):.0%} |", flush=True)
-    rates = []
     for width in (88, 152):
         field, bits, noise = np.zeros((4096, width), np.float32), np.empty((4096, width), np.float32), \
             np.empty(width + 3, np.float32)
         sample_bernoulli(np.uint64(1), 0, 0, field, noise, bits)
-        rates = [field.size * 10 / seconds(lambda: [sample_bernoulli(np.uint64(i), 0, 0, field, noise, bits)  # noqa: B023
-                                                    for i in range(10)]) for _ in range(args.rounds)]
+
+        def draw(field=field, noise=noise, bits=bits):
+            for key in range(10):
+                sample_bernoulli(np.uint64(key), 0, 0, field, noise, bits)
+
+        rates = [field.size * 10 / seconds(draw) for _ in range(args.rounds)]
         print(f"| Bernoulli units, Philox and sigmoid, rows of {width} | {statistics.median(rates) / 1e9:.2f} G/s | |")
 
 

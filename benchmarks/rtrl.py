@@ -80,7 +80,8 @@ class Textbook:
 def expected(network, params, x, c):
     """The gradient by backpropagation in float64."""
     from midigen.model.network import Network
-    wide = Network(network.inputs, [int(n) for n in network.sizes[1:-1]], network.recurrent, network.outputs, np.float64)
+    hidden = [int(n) for n in network.sizes[1:-1]]
+    wide = Network(network.inputs, hidden, network.recurrent, network.outputs, np.float64)
     runner = in_blocks(wide, params.astype(np.float64), "backward")
     runner.block(x, c)
     return runner.gradient
@@ -125,9 +126,9 @@ def measure(method, recurrent, hidden, trained, seconds):
 def train(corpus, recurrent, hidden, epochs, folder):
     """The path of a model with these sizes, trained by midigen with all else as it comes."""
     path = Path(folder, f"{recurrent}-{hidden}")
-    subprocess.run([sys.executable, "-m", "midigen", "train", corpus, "-o", path, "--epochs", str(epochs), "--recurrent",
-                    str(recurrent), "--hidden", str(hidden) if hidden else "none", "-q"], check=True,
-                   stdout=subprocess.DEVNULL)
+    sizes = ["--recurrent", str(recurrent), "--hidden", str(hidden) if hidden else "none"]
+    subprocess.run([sys.executable, "-m", "midigen", "train", corpus, "-o", path, "-q", "--epochs", str(epochs),
+                    *sizes], check=True, stdout=subprocess.DEVNULL)
     return str(path)
 
 

@@ -111,7 +111,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=3)
     args = parser.parse_args()
     corpus, cores = Corpus.load(args.corpus), len(os.sched_getaffinity(0))
-    print(f"{cores} cores, CD-{STEPS}\n\n| songs a batch | midigen, frames/s | PyTorch, frames/s | its threads | ratio |\n"
+    print(f"{cores} cores, CD-{STEPS}\n\n"
+          "| songs a batch | midigen, frames/s | PyTorch, frames/s | its threads | ratio |\n"
           "|---|---|---|---|---|", flush=True)
     for batch in args.batches:
         peer = Peer(corpus, batch)

@@ -55,7 +55,7 @@ def environment():
 
 
 def run():
-    """The Result of every check on every backend, a list.  A process for each backend: compiling takes most of the time."""
+    """The Result of every check on every backend, a list.  A process for each backend: compiling takes most time."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(len(BACKENDS), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:  # Ctrl-C is ours
         return [result for results in pool.map(run_backend, BACKENDS) for result in results]

@@ -93,7 +93,8 @@ def main():
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--update", choices=("series", "block"), default="series", help="when the weights move")
     args = parser.parse_args()
-    print(f"share of 200 new series answered rightly; lag {args.lag}, blocks of {BLOCK}, start {args.start}, moves after every {args.update}")
+    print(f"share of 200 new series answered rightly; lag {args.lag}, blocks of {BLOCK}, start {args.start}, "
+          f"moves after every {args.update}")
     print("seed  untrained  RTRL   truncated")
     learnt, began = np.zeros(2, int), time.perf_counter()
     for seed in range(args.seeds):

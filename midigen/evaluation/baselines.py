@@ -11,7 +11,6 @@ from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.events import Progress, Validated
 from midigen.training.trainer import Trainer
 
-RNN_FRAMES = 1_000_000  # that the recurrent network is trained on, over and over, at most
 RNN_SETTINGS = TrainConfig(sampler="exact", learning_rate=3e-3, dropout=0.2, transpose=(0, 0))
 
 
@@ -44,7 +43,7 @@ def baselines(train, rolls):
             Baseline("repeat last frame", np.where(now, _share(v, before), _share(v, 1 - before)), now)]
 
 
-def recurrent_baseline(train, valid, rolls, grid, frames=RNN_FRAMES, progress=None, threads=0):
+def recurrent_baseline(train, valid, rolls, grid, frames, progress=None, threads=0):
     """A recurrent network whose notes are independent given the past: the model without hidden units in its RBM.
 
     The one that predicts `valid` best in a training on `frames` frames of `train`, for the frames of `rolls`: a

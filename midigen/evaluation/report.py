@@ -7,7 +7,7 @@ import numpy as np
 
 from midigen.errors import MidigenError
 from midigen.evaluation.accuracy import score, score_draws, score_model
-from midigen.evaluation.baselines import RNN_FRAMES, baselines, note_means, recurrent_baseline
+from midigen.evaluation.baselines import baselines, note_means, recurrent_baseline
 from midigen.evaluation.copying import Collection
 from midigen.evaluation.likelihood import check_measurable, estimate_log_likelihood
 from midigen.evaluation.music import Piece, compare
@@ -20,7 +20,7 @@ def _unseen(what, total):
     return nullcontext()
 
 
-def evaluate_model(model, corpus, split, temperatures, chains, seed, max_frames=None, rnn_frames=RNN_FRAMES,
+def evaluate_model(model, corpus, split, temperatures, chains, seed, max_frames=None, rnn_frames=0,
                    progress=_unseen):
     """The likelihood and accuracy of a model and of the baselines on one split of a Corpus, all on the same frames.
 

@@ -90,8 +90,8 @@ class Network(Layout):
     def _plan(self, widths):
         """The plan of kernels.cpu.rtrl, whose last layer ends with r."""
         below = [n for _, n in self.shapes]  # with the 1 behind the inputs
-        before = np.cumsum([[0, 0, 0, 0]] + [[m * n, m, n, w * n] for (m, n), w in zip(self.shapes, widths, strict=True)],
-                           axis=0)
+        parts = [[m * n, m, n, w * n] for (m, n), w in zip(self.shapes, widths, strict=True)]
+        before = np.cumsum([[0, 0, 0, 0], *parts], axis=0)
         return np.array([[w, n - 1, *row] for w, n, row in zip(widths, below, before, strict=False)], np.int64)
 
     def initial(self, rng, output_scale=0.01):
@@ -113,7 +113,7 @@ class Network(Layout):
         return block
 
     def backward(self, params, block, du, gradient):
-        """gradient (P,) += that of the losses in the block, du (h, R + Y) = dE/du_t.  Returns dE/dr before the block."""
+        """gradient (P,) += that of the block's losses, du (h, R + Y) = dE/du_t.  Returns dE/dr before the block."""
         adjoint = np.zeros(self.recurrent, self.dtype)
         deltas = np.empty(len(du) * int(self.sizes[1:].sum()), self.dtype)
         kernels.backward_block(self.sizes, self.codes, params, self.recurrent, block.inputs, block.u,
@@ -141,8 +141,8 @@ class Network(Layout):
         stop, reach, fresh = h, FIRST_STRETCH if tolerance else h, True
         while stop > origin:
             start = max(origin, h - reach)
-            share(pool, len(s), ROWS, lambda rows: rtrl.influence_stage(  # noqa: B023  called before any of these change
-                *run, start, stop, not fresh, s[rows], sums[-1][rows]))
+            share(pool, len(s), ROWS, lambda rows: rtrl.influence_stage(
+                *run, start, stop, not fresh, s[rows], sums[-1][rows]))  # noqa: B023  called before these change
             stop, reach, fresh = start, 2 * reach, False
             if stop == origin:
                 break
@@ -161,8 +161,8 @@ class Network(Layout):
             sums.append(old.matrix)
         while lefts:
             left, inner = lefts.pop(), sums.pop()
-            share(pool, self.influential, COLUMNS, lambda part: rtrl.influence_expand(  # noqa: B023
-                left, inner, part.start, part.stop, sums[-1]))
+            share(pool, self.influential, COLUMNS, lambda part: rtrl.influence_expand(
+                left, inner, part.start, part.stop, sums[-1]))  # noqa: B023
         return Influence(sums[0], params.copy(), self._last(block))
 
     def _last(self, block):

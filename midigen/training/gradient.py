@@ -36,7 +36,8 @@ class Carry:
         """Its arrays by name, for checkpoints."""
         tensors, j = {"frame": self.frame, "state": self.state}, self.influence
         if isinstance(j, Influence):
-            tensors |= {"influence": j.matrix, "last.params": j.params, "last.inputs": j.last.inputs, "last.u": j.last.u}
+            tensors |= {"influence": j.matrix, "last.params": j.params, "last.inputs": j.last.inputs,
+                        "last.u": j.last.u}
         elif j is not None:
             tensors["influence"] = j
         return tensors
@@ -127,8 +128,9 @@ class Stream:
         sample = np.empty_like(v)
 
         def chains(part):
-            kernels.gibbs_chain(start[part], w, *(bias[part] for bias in biases), settings.gibbs_steps, 1.0, self.key, 0,
-                                rows.start + part.start, sample[part])
+            own = [bias[part] for bias in biases]
+            kernels.gibbs_chain(start[part], w, *own, settings.gibbs_steps, 1.0, self.key, 0, rows.start + part.start,
+                                sample[part])
 
         share(pool, len(v), CHAINS, chains)
         if self.particles is not None:

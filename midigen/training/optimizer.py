@@ -1,4 +1,4 @@
-"""Adam or SGD with momentum, with centred units, clipping and weight decay, and steps of their own for the variances."""
+"""Adam or SGD with momentum: centred units, clipping, weight decay, and steps of their own for the variances."""
 
 import numpy as np
 

@@ -114,8 +114,8 @@ class Run:
         if interrupted():
             self.outcome = "stopped"
         else:
-            self.outcome = trainer.state.finished or ("all epochs done" if trainer.epochs_done >= (budget.epochs or math.inf)
-                                                      else "time is up")
+            all_done = trainer.epochs_done >= (budget.epochs or math.inf)
+            self.outcome = trainer.state.finished or ("all epochs done" if all_done else "time is up")
         if self._validated_at != trainer.optimizer.steps:
             event = trainer.look()
             self._keep(event)

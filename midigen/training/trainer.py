@@ -32,7 +32,7 @@ SAMPLE = {"frames": 64, "count": 4}
 
 @dataclass(frozen=True, eq=False)
 class _Epoch:
-    """What an epoch draws: batches of song numbers; a shift in semitones for every song; the chains' key, plus the song."""
+    """What an epoch draws: batches of song numbers; a shift in semitones for each song; the key of the chains."""
 
     number: int
     batches: list

@@ -8,7 +8,7 @@ from midigen.training.gradient import Carry, Stream
 
 
 def song_gradient(model, rolls, config, carry=None, negative=False):
-    """The gradient of a song, or of a list of them, all their blocks, as training computes it, and what is carried on."""
+    """The gradient of a song or a list of them, all their blocks, as training computes it, and what is carried on."""
     gradient = np.zeros_like(model.theta)
     rolls = rolls if isinstance(rolls, list) else [rolls]
     stream = Stream(model, rolls, carry or Carry.start(model), derive_key(0, "test"), config, negative=negative)

@@ -47,15 +47,16 @@ def test_cores_that_share_one_song_give_the_same_run():
     """A song of 300 frames is three pieces for its chains, and two blocks, so that J is carried."""
     runs = []
     for threads in (1, 3):
-        trainer = dataclasses.replace(make_trainer(threads, batch=1, block=150), train=[np.resize(np.concatenate(songs()), (300, V))])
+        song = np.resize(np.concatenate(songs()), (300, V))
+        trainer = dataclasses.replace(make_trainer(threads, batch=1, block=150), train=[song])
         train(trainer, 3)
         runs.append(trainer.model.theta)
     assert np.array_equal(*runs)
 
 
 def test_a_batch_of_more_songs_than_streams_has_the_gradient_of_all():
-    config = TrainConfig(batch=20, block=50, sampler="exact", optimizer="sgd", momentum=0.0, learning_rate=0.1, clip=0.0,
-                         weight_decay=0.0, dropout=0.0, transpose=(0, 0), centre=False)
+    config = TrainConfig(batch=20, block=50, sampler="exact", optimizer="sgd", momentum=0.0, learning_rate=0.1,
+                         clip=0.0, weight_decay=0.0, dropout=0.0, transpose=(0, 0), centre=False)
     model = RnnRbm.initial(ModelConfig(V, rbm_hidden=4, recurrent=5, hidden=(), dtype="float64"), GRID, np.full(V, 0.3))
     before, rolls = RnnRbm(model.config, GRID, model.theta.copy()), songs(20)
     expected = sum(song_gradient(before, roll, config)[0] for roll in rolls) / sum(map(len, rolls))
@@ -64,7 +65,7 @@ def test_a_batch_of_more_songs_than_streams_has_the_gradient_of_all():
 
 
 def test_every_song_keeps_its_own_chains():
-    """Chains that never forget, of an RBM whose visible biases are strong and each song's own through its first frame."""
+    """Chains that follow strong visible biases, which are each song's own."""
     rolls = [np.eye(1, V, i % V, np.uint8).repeat(5 + i, axis=0) for i in range(20)]
     model = RnnRbm.initial(ModelConfig(V, rbm_hidden=1, recurrent=V, hidden=(), dtype="float64"), GRID, np.full(V, 0.3))
     model.theta[:] = 0

@@ -154,7 +154,7 @@ def _sum(plan, k, inputs, h, first, stop, slot, rows, chunk, q, beta, out):
 
 @njit(**KERNEL)
 def _sum_first(plan, outside, inputs, h, first, stop, rows, chunk, q, beta, out):
-    """_sum for the first layer: what is on of the inputs from outside, one by one where that is little, and the rest."""
+    """_sum for the first layer: what is on of the inputs from outside, one by one if that is little, and the rest."""
     units, below = plan[0, UNITS], plan[0, BELOW]
     x = matrix(inputs, 0, h, below + 1)[first:stop]
     gathered = _gathered(plan, 0, rows, chunk, q)
