@@ -13,7 +13,7 @@ from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.events import State
 from midigen.training.gradient import Carry
-from midigen.training.trainer import Trainer
+from midigen.training.trainer import trainer_kind
 
 KIND, VERSION = "checkpoint", 1
 CHECKPOINT_NAME, LOG_NAME = "checkpoint.safetensors", "log.jsonl"
@@ -48,6 +48,7 @@ def use_run_folder(folder):
 
 def save_checkpoint(folder, trainer, corpus_path, corpus_digest):
     """Write folder/checkpoint.safetensors, atomically: everything that the rest of the run depends on."""
+    trainer.fetch()
     tensors = {"theta": trainer.model.theta, "average": trainer.average}
     for i, moment in enumerate(trainer.optimizer.moments):
         tensors[f"moment.{i}"] = moment
@@ -73,13 +74,13 @@ class Checkpoint:
         self.tensors, self.header = files.load(self.path, KIND, VERSION)
         self.corpus, self.corpus_digest = self.header.get("corpus", ""), self.header.get("corpus_digest")
 
-    def trainer(self, train, valid):
-        """The Trainer as it was saved, over the same lists of rolls."""
+    def trainer(self, train, valid, device="cpu"):
+        """The Trainer as it was saved, over the same lists of rolls, on a device that may be another."""
         header, tensors = self.header, self.tensors
         try:
             model = RnnRbm(ModelConfig.from_json(header["config"]), Grid.from_json(header["grid"]), tensors["theta"],
                            header["about"])
-            trainer = Trainer(model, train, valid, TrainConfig.from_json(header["settings"]),
+            trainer = trainer_kind(device)(model, train, valid, TrainConfig.from_json(header["settings"]),
                               state=State(**header["state"]))
             trainer.average = tensors["average"]
             trainer.optimizer.steps = header["steps"]

@@ -57,6 +57,16 @@ def joined(arrays):
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
+def block_end(starts, position, frames):
+    """The frame behind the next block, of a stream with `starts` (T,): where a song ends, if it can, since no J is
+    needed there, and else `frames` on."""
+    stop = position + frames
+    if stop >= len(starts):
+        return len(starts)
+    begun = np.flatnonzero(starts[position + 1:stop + 1])
+    return position + 1 + int(begun[-1]) if len(begun) else stop
+
+
 class Stream:
     """Songs on their way through the model, one behind the other, block by block.
 
@@ -92,7 +102,7 @@ class Stream:
         an executor for parts of the work; it changes no bit of the result.
         """
         model, settings, network, carry = self.model, self.settings, self.model.network, self.carry
-        rows = slice(self.position, self._block_end())
+        rows = slice(self.position, block_end(self.starts, self.position, self.settings.block))
         block = network.forward(model.params, self.x[rows], carry.state, self.starts[rows])
         du = np.zeros_like(block.u)
         self._contrast(rows, model.biases(block.u), model.bias_gradients(du),
@@ -109,14 +119,6 @@ class Stream:
         if settings.concatenate and not self.negative if self.done else not self.starts[self.position]:
             carry.influence = network.influence(model.params, block, carry.influence, settings.rank_tolerance, pool)
         return rows.stop - rows.start
-
-    def _block_end(self):
-        """The frame behind the next block: where a song ends, if there is one, since no J is needed there."""
-        stop = self.position + self.settings.block
-        if stop >= len(self.v):
-            return len(self.v)
-        begun = np.flatnonzero(self.starts[self.position + 1:stop + 1])
-        return self.position + 1 + int(begun[-1]) if len(begun) else stop
 
     def _contrast(self, rows, biases, out, gradient_w, pool):
         """dE/da, dE/db (and dE/dz) of the block into `out`, dE/dW added to gradient_w.  Eq. (15), (17), (21)."""

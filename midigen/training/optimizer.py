@@ -14,6 +14,8 @@ class Optimizer:
     means (V,): of the notes, for `settings.centre`.
     """
 
+    kernels = kernels
+
     def __init__(self, model, settings, means):
         self.model, self.settings, self.steps = model, settings, 0
         self._centre = Centre(model, means) if settings.centre and not model.gaussian else None
@@ -31,19 +33,24 @@ class Optimizer:
         if self._centre:
             self._centre.enter(theta)
             self._centre.gradient(gradient)
-        norm = float(np.sqrt(np.dot(gradient, gradient)))
+        norm = self.norm(gradient)
         scale = settings.clip / norm if settings.clip and norm > settings.clip else 1.0
-        kernels.shorten_and_decay(theta, gradient, scale, self._decay)
+        self.kernels.shorten_and_decay(theta, gradient, scale, self._decay)
         self.steps += 1
-        variance_rows = self.model.variance_rows(theta)
-        before = variance_rows.copy()
+        variance_rows = self.model.variance_rows(theta) if self.model.gaussian else None
+        before = None if variance_rows is None else variance_rows.copy()
         if settings.optimizer == "adam":
-            kernels.adam_step(theta, gradient, *self.moments, rate, BETA1, BETA2, self.steps, EPSILON)
+            self.kernels.adam_step(theta, gradient, *self.moments, rate, BETA1, BETA2, self.steps, EPSILON)
         else:
-            kernels.momentum_step(theta, gradient, *self.moments, rate, settings.momentum)
-        variance_rows[:] = before + settings.variance_rate * (variance_rows - before)
+            self.kernels.momentum_step(theta, gradient, *self.moments, rate, settings.momentum)
+        if variance_rows is not None:
+            variance_rows[:] = before + settings.variance_rate * (variance_rows - before)
         if self._centre:
             self._centre.leave(theta)
+
+    def norm(self, gradient):
+        """The length of a gradient, a float."""
+        return float(np.sqrt(np.dot(gradient, gradient)))
 
     def forget(self):
         """Go on without moments."""

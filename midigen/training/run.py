@@ -15,7 +15,7 @@ from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import LOUDEST, RnnRbm
 from midigen.training.checkpoint import Log, save_checkpoint
 from midigen.training.events import Progress, Validated
-from midigen.training.trainer import Trainer
+from midigen.training.trainer import trainer_kind
 
 SAVE_SECONDS = 20  # between checkpoints while a run goes well
 COOLING = 0.4  # share of a run over which the step size runs down to 0
@@ -59,7 +59,7 @@ class Run:
         self._validated_at = None  # steps
 
     @classmethod
-    def new(cls, make_folder, corpus, corpus_path, sizes, settings):
+    def new(cls, make_folder, corpus, corpus_path, sizes, settings, device="cpu"):
         """A new run on a Corpus, in the folder that make_folder() makes once all is known to fit.
 
         sizes: keyword arguments of ModelConfig besides `visible`; visible_model may be "auto", which is gaussian on
@@ -75,15 +75,15 @@ class Run:
                  "seed": settings.seed, "settings": settings.to_json(), "metre": list(figures.pop("metre")), **figures}
         frames = np.concatenate(train) / (LOUDEST if corpus.grid.values == "velocity" else 1)
         model = RnnRbm.initial(config, corpus.grid, frames.mean(axis=0), settings.seed, about, frames.var(axis=0))
-        return cls(folder, Trainer(model, train, corpus.rolls("valid"), settings), corpus_path, corpus.digest)
+        return cls(folder, trainer_kind(device)(model, train, corpus.rolls("valid"), settings), corpus_path, corpus.digest)
 
     @classmethod
-    def resumed(cls, folder, checkpoint, corpus, corpus_path):
+    def resumed(cls, folder, checkpoint, corpus, corpus_path, device="cpu"):
         """Go on with a run.  UsageError where the corpus is not the one that it was training on."""
         if corpus.digest != checkpoint.corpus_digest:
             raise UsageError(f"{corpus_path} is not the corpus that {folder} was training on "
                              f"({checkpoint.corpus}): name that one")
-        trainer = checkpoint.trainer(corpus.rolls("train"), corpus.rolls("valid"))
+        trainer = checkpoint.trainer(corpus.rolls("train"), corpus.rolls("valid"), device)
         run = cls(folder, trainer, corpus_path, corpus.digest)
         if run.model_path.exists():
             run._kept = RnnRbm.load(run.model_path).about.get("validation")

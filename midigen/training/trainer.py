@@ -134,28 +134,40 @@ class Trainer:
         carries = {lane: carry.copy() for lane, carry in self.carries.items()}
         step = self._step_settings()
         lanes = [songs[lane::LANES] for lane in range(min(LANES, len(songs)))]
-        streams = [self._open(lane, own, step) for lane, own in enumerate(lanes)]
+        streams = self._open_all(lanes, step)
         noise = self._noise(streams, step)
         frames = 0
         while any(not s.done for s in streams):
-            gradient, count = self._gradient(streams)
-            if noise:
-                pushed, pushed_count = self._gradient(noise)
-                gradient = gradient / count + pushed / max(pushed_count, 1)
-            else:
-                gradient /= count
+            gradient, count = self._mean_gradient(streams, noise)
             what = self._not_finite(gradient) or self._move(gradient)
             if what:
                 self.carries = carries
                 return self._roll_back(what)
             frames += count
-        for lane, (own, stream) in enumerate(zip(lanes, streams, strict=True)):
-            if stream.particles is not None:
-                self._close(own, stream)
-            if settings.concatenate:
-                self.carries[lane] = stream.carry
+        self._close_all(lanes, streams)
         state.frames += frames
         return None
+
+    def _open_all(self, lanes, settings):
+        """A stream for every lane, a list of song numbers."""
+        return [self._open(lane, songs, settings) for lane, songs in enumerate(lanes)]
+
+    def _close_all(self, lanes, streams):
+        """Keep what the streams of a batch leave: particles, and carries where songs are one series."""
+        for lane, (songs, stream) in enumerate(zip(lanes, streams, strict=True)):
+            if stream.particles is not None:
+                self._close(songs, stream)
+            if self.settings.concatenate:
+                self.carries[lane] = stream.carry
+
+    def _mean_gradient(self, streams, noise):
+        """The streams' gradient a frame, with that of the noise, up to the next move of the weights; and frames."""
+        gradient, count = self._gradient(streams)
+        if not noise:
+            gradient /= count
+            return gradient, count
+        pushed, pushed_count = self._gradient(noise)
+        return gradient / count + pushed / max(pushed_count, 1), count
 
     def _step_settings(self):
         """The settings of the next step: the slower the weights move, the more Gibbs steps, up to MOST_GIBBS times."""
@@ -243,14 +255,18 @@ class Trainer:
         names = [name for name, tensor in self.model.tensors(theta).items() if not np.isfinite(tensor).all()]
         return "gradient of " + (", ".join(names) or "all (it is too large)")
 
+    def _decay(self):
+        """How much the running mean keeps of itself: it forgets its first steps soon."""
+        steps, limit = self.optimizer.steps, self.settings.average
+        return min(limit, (1 + steps) / (10 + steps)) if limit else 0.0
+
     def _move(self, gradient):
         """One step of the optimizer and of the running mean; returns a name if theta is then not finite."""
         theta = self.model.theta
         self.optimizer.move(theta, gradient, self.rate)
         if not np.isfinite(np.dot(theta, theta)):
             return "weights after a step"
-        steps, limit = self.optimizer.steps, self.settings.average
-        average_step(self.average, theta, min(limit, (1 + steps) / (10 + steps)) if limit else 0.0)
+        average_step(self.average, theta, self._decay())
         return ""
 
     def _roll_back(self, what):
@@ -262,11 +278,18 @@ class Trainer:
         if state.rollbacks >= ROLLBACKS:
             raise Diverged(f"training diverged: {what} not finite, {state.rollbacks} smaller steps did not help; "
                            f"try a lower --learning-rate than {self.settings.learning_rate:g}")
-        self.model.theta[:] = self.average
-        self.optimizer.forget()
+        self._restore()
         state.rollbacks += 1
         state.rate_scale /= 2
         return RolledBack(what, self.rate, self.optimizer.steps)
+
+    def _restore(self):
+        """Back to the running mean, without moments."""
+        self.model.theta[:] = self.average
+        self.optimizer.forget()
+
+    def fetch(self):
+        """Make the arrays here those of the run: on the CPU they are."""
 
     def look(self):
         """Validate the averaged model; changes nothing in the run but a Gaussian model's levels.
@@ -274,6 +297,7 @@ class Trainer:
         loss and validation are minus the pseudo-log-likelihood, nats a frame, of some training songs and of the
         held-out ones (of those training songs again, where none are held out).
         """
+        self.fetch()
         state, model = self.state, self.averaged()
 
         def mean(rolls):
@@ -322,3 +346,12 @@ def _transposition_range(roll, grid, limits):
     if not len(sounding):
         return 0, 0
     return max(limits[0], -int(sounding[0])), min(limits[1], grid.pitches - 1 - int(sounding[-1]))
+
+
+def trainer_kind(device):
+    """The class of Trainer for a device, "cpu" or "cuda"."""
+    if device == "cpu":
+        return Trainer
+    from midigen.training.cuda import CudaTrainer  # what it imports is slow, and needs Numba's CUDA
+
+    return CudaTrainer

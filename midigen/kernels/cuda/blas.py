@@ -207,6 +207,24 @@ def _copied():
     return copied
 
 
+def fill(a, value, tile=TILE):
+    """a <- one value, a Matrix or a contiguous device array."""
+    a = as_matrix(a)
+    over(_filled(), a.rows, a.columns, a.array, a.place, a.real(value), tile=tile)
+
+
+@cache
+def _filled():
+    @jit()
+    def filled(rows, columns, a, a_at, value):
+        j, i = cuda.grid(2)
+        if j < columns:
+            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
+                a[a_at[0] + r * a_at[1] + j * a_at[2]] = value
+
+    return filled
+
+
 def upload(array, dtype=None):
     """A NumPy array on the device, contiguous."""
     return cuda.to_device(np.ascontiguousarray(array, dtype))

@@ -56,6 +56,13 @@ def over(kernel, rows, columns, *arguments, tile=TILE):
         kernel[blocks, (tile.across, tile.down)](rows, columns, *arguments)
 
 
+def along(kernel, count, *arguments, tile=TILE):
+    """Launch a kernel with a thread for each of `count` numbers."""
+    threads = tile.across * tile.down
+    if count:
+        kernel[-(-int(count) // threads), threads](int(count), *arguments)
+
+
 class Scratch:
     """Memory that is used again: a name's array grows to the largest size asked for, and its contents are anything.
 

@@ -14,7 +14,7 @@ import numpy as np
 from numba import cuda
 
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.blas import copy, flat, gemm, matrix, upload
+from midigen.kernels.cuda.blas import copy, fill, flat, gemm, matrix, upload
 from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, jit, over, scratch
 
 # columns of a table of layers: units in the walk, width below, all units; where parameters, activation codes, inputs,
@@ -46,8 +46,7 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
     below, serial, outputs, outside = sizes[0], table[0, UNITS], int(sizes[-1]), int(sizes[0]) - recurrent
     x = matrix(x, 0, rows, outside)
     for row in table:
-        ones = matrix(inputs, int(row[INPUTS] + row[BELOW]), rows, 1, int(row[BELOW]) + 1)
-        over(_filled(real), rows, 1, inputs, ones.start, ones.step, real(1), tile=tile)
+        fill(matrix(inputs, int(row[INPUTS] + row[BELOW]), rows, 1, int(row[BELOW]) + 1), 1, tile)
     copy(x, matrix(inputs, 0, rows, outside, int(below) + 1), tile)
     field = matrix(scratch("field", rows * serial, real), 0, rows, int(serial))
     bias = matrix(params, int(below), rows, int(serial), 0, stride=int(below) + 1)
@@ -66,18 +65,6 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
          matrix(params, at + recurrent * (width + 1), some, width + 1), 0, matrix(u, recurrent, rows, some, outputs),
          tile=tile)
     over(_activated(real), rows, some, codes, code + recurrent, u, recurrent, outputs, tile=tile)
-
-
-@cache
-def _filled(real):
-    @jit()
-    def filled(rows, columns, x, start, step, value):
-        j, i = cuda.grid(2)
-        if j < columns:
-            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
-                x[start + r * step + j] = value
-
-    return filled
 
 
 @cache

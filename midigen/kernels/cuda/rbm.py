@@ -14,7 +14,7 @@ from numba import cuda
 from midigen.kernels.codes import CORRUPT
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import as_matrix, gemm, matrix
-from midigen.kernels.cuda.jit import TILE, jit, over, scratch
+from midigen.kernels.cuda.jit import TILE, along, jit, over, scratch
 from midigen.kernels.cuda.scalar import philox, softplus, uniform
 from midigen.kernels.scalar import f32, f64, u64
 
@@ -34,15 +34,15 @@ def lanes_of(key, first_row):
 def uniform_row(key, sweep, row, out):
     """out (4 Q,) float32 <- uniform numbers in [0, 1) of one row; column j is word j // Q of counter j mod Q."""
     keys, rows, _ = lanes_of(key, row)
-    over(_uniform(), 1, out.size // 4, keys, rows, sweep, out)
+    along(_uniform(), out.size // 4, keys, rows, sweep, out)
 
 
 @cache
 def _uniform():
     @jit()
-    def uniform_numbers(_, quarter, keys, rows, sweep, out):
-        j, i = cuda.grid(2)
-        if i == 0 and j < quarter:
+    def uniform_numbers(quarter, keys, rows, sweep, out):
+        j = cuda.grid(1)
+        if j < quarter:
             words = philox(u64(j), u64(rows[0]), u64(sweep), _NONE, keys[0] & _LOW, keys[0] >> _WORD)
             out[j], out[j + quarter] = uniform(words[0]), uniform(words[1])
             out[j + 2 * quarter], out[j + 3 * quarter] = uniform(words[2]), uniform(words[3])
@@ -172,15 +172,15 @@ def free_energy(v, w, a, b, out, tile=TILE):
     v, w, a = as_matrix(v), as_matrix(w), as_matrix(a)
     c = _wide("free energy", v.rows, w.rows, v.real)
     hidden_field(v, w, b, c, tile)
-    over(_energy(), 1, v.rows, v.columns, w.rows, v.array, v.place, a.array, a.place, c.array, out, tile=tile)
+    along(_energy(), v.rows, v.columns, w.rows, v.array, v.place, a.array, a.place, c.array, out, tile=tile)
 
 
 @cache
 def _energy():
     @jit()
-    def energy(_, rows, visible, hidden, v, v_at, a, a_at, c, out):
-        n, i = cuda.grid(2)
-        if i == 0 and n < rows:
+    def energy(rows, visible, hidden, v, v_at, a, a_at, c, out):
+        n = cuda.grid(1)
+        if n < rows:
             total = f64(0)
             for j in range(visible):
                 total -= f64(a[a_at[0] + n * a_at[1] + j]) * f64(v[v_at[0] + n * v_at[1] + j])

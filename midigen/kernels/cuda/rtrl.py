@@ -14,7 +14,7 @@ from numba import cuda
 from midigen.kernels.codes import BELOW, CODES, COLUMNS, INPUTS, PARAMS, UNITS
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import flat, gemm, matrix, upload
-from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, jit, over, scratch
+from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, along, jit, over, scratch
 
 GATHERED = 1 << 26  # numbers of Q, about, that are gathered for one product
 LONGEST = 128  # frames of a chunk
@@ -178,7 +178,7 @@ def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, 
     gemm(False, False, 1, matrix(m.array, 0, 1, lanes * m.columns), matrix(influence, 0, lanes * m.columns, width), 0,
          matrix(total, 0, 1, width), tile=tile)
     units, below = int(plan[0, UNITS]), int(plan[0, BELOW])
-    over(_added(), 1, width, outside, units, below, total, gradient, tile=tile)
+    along(_added(), width, outside, units, below, total, gradient, tile=tile)
 
 
 @cache
@@ -200,9 +200,9 @@ def _sloped(real):
 def _added():
     """gradient += total, a row laid out as J's."""
     @jit()
-    def added(_, width, outside, units, below, total, gradient):
-        e, i = cuda.grid(2)
-        if i == 0 and e < width:
+    def added(width, outside, units, below, total, gradient):
+        e = cuda.grid(1)
+        if e < width:
             at, rest = e, below + 1 - outside
             if e < outside * units:
                 at = e % units * (below + 1) + e // units
