@@ -17,7 +17,7 @@ LAYERS = [
     ["midigen.preparation", "midigen.training", "midigen.generation", "midigen.evaluation", "midigen.checks",
      "midigen.corpus", "midigen.output"],
     ["midigen.midi", "midigen.model"],
-    ["midigen.kernels", "midigen.files", "midigen.config", "midigen.randomness"],
+    ["midigen.kernels", "midigen.files", "midigen.config", "midigen.randomness", "midigen.device"],
     ["midigen.errors", "midigen"],
 ]
 # library -> the only packages that import it

@@ -7,6 +7,7 @@ import sys
 import click
 
 from midigen import __version__
+from midigen.device import DEVICES
 from midigen.errors import MidigenError, UsageError
 
 # name -> (module, line of help); a command's module is imported only when that command runs
@@ -63,6 +64,16 @@ def group():
     Each command prints the path of what it made; the next one reads that path from the pipe,
     or takes it as its argument. Options may also come from MIDIGEN_<COMMAND>_<OPTION> variables.
     """
+
+
+device_option = click.option(
+    "--device", type=click.Choice(DEVICES), default="cpu", show_default=True,
+    help="Where to compute: cuda is an NVIDIA GPU (pip install 'midigen[cuda]'); auto takes it where there is one.")
+
+
+def teller(quiet):
+    """say(line) on stderr, or nothing."""
+    return lambda line: None if quiet else click.echo(line, err=True)
 
 
 def path_from_stdin(what):

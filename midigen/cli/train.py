@@ -5,12 +5,12 @@ import signal
 
 import click
 
-from midigen.cli import path_from_stdin
+from midigen.cli import device_option, path_from_stdin, teller
 from midigen.config import ModelConfig, TrainConfig
 from midigen.errors import UsageError
 
 DEFAULT_MINUTES = 2.0
-BUDGET = ("epochs", "minutes", "quiet", "corpus", "resume")  # what may be given with --resume
+BUDGET = ("epochs", "minutes", "quiet", "corpus", "resume", "device")  # what may be given with --resume
 
 
 class Widths(click.ParamType):
@@ -140,6 +140,7 @@ RUN_OPTIONS = many(
     setting("seed", int, "The same seed and settings give the same model, on any number of threads."),
     click.option("-o", "--output", metavar="DIR", show_default="output/run-001, run-002, ...",
                  help="Folder of the run, made where it is missing."),
+    device_option,
     click.option("--resume", metavar="RUN", help="Go on with the run in this folder, with its own settings."),
     click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors."))
 
@@ -151,7 +152,7 @@ RUN_OPTIONS = many(
 @NEGATIVE_OPTIONS
 @RUN_OPTIONS
 @click.pass_context
-def command(ctx, corpus, minutes, epochs, output, resume, quiet, **settings):
+def command(ctx, corpus, minutes, epochs, output, resume, device, quiet, **settings):
     """Train a model on CORPUS, a file that `midigen prepare` made.
 
     Without CORPUS its path is read from the pipe: midigen prepare songs/ | midigen train.
@@ -162,9 +163,9 @@ def command(ctx, corpus, minutes, epochs, output, resume, quiet, **settings):
 
     if resume:
         _only_budget(ctx)
-        run = _resume(resume, corpus)
+        run = _resume(resume, corpus, device, teller(quiet))
     else:
-        run = _new(corpus or path_from_stdin("corpus"), output, settings)
+        run = _new(corpus or path_from_stdin("corpus"), output, settings, device, teller(quiet))
 
     from midigen.output.training import show
     from midigen.training.run import Budget
@@ -183,7 +184,7 @@ def _only_budget(ctx):
             raise UsageError(f"--resume goes on with the run's own settings: leave out --{name.replace('_', '-')}")
 
 
-def _new(path, output, settings):
+def _new(path, output, settings, *device):
     """A Run on a corpus, in a new folder."""
     model_names = ("hidden", "recurrent", "rbm_hidden", "visible_model", "deviation", "dtype")
     sizes = {name: settings.pop(name) for name in model_names}
@@ -197,10 +198,11 @@ def _new(path, output, settings):
     from midigen.training.run import Run
 
     corpus = Corpus.load(path)
-    return Run.new(lambda: use_run_folder(output) if output else new_run_folder(), corpus, path, sizes, settings)
+    return Run.new(lambda: use_run_folder(output) if output else new_run_folder(), corpus, path, sizes, settings,
+                   *device)
 
 
-def _resume(folder, corpus_path):
+def _resume(folder, corpus_path, *device):
     """The Run in a folder, on the corpus it was made from, or on the same one elsewhere."""
     from midigen.corpus import Corpus
     from midigen.training.checkpoint import Checkpoint
@@ -208,7 +210,7 @@ def _resume(folder, corpus_path):
 
     checkpoint = Checkpoint(folder)
     path = corpus_path or checkpoint.corpus
-    return Run.resumed(folder, checkpoint, Corpus.load(path), path)
+    return Run.resumed(folder, checkpoint, Corpus.load(path), path, *device)
 
 
 class _Interrupt:

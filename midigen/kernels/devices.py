@@ -1,7 +1,13 @@
 """What kernels can run on here."""
 
+from ctypes.util import find_library
+from importlib.util import find_spec
+
 import llvmlite.binding as llvm
 from numba import cuda
+
+import midigen.kernels.jit  # noqa: F401  (ahead of the first kernel)
+from midigen.kernels.cuda.jit import SIMULATED
 
 
 def cpu_name():
@@ -11,6 +17,17 @@ def cpu_name():
 
 def gpu_names():
     """The NVIDIA GPUs that Numba can use; [] where there is none or no driver."""
-    if not cuda.is_available():
+    if SIMULATED or not cuda.is_available():
         return []
     return [device.name.decode() if isinstance(device.name, bytes) else device.name for device in cuda.gpus]
+
+
+def missing():
+    """What the CUDA kernels lack here, in one line with the remedy, or ""."""
+    if cuda.is_available():
+        return ""
+    if not (find_library("cuda") or find_library("nvcuda")):
+        return "this machine has no NVIDIA driver, so no GPU that can be used"
+    if find_spec("numba_cuda") is None:
+        return "numba-cuda is not installed: pip install 'midigen[cuda]'"
+    return "Numba finds no GPU that it can use: look at nvidia-smi, and at the driver's version (580 or newer)"

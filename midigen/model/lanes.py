@@ -5,12 +5,11 @@ the propagator, Eq. (12a), is not followed here.
 """
 
 import numpy as np
-from numba import cuda
 
 from midigen.kernels.cuda import network as kernels
 from midigen.kernels.cuda import rtrl
-from midigen.kernels.cuda.blas import copy, flat, matrix, upload
-from midigen.kernels.cuda.jit import scratch
+from midigen.kernels.cuda.blas import copy, flat, matrix
+from midigen.kernels.cuda.memory import empty, scratch, upload
 from midigen.model.network import Block, Influence
 
 
@@ -52,7 +51,7 @@ class LaneNetwork:
         network, h, lanes = self.network, *block.starts.shape
         units, width = network.cut_units, max(network.cut_units, network.recurrent)
         s = upload(np.tile(np.eye(units, width, dtype=network.dtype), (lanes, 1, 1)))
-        j = cuda.device_array((lanes, units, network.influential), network.dtype)
+        j = empty((lanes, units, network.influential), network.dtype)
         begun = block.starts.any(axis=0)
         known = np.where(begun | (old is None), 0, 1).astype(np.uint8)
         origin = np.where(begun, h - 1 - block.starts[::-1].argmax(axis=0), 0)
@@ -62,19 +61,19 @@ class LaneNetwork:
                              0, h, False, s, j)
         if old is not None:
             rtrl.influence_expand(s, old.matrix, 0, network.influential, j)
-        kept = cuda.device_array(network.parameters, network.dtype)
+        kept = empty(network.parameters, network.dtype)
         copy(matrix(params, 0, 1, network.parameters), matrix(kept, 0, 1, network.parameters))
         return Influence(j, kept, self._last(block))
 
     def _last(self, block):
         """The last frame of a block as a Block of its own."""
         network, h, lanes = self.network, *block.starts.shape
-        inputs, at = cuda.device_array(lanes * int((network.sizes[:-1] + 1).sum()), network.dtype), 0
+        inputs, at = empty(lanes * int((network.sizes[:-1] + 1).sum()), network.dtype), 0
         for n in (network.sizes[:-1] + 1).tolist():
             copy(matrix(block.inputs, h * at + (h - 1) * lanes * n, lanes, n), matrix(inputs, at, lanes, n))
             at += lanes * n
         outputs = int(network.sizes[-1])
-        u = cuda.device_array((1, lanes, outputs), network.dtype)
+        u = empty((1, lanes, outputs), network.dtype)
         copy(matrix(flat(block.u), (h - 1) * lanes * outputs, lanes, outputs), u)
         return Block(inputs, u, block.starts[-1:])
 

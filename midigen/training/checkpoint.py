@@ -8,6 +8,7 @@ import numpy as np
 
 from midigen import files
 from midigen.config import Grid, ModelConfig, TrainConfig
+from midigen.device import choose, training_obstacle
 from midigen.errors import MidigenError, UsageError
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import RnnRbm
@@ -74,14 +75,15 @@ class Checkpoint:
         self.tensors, self.header = files.load(self.path, KIND, VERSION)
         self.corpus, self.corpus_digest = self.header.get("corpus", ""), self.header.get("corpus_digest")
 
-    def trainer(self, train, valid, device="cpu"):
-        """The Trainer as it was saved, over the same lists of rolls, on a device that may be another."""
+    def trainer(self, train, valid, device="cpu", say=None):
+        """The Trainer as it was saved, over the same lists of rolls; device, say as midigen.device.choose takes them."""
         header, tensors = self.header, self.tensors
         try:
             model = RnnRbm(ModelConfig.from_json(header["config"]), Grid.from_json(header["grid"]), tensors["theta"],
                            header["about"])
-            trainer = trainer_kind(device)(model, train, valid, TrainConfig.from_json(header["settings"]),
-                              state=State(**header["state"]))
+            settings = TrainConfig.from_json(header["settings"])
+            kind = trainer_kind(choose(device, training_obstacle(model.config, settings), say))
+            trainer = kind(model, train, valid, settings, state=State(**header["state"]))
             trainer.average = tensors["average"]
             trainer.optimizer.steps = header["steps"]
             trainer.optimizer.moments = [tensors[f"moment.{i}"] for i in range(len(trainer.optimizer.moments))]

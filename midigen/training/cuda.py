@@ -7,13 +7,11 @@ are, and reads back two numbers.
 import math
 
 import numpy as np
-from numba import cuda
 
-from midigen.errors import UsageError
 from midigen.kernels.cuda import optimizer as kernels
 from midigen.kernels.cuda import rbm, rolls
-from midigen.kernels.cuda.blas import Matrix, copy, fill, matrix, upload
-from midigen.kernels.cuda.jit import scratch
+from midigen.kernels.cuda.blas import Matrix, copy, fill, matrix
+from midigen.kernels.cuda.memory import empty, scratch, upload
 from midigen.model.lanes import LaneNetwork
 from midigen.training.centre import HIDDEN_MEAN
 from midigen.training.gradient import block_end
@@ -21,16 +19,6 @@ from midigen.training.optimizer import Optimizer
 from midigen.training.trainer import Trainer
 
 MOST_ROWS = 1 << 17  # frames of all lanes that go through a block together: bounds the memory
-
-
-def check_supported(model, settings):
-    """UsageError for what runs on the CPU alone."""
-    unsupported = {"a gaussian model": model.gaussian, "--exact": settings.sampler == "exact",
-                   "--gradient textbook": settings.gradient == "textbook", "--concatenate": settings.concatenate,
-                   "--negative": settings.negative != "off"}
-    for name, asked in unsupported.items():
-        if asked:
-            raise UsageError(f"--device cuda does not train with {name} yet: take --device cpu")
 
 
 def theta_parts(model, theta):
@@ -161,14 +149,15 @@ class _Lanes:
 
 
 class CudaTrainer(Trainer):
-    """A Trainer whose steps run on the GPU.  `fetch` brings theta, moments, mean and particles back to the host.
+    """A Trainer whose steps run on the GPU, of what midigen.device.training_obstacle lets through.
+
+    `fetch` brings theta, moments, mean and particles back to the host.
 
     network: a LaneNetwork.  notes, kept: the songs and their particles as bits on the device, kept None without them.
     """
 
     def __post_init__(self):
         super().__post_init__()
-        check_supported(self.model, self.settings)
         self.network = LaneNetwork(self.model.network)
         self.notes = upload(np.concatenate([np.packbits(roll > 0, axis=1) for roll in self.train]))
         self._begins = np.concatenate([[0], np.cumsum([len(roll) for roll in self.train])])
@@ -238,7 +227,7 @@ class CudaTrainer(Trainer):
     def _upload(self):
         """Put the run's arrays on the device, as they were made or as a checkpoint has them."""
         self._on_device = {"theta": upload(self.model.theta), "average": upload(self.average),
-                           "gradient": cuda.device_array(self.model.theta.size, self.model.theta.dtype),
+                           "gradient": empty(self.model.theta.size, self.model.theta.dtype),
                            "optimizer": _DeviceOptimizer(self.optimizer, self.model, self.settings, self._means())}
         self.kept = upload(np.concatenate(self.particles)) if self.particles else None
 

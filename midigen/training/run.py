@@ -9,6 +9,7 @@ import numpy as np
 
 from midigen import __version__
 from midigen.config import ModelConfig
+from midigen.device import choose, training_obstacle
 from midigen.errors import MidigenError, UsageError
 from midigen.model import exact
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
@@ -59,8 +60,10 @@ class Run:
         self._validated_at = None  # steps
 
     @classmethod
-    def new(cls, make_folder, corpus, corpus_path, sizes, settings, device="cpu"):
+    def new(cls, make_folder, corpus, corpus_path, sizes, settings, device="cpu", say=None):
         """A new run on a Corpus, in the folder that make_folder() makes once all is known to fit.
+
+        device, say: as midigen.device.choose takes them.
 
         sizes: keyword arguments of ModelConfig besides `visible`; visible_model may be "auto", which is gaussian on
         velocities and bernoulli on notes.
@@ -69,21 +72,23 @@ class Run:
         if not train:
             raise MidigenError(f"{corpus_path} holds no songs to train on: prepare more songs")
         config = _model_config(corpus.grid, sizes, settings)
+        device = choose(device, training_obstacle(config, settings), say)
         folder = make_folder()
         figures = corpus.statistics()
         about = {"name": Path(folder).resolve().name, "midigen": __version__, "corpus_digest": corpus.digest,
                  "seed": settings.seed, "settings": settings.to_json(), "metre": list(figures.pop("metre")), **figures}
         frames = np.concatenate(train) / (LOUDEST if corpus.grid.values == "velocity" else 1)
         model = RnnRbm.initial(config, corpus.grid, frames.mean(axis=0), settings.seed, about, frames.var(axis=0))
-        return cls(folder, trainer_kind(device)(model, train, corpus.rolls("valid"), settings), corpus_path, corpus.digest)
+        return cls(folder, trainer_kind(device)(model, train, corpus.rolls("valid"), settings), corpus_path,
+                   corpus.digest)
 
     @classmethod
-    def resumed(cls, folder, checkpoint, corpus, corpus_path, device="cpu"):
+    def resumed(cls, folder, checkpoint, corpus, corpus_path, device="cpu", say=None):
         """Go on with a run.  UsageError where the corpus is not the one that it was training on."""
         if corpus.digest != checkpoint.corpus_digest:
             raise UsageError(f"{corpus_path} is not the corpus that {folder} was training on "
                              f"({checkpoint.corpus}): name that one")
-        trainer = checkpoint.trainer(corpus.rolls("train"), corpus.rolls("valid"), device)
+        trainer = checkpoint.trainer(corpus.rolls("train"), corpus.rolls("valid"), device, say)
         run = cls(folder, trainer, corpus_path, corpus.digest)
         if run.model_path.exists():
             run._kept = RnnRbm.load(run.model_path).about.get("validation")

@@ -19,25 +19,13 @@ from midigen.training.events import Diverged, Progress, RolledBack, State, Valid
 from midigen.training.gradient import Carry, Stream, joined
 from midigen.training.negative import random_song
 from midigen.training.optimizer import Optimizer
+from midigen.training.plan import Epoch, transposition_range, validation_interval
 
 ROLLBACKS = 3
 CHECKED_FRAMES = 1000  # of training songs, for the loss beside the validation figure
-# trained on between validations, where the setting leaves it open: at least so many frames; and so many steps, which
-# the running mean of the weights needs to show an improvement, but no more than so many frames
-VALIDATED_FRAMES, VALIDATED_STEPS, MOST_FRAMES = 20_000, 200, 200_000
 LANES = 8  # streams, at most, that the songs of a batch are dealt to: fewer and longer ones cost less Python
 MOST_GIBBS = 5  # times as many Gibbs steps at the end of a run
 SAMPLE = {"frames": 64, "count": 4}
-
-
-@dataclass(frozen=True, eq=False)
-class _Epoch:
-    """What an epoch draws: batches of song numbers; a shift in semitones for each song; the key of the chains."""
-
-    number: int
-    batches: list
-    shifts: np.ndarray
-    key: int
 
 
 @dataclass
@@ -71,9 +59,9 @@ class Trainer:
             if self.settings.sampler == "persistent" else []
         self.carries = {}
         frames = sum(len(roll) for roll in self.train)
-        self._reach = [_transposition_range(roll, self.model.grid, self.settings.transpose) for roll in self.train]
+        self._reach = [transposition_range(roll, self.model.grid, self.settings.transpose) for roll in self.train]
         self._planned = None
-        self._validate_every = self.settings.validate_every or _validation_interval(frames, len(self._epoch().batches))
+        self._validate_every = self.settings.validate_every or validation_interval(frames, len(self._epoch().batches))
 
     def _means(self):
         """Of the notes of the training songs, as the model sees them, (V,)."""
@@ -124,7 +112,7 @@ class Trainer:
             order = np.argsort([len(roll) for roll in self.train] * rng.uniform(0.8, 1.25, count), kind="stable")
         batches = [order[i:i + size] for i in range(0, count, size)]
         lows, highs = np.array(self._reach).T if count else ((), ())
-        return _Epoch(number, [batches[i] for i in rng.permutation(len(batches))],
+        return Epoch(number, [batches[i] for i in rng.permutation(len(batches))],
                       rng.integers(lows, np.add(highs, 1)), int(derive_key(settings.seed, "train", number)))
 
     @np.errstate(all="ignore")  # what is not finite is found below, and named
@@ -329,23 +317,6 @@ class Trainer:
     def epochs_done(self):
         """Passes over the songs so far, with a fraction."""
         return self.state.epoch + self.state.cursor / len(self._epoch().batches)
-
-
-def _validation_interval(frames, batches):
-    """Epochs between validations, of an epoch with so many frames and batches."""
-    def epochs(wanted, had):
-        return -(-wanted // max(had, 1))
-
-    return max(epochs(VALIDATED_FRAMES, frames),
-               min(epochs(VALIDATED_STEPS, batches), epochs(MOST_FRAMES, frames)))
-
-
-def _transposition_range(roll, grid, limits):
-    """The shifts within limits (low, high) that keep every note of a roll in the grid's range."""
-    sounding = np.flatnonzero(roll.reshape(len(roll), -1, grid.pitches).any(axis=(0, 1)))
-    if not len(sounding):
-        return 0, 0
-    return max(limits[0], -int(sounding[0])), min(limits[1], grid.pitches - 1 - int(sounding[-1]))
 
 
 def trainer_kind(device):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from midigen.config import Grid, ModelConfig, TrainConfig
+from midigen.device import choose, training_obstacle
 from midigen.errors import UsageError
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training import trainer as module
@@ -87,7 +88,8 @@ def test_what_is_not_finite_is_rolled_back():
 @pytest.mark.parametrize("changes", [{"sampler": "exact"}, {"gradient": "textbook"}, {"concatenate": True},
                                      {"negative": "bounded"}])
 def test_what_the_gpu_cannot_do_is_said_in_one_line(changes):
-    from midigen.training.cuda import CudaTrainer
-
+    asked, said = TrainConfig(**changes), []
+    obstacle = training_obstacle(ModelConfig(V), asked)
     with pytest.raises(UsageError, match="--device cpu"):
-        make_trainer(CudaTrainer, **changes)
+        choose("cuda", obstacle)
+    assert choose("auto", obstacle, said.append) == "cpu" and len(said) == 1 and obstacle in said[0]

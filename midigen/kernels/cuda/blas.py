@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
 from numba import cuda
 
-from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, jit, over, scratch
+from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, device, jit, over
+from midigen.kernels.cuda.memory import scratch
 
 WHOLE = 1 << 40  # rows of a group where there is but one
 PIECE, SPLIT_UNDER = 256, 128  # a product with fewer tiles than this is cut along its depth, in pieces of that or more
@@ -96,6 +96,23 @@ def gemm(transpose_a, transpose_b, alpha, a, b, beta, c, source=None, batches=(1
 
 
 @cache
+def _taker(real, threads, size, wide, depth, along_depth):
+    """A device function: shared (depth, wide) <- a tile of `size` lines, 0 outside; neighbours read neighbours."""
+    log_size, log_depth, zero = size.bit_length() - 1, depth.bit_length() - 1, real(0)
+
+    @device
+    def take(shared, thread, array, begin, step, depth_step, line, lines, start, stop):
+        for e in range(thread, size * depth, threads):
+            i, d = (e >> log_depth, e & (depth - 1)) if along_depth else (e & (size - 1), e >> log_size)
+            value = zero
+            if line + i < lines and start + d < stop:
+                value = array[begin + (line + i) * step + (start + d) * depth_step]
+            shared[d * wide + i] = value
+
+    return take
+
+
+@cache
 def _product(real, a_along_k, b_along_n, rows, columns, depth, each):
     """The kernel of gemm.  A thread's rows come in runs of 4, so that it reads 4 numbers of shared memory at once."""
     down, across = rows // each, columns // each
@@ -103,7 +120,9 @@ def _product(real, a_along_k, b_along_n, rows, columns, depth, each):
     kind, zero, wide_a = NUMBA_TYPE[real], real(0), rows + 4  # padded, so that neighbours in a column are in different banks
     size_a, size_b, size_c = depth * wide_a, depth * columns, rows * columns
     # tile sizes are powers of 2: shifts and masks, unlike // and %, let the compiler see that addresses are aligned
-    log_across, log_rows, log_columns, log_depth = (n.bit_length() - 1 for n in (across, rows, columns, depth))
+    log_across, log_columns = across.bit_length() - 1, columns.bit_length() - 1
+    take_a = _taker(real, threads, rows, wide_a, depth, a_along_k)
+    take_b = _taker(real, threads, columns, columns, depth, not b_along_n)
 
     @jit(launch_bounds=threads)
     def product(m, n, k, piece, pieces, inner, alpha, a, a_at, b, b_at, beta, source, source_at, c, c_at):
@@ -126,18 +145,8 @@ def _product(real, a_along_k, b_along_n, rows, columns, depth, each):
             for j in range(each):
                 total[i, j] = zero
         for start in range(first, last, depth):
-            for e in range(thread, rows * depth, threads):
-                i, d = (e >> log_depth, e & (depth - 1)) if a_along_k else (e & (rows - 1), e >> log_rows)
-                value = zero
-                if row + i < m and start + d < last:
-                    value = a[from_a + (row + i) * a_at[1] + (start + d) * a_at[2]]
-                shared_a[d * wide_a + i] = value
-            for e in range(thread, depth * columns, threads):
-                d, j = (e >> log_columns, e & (columns - 1)) if b_along_n else (e & (depth - 1), e >> log_depth)
-                value = zero
-                if start + d < last and column + j < n:
-                    value = b[from_b + (start + d) * b_at[1] + (column + j) * b_at[2]]
-                shared_b[d * columns + j] = value
+            take_a(shared_a, thread, a, from_a, a_at[1], a_at[2], row, m, start, last)
+            take_b(shared_b, thread, b, from_b, b_at[2], b_at[1], column, n, start, last)
             cuda.syncthreads()
             for d in range(depth):
                 for i in range(each):
@@ -223,8 +232,3 @@ def _filled():
                 a[a_at[0] + r * a_at[1] + j * a_at[2]] = value
 
     return filled
-
-
-def upload(array, dtype=None):
-    """A NumPy array on the device, contiguous."""
-    return cuda.to_device(np.ascontiguousarray(array, dtype))

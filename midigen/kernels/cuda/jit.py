@@ -1,6 +1,5 @@
 """How kernels are compiled and launched: the same source for a GPU and for Numba's simulator."""
 
-import math
 import os
 from dataclasses import dataclass
 
@@ -61,27 +60,3 @@ def along(kernel, count, *arguments, tile=TILE):
     threads = tile.across * tile.down
     if count:
         kernel[-(-int(count) // threads), threads](int(count), *arguments)
-
-
-class Scratch:
-    """Memory that is used again: a name's array grows to the largest size asked for, and its contents are anything.
-
-    Work is queued in one stream, so that a buffer's next use waits for the one before.
-    """
-
-    def __init__(self):
-        self._arrays = {}
-
-    def __call__(self, name, size, dtype):
-        """A flat array of at least `size` numbers, the same one for the same name and dtype."""
-        array = self._arrays.get((name, dtype))
-        if array is None or array.size < size:
-            array = self._arrays[name, dtype] = cuda.device_array(max(int(size), 1), dtype)
-        return array
-
-    def shaped(self, name, shape, dtype):
-        """The same memory as an array of that shape."""
-        return self(name, math.prod(shape), dtype)[:math.prod(shape)].reshape(shape)
-
-
-scratch = Scratch()

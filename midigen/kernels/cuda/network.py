@@ -14,8 +14,9 @@ import numpy as np
 from numba import cuda
 
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.blas import copy, fill, flat, gemm, matrix, upload
-from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, jit, over, scratch
+from midigen.kernels.cuda.blas import copy, fill, flat, gemm, matrix
+from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, jit, over
+from midigen.kernels.cuda.memory import scratch, upload
 
 # columns of a table of layers: units in the walk, width below, all units; where parameters, activation codes, inputs,
 # deltas and the turned weights begin; threads that share out the units, and those that share out the width below

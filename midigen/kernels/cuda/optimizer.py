@@ -9,7 +9,8 @@ import numpy as np
 from numba import cuda, float64
 
 from midigen.kernels.cuda.blas import Matrix, gemm
-from midigen.kernels.cuda.jit import TILE, along, jit, over, scratch
+from midigen.kernels.cuda.jit import TILE, along, jit, over
+from midigen.kernels.cuda.memory import scratch, upload
 
 MOST_PARTS = 256  # sums that `squared_norm` reads back
 
@@ -137,7 +138,7 @@ def centre_shift(w, a, b, means, hidden_mean, sign, tile=TILE):
 
 @cache
 def _ones(count, real):
-    return cuda.to_device(np.ones(count, real))
+    return upload(np.ones(count, real))
 
 
 def centre_gradient(w, a, b, means, hidden_mean, tile=TILE):

@@ -14,7 +14,8 @@ from numba import cuda
 from midigen.kernels.codes import CORRUPT
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import as_matrix, gemm, matrix
-from midigen.kernels.cuda.jit import TILE, along, jit, over, scratch
+from midigen.kernels.cuda.jit import TILE, along, jit, over
+from midigen.kernels.cuda.memory import scratch, upload
 from midigen.kernels.cuda.scalar import philox, softplus, uniform
 from midigen.kernels.scalar import f32, f64, u64
 
@@ -24,10 +25,10 @@ _LOW, _WORD, _NONE = u64(0xFFFFFFFF), u64(32), u64(0)
 def lanes_of(key, first_row):
     """(keys (B,), first rows (B,), B) on the device, of a key and a row that are numbers or such arrays."""
     if isinstance(key, (int, np.integer)):
-        key = cuda.to_device(np.array([key], np.uint64))
+        key = upload([key], np.uint64)
     count = key.size
     if isinstance(first_row, (int, np.integer)):
-        first_row = cuda.to_device(np.full(count, first_row, np.int64))
+        first_row = upload(np.full(count, first_row, np.int64))
     return key, first_row, count
 
 

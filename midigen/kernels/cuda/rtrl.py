@@ -13,8 +13,9 @@ from numba import cuda
 
 from midigen.kernels.codes import BELOW, CODES, COLUMNS, INPUTS, PARAMS, UNITS
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.blas import flat, gemm, matrix, upload
-from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, along, jit, over, scratch
+from midigen.kernels.cuda.blas import flat, gemm, matrix
+from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, along, jit, over
+from midigen.kernels.cuda.memory import scratch, upload
 
 GATHERED = 1 << 26  # numbers of Q, about, that are gathered for one product
 LONGEST = 128  # frames of a chunk
