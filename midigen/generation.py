@@ -12,17 +12,21 @@ DEFAULT_GIBBS_STEPS = 25
 
 
 def generate_songs(model, frames, count=1, primer=None, temperature=1.0, gibbs_steps=DEFAULT_GIBBS_STEPS, seed=0,
-                   progress=None):
+                   progress=None, device="cpu"):
     """Yield `count` songs of `frames` new frames, each uint8 (frames, V), in order, each as soon as it is done.
 
     primer: uint8 (T0, V), frames that come first and are not returned, or None for silence.  Every frame is the end of
     `gibbs_steps` sweeps in its own RBM, from the frame before it, at energies divided by temperature.  What is fed back
     is the frame as its roll has it: a Gaussian value that is no note is 0, as in the songs.  Song i depends on
-    (model, primer, settings, seed, i) alone.  progress(more_frames) is called now and then, from worker threads.
+    (model, primer, settings, seed, i) alone.  device: "cpu", or "cuda", where all songs go side by side.  progress(more_frames) is called now and then, from worker threads.
     ValueError for settings that are out of range.
     """
     if frames < 1 or count < 1 or gibbs_steps < 1 or not temperature > 0:
         raise ValueError("frames, count and gibbs_steps must be at least 1 and temperature over 0")
+    if device == "cuda":
+        yield from _generate_side_by_side(model, frames, primer, 1 / temperature, gibbs_steps,
+                                          [derive_key(seed, "generate", i) for i in range(count)], progress)
+        return
     stopped = threading.Event()
     with ThreadPoolExecutor(min(count, usable_cores())) as pool:
         jobs = [pool.submit(_generate_song, model, frames, primer, 1 / temperature, gibbs_steps,
@@ -62,6 +66,34 @@ def _generate_song(model, frames, primer, beta, gibbs_steps, key, progress, stop
     if progress:
         progress(frames % 64)
     return song
+
+
+def _generate_side_by_side(model, frames, primer, beta, gibbs_steps, keys, progress):
+    """The songs of _generate_song on the GPU, a list; a song is a lane."""
+    from midigen.kernels.cuda import rbm, rolls  # ahead of Numba's CUDA, which takes time
+    from midigen.kernels.cuda.memory import upload
+    from midigen.model.lanes import LaneNetwork, bias_parts, theta_parts
+
+    network, dtype, lanes = LaneNetwork(model.network), model.network.dtype, len(keys)
+    theta, keys = upload(model.theta), upload(keys, np.uint64)
+    state, v = np.zeros((1, model.config.recurrent), dtype), np.zeros((1, 1, model.config.visible), dtype)
+    if primer is not None and len(primer):
+        heard, heard_state = model.frames(primer)[:, None], upload(state)
+        network.forward(theta, upload(np.concatenate([v, heard[:-1]])), heard_state, np.zeros((len(heard), 1), np.uint8))
+        state, v = heard_state.copy_to_host(), heard[-1:]
+    state, v = upload(np.repeat(state, lanes, axis=0)), upload(np.repeat(v, lanes, axis=1))
+    w, begins = theta_parts(model, theta)[0], np.zeros((1, lanes), np.uint8)
+    songs = upload(np.zeros((frames * lanes, -(-model.config.visible // 8)), np.uint8))
+    rows = upload(np.arange(frames)[:, None] + np.zeros(lanes, np.int64))
+    places = upload(np.arange(frames * lanes).reshape(frames, lanes) << rolls.SHIFT_BITS)
+    for t in range(frames):
+        a, b = bias_parts(model, network.forward(theta, v, state, begins).u)
+        rbm.gibbs_chain(v, w, a, b, gibbs_steps, beta, keys, 0, rows[t], v)
+        rolls.pack(v, places[t], model.grid.pitches, songs)
+        if progress:
+            progress(lanes)
+    bits = np.unpackbits(songs.copy_to_host().reshape(frames, lanes, -1), axis=2, count=model.config.visible)
+    return list(np.ascontiguousarray(bits.swapaxes(0, 1)))
 
 
 def choose_levels(model, rolls, seed):

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from midigen import __version__
-from midigen.cli import path_from_stdin
+from midigen.cli import device_option, path_from_stdin, teller
+from midigen.device import choose
 from midigen.errors import MidigenError, UsageError
 
 MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a slip
@@ -57,13 +58,14 @@ class Finite(click.FloatRange):
                    "Lists that count from 1 say one more.")
 @click.option("--velocity", type=click.IntRange(1, 127), show_default="the model's own, or 80 where it has none",
               help="Loudness of every note.")
+@device_option
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), show_default="a new one",
               help="The same seed, model and settings give the same songs. It stands in each file and its name.")
 @click.option("-o", "--output", default="output", show_default=True, metavar="DIR",
               help="Folder for the songs, made where it is missing; - writes the one song to stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
-def command(model, count, length, primer, keep_primer, temperature, gibbs_steps, bpm, program, velocity, seed, output,
-            quiet):
+def command(model, count, length, primer, keep_primer, temperature, gibbs_steps, bpm, program, velocity, device, seed,
+            output, quiet):
     """Write new songs with MODEL, a run folder or its model.safetensors.
 
     Without MODEL its path is read from the pipe: midigen train | midigen generate.
@@ -84,6 +86,7 @@ def command(model, count, length, primer, keep_primer, temperature, gibbs_steps,
     from midigen.output.generate import report
 
     model = RnnRbm.load(path)
+    device = choose(device, "gaussian models" if model.gaussian else "", teller(quiet))
     grid, about = model.grid, model.about
     bpm = bpm or about.get("bpm") or 120.0
     opening, metre = _read_primer(primer, grid) if primer else (None, about.get("metre") or (4, 4))
@@ -96,7 +99,7 @@ def command(model, count, length, primer, keep_primer, temperature, gibbs_steps,
     rolls = []
     with progress(make_console(quiet), "generating", count * frames) as advance:
         songs = generate_songs(model, frames, count=count, primer=opening, temperature=temperature,
-                               gibbs_steps=gibbs_steps, seed=seed, progress=advance)
+                               gibbs_steps=gibbs_steps, seed=seed, progress=advance, device=device)
         for number, roll in enumerate(songs, start=1):
             rolls.append(roll)
             song = roll if opening is None or not keep_primer else np.concatenate([opening, roll])

@@ -10,25 +10,15 @@ import numpy as np
 
 from midigen.kernels.cuda import optimizer as kernels
 from midigen.kernels.cuda import rbm, rolls
-from midigen.kernels.cuda.blas import Matrix, copy, fill, matrix
+from midigen.kernels.cuda.blas import copy, fill
 from midigen.kernels.cuda.memory import empty, scratch, upload
-from midigen.model.lanes import LaneNetwork
+from midigen.model.lanes import LaneNetwork, bias_parts, theta_parts
 from midigen.training.centre import HIDDEN_MEAN
 from midigen.training.gradient import block_end
 from midigen.training.optimizer import Optimizer
 from midigen.training.trainer import Trainer
 
 MOST_ROWS = 1 << 17  # frames of all lanes that go through a block together: bounds the memory
-
-
-def theta_parts(model, theta):
-    """Of a theta-like device array: W (H, V), and the constants in a (1, V) and b (1, H), each a Matrix."""
-    config, network = model.config, model.network
-    units, width = network.shapes[-1]
-    start = network.parameters - units * width + (config.recurrent + 1) * width - 1
-    return (Matrix(theta, network.parameters, config.rbm_hidden, config.visible, config.visible),
-            Matrix(theta, start, 1, config.visible, 0, width),
-            Matrix(theta, start + config.visible * width, 1, config.rbm_hidden, 0, width))
 
 
 class _Centre:
@@ -134,18 +124,16 @@ class _Lanes:
     def _contrast(self, v, weight, place, rows, theta, u, du, gradient):
         """dE/da and dE/db of the block into du, dE/dW added to the gradient.  Eq. (15), (17)."""
         trainer, model = self._trainer, self._trainer.model
-        count, outputs, config = weight.size, tuple(u.shape)[-1], model.config
-        a, b = (lambda array, n=n, start=start: matrix(array, start, count, n, outputs) for n, start in (
-            (config.visible, config.recurrent), (config.rbm_hidden, config.recurrent + config.visible)))
+        biases = bias_parts(model, u)
         w, gradient_w = theta_parts(model, theta)[0], theta_parts(model, gradient)[0]
-        sample, start, place = scratch.shaped("sample", tuple(v.shape), v.dtype), v, place.reshape(count)
+        sample, start, place = scratch.shaped("sample", tuple(v.shape), v.dtype), v, place.reshape(weight.size)
         if trainer.kept is not None:
             start = scratch.shaped("start", tuple(v.shape), v.dtype)
             rolls.unpack(trainer.kept, place, model.grid.pitches, start)
-        rbm.gibbs_chain(start, w, a(u), b(u), self._settings.gibbs_steps, 1.0, self._keys, 0, rows, sample)
+        rbm.gibbs_chain(start, w, *biases, self._settings.gibbs_steps, 1.0, self._keys, 0, rows, sample)
         if trainer.kept is not None:
             rolls.pack(sample, place, model.grid.pitches, trainer.kept)
-        rbm.contrast(v, sample, w, a(u), b(u), weight, a(du), b(du), gradient_w)
+        rbm.contrast(v, sample, w, *biases, weight, *bias_parts(model, du), gradient_w)
 
 
 class CudaTrainer(Trainer):
