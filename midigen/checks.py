@@ -23,6 +23,7 @@ from midigen.model.policy import Affine, policy_gradient
 from midigen.model.recurrent import RecurrentNetwork
 
 BACKENDS = {"cpu float64": np.float64, "cpu float32": np.float32}
+GPU_BACKENDS = {"cuda float64": np.float64, "cuda float32": np.float32}
 TOLERANCE = {np.float64: 1e-6, np.float32: 1e-4}
 LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
 N, FRAMES, X, R, Y, V, H = 3, 20, 3, 4, 2, 5, 4
@@ -51,7 +52,7 @@ def environment():
     gpus = devices.gpu_names()
     return {"midigen": __version__, "python": platform.python_version(), **{name: version(name) for name in LIBRARIES},
             "system": platform.platform(), "cpu": devices.cpu_name(),
-            "gpu": f"{', '.join(gpus)} (not used: midigen computes on the CPU)" if gpus else "none that Numba can use"}
+            "gpu": ", ".join(gpus) or "none that Numba can use"}
 
 
 def run():

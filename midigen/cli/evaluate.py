@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from midigen.cli import path_from_stdin
+from midigen.cli import device_option, path_from_stdin, teller
+from midigen.device import choose
 from midigen.errors import MidigenError, UsageError
 
 
@@ -27,11 +28,12 @@ from midigen.errors import MidigenError, UsageError
               help="Frames that a recurrent network with independent notes is trained on, to stand beside; 0: none.")
 @click.option("--max-frames", type=click.IntRange(1),
               help="Measure the model on a fixed random choice of songs with at most that many frames.")
+@device_option
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
               help="The same seed gives the same figures, on any number of cores.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
-def command(paths, songs, corpus, split, temperatures, chains, rnn_frames, max_frames, seed, as_json, quiet):
+def command(paths, songs, corpus, split, temperatures, chains, rnn_frames, max_frames, device, seed, as_json, quiet):
     """Measure a model, or songs, against a corpus, and print a table.
 
     \b
@@ -47,7 +49,7 @@ def command(paths, songs, corpus, split, temperatures, chains, rnn_frames, max_f
     if songs:
         report = _songs(paths, corpus, quiet)
     else:
-        report = _model(paths, corpus, quiet, split, temperatures, chains, seed, max_frames, rnn_frames)
+        report = _model(paths, corpus, quiet, device, split, temperatures, chains, seed, max_frames, rnn_frames)
     if as_json:
         click.echo(json.dumps(report))
     else:
@@ -56,7 +58,7 @@ def command(paths, songs, corpus, split, temperatures, chains, rnn_frames, max_f
         (show_songs if songs else show_model)(report)
 
 
-def _model(paths, corpus_path, quiet, *settings):
+def _model(paths, corpus_path, quiet, device, *settings):
     if len(paths) > 2 or (len(paths) == 2 and corpus_path):
         raise UsageError("name one model and one corpus, or judge songs with --songs")
     path = paths[0] if paths else path_from_stdin("model")
@@ -69,12 +71,13 @@ def _model(paths, corpus_path, quiet, *settings):
     from midigen.output.console import make_console, progress
 
     model = RnnRbm.load(path)
+    device = choose(device, "", teller(quiet))
     corpus_path = corpus_path or (paths[1] if len(paths) == 2 else _corpus_of(path))
     corpus = Corpus.load(corpus_path)
     console = make_console(quiet)
     if not is_compiled():
         console.print("compiling for this machine, once: half a minute or so")
-    report = evaluate_model(model, corpus, *settings, partial(progress, console))
+    report = evaluate_model(model, corpus, *settings, partial(progress, console), device)
     return {"model": str(path), "corpus": str(corpus_path), **report}
 
 

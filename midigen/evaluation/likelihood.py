@@ -21,6 +21,7 @@ from midigen.model.exact import LARGEST, log_partition
 from midigen.randomness import derive_key
 
 BLOCK = 64  # frames that are annealed together: their states stay in the core's own cache
+GPU_BLOCK = 8192
 SPREAD = 1.0  # nats between a frame's chains beyond which their mean hangs on the luckiest of them
 BASE_SWEEPS, BASE_SAMPLES = 10, 25  # Gibbs sweeps before the base looks at the model, and samples, 2 sweeps apart
 BASE_SHARE = 0.05  # of the notes' own means in the base, which so gives every note a chance
@@ -71,12 +72,13 @@ def check_measurable(model):
                            "judge its songs with --songs")
 
 
-def estimate_log_likelihood(model, rolls, temperatures=2000, chains=4, seed=0, means=None, progress=None, threads=0):
+def estimate_log_likelihood(model, rolls, temperatures=2000, chains=4, seed=0, means=None, progress=None, threads=0,
+                            device="cpu"):
     """Likelihood of the songs `rolls`, each uint8 (T, V), one after the other, each from a silent start.
 
     temperatures: moves of each chain from the base to the RBM.  chains: for each frame.  means (V,): how often each
     note sounds in the training songs, which speeds the chains up; left out, those of `rolls`.  progress(frames) is
-    called from worker threads.  The same (model, rolls, settings, seed) give the same figures on any number of threads.
+    called from worker threads.  device: "cpu", or "cuda" to anneal on the GPU.  The same (model, rolls, settings, seed) give the same figures on any number of threads.
     """
     check_measurable(model)
     v, a, b = teacher_forced(model, rolls)
@@ -84,18 +86,21 @@ def estimate_log_likelihood(model, rolls, temperatures=2000, chains=4, seed=0, m
     model.kernels.free_energy(v, model.w, a, b, energy)
     means = v.mean(axis=0) if means is None else np.asarray(means)
     exact = is_exact(model)
+    block = BLOCK if device == "cpu" or exact else GPU_BLOCK
 
     def job(start, stopped):
-        rows = slice(start, start + BLOCK)
+        rows = slice(start, start + block)
         if exact:
             log_z = None if stopped.is_set() else log_partition(model.w, a[rows], b[rows])[None]
         else:
-            log_z = _annealed(model.w, a[rows], b[rows], means, temperatures, chains, seed, start, stopped)
+            base = _base(model.w, a[rows], b[rows], means, seed, start)
+            anneal = _annealed if device == "cpu" else _annealed_on_the_gpu
+            log_z = anneal(model.w, base, a[rows], b[rows], temperatures, chains, seed, start, stopped)
         if progress:
             progress(len(a[rows]))
         return log_z
 
-    log_weights = np.concatenate(spread_out(job, range(0, len(v), BLOCK), threads), axis=1)
+    log_weights = np.concatenate(spread_out(job, range(0, len(v), block), 1 if block > BLOCK else threads), axis=1)
     log_z = logsumexp(log_weights, axis=0) - math.log(len(log_weights))
     variance, spread = np.zeros((2, len(v))) if exact else _uncertainty(log_weights)
     return Likelihood(-energy - log_z, variance, spread, exact)
@@ -119,12 +124,15 @@ def spread_out(job, items, threads=0):
             pool.shutdown(cancel_futures=True)
 
 
-def _annealed(w, a, b, means, temperatures, chains, seed, first_row, stopped):
+def _log_z_of_base(base, b, chains):
+    """Where log weights begin, (chains, N) float64: log Z of the bases, which have no weights."""
+    start = np.logaddexp(0, base.astype(np.float64)).sum(axis=1) + np.logaddexp(0, b.astype(np.float64)).sum(axis=1)
+    return np.tile(start, (chains, 1))
+
+
+def _annealed(w, base, a, b, temperatures, chains, seed, first_row, stopped):
     """Log weights (chains, N) float64, each an estimate of log Z, of the RBMs of N frames; None once `stopped`."""
-    base = _base(w, a, b, means, seed, first_row)
-    wide = base.astype(np.float64)
-    start = np.logaddexp(0, wide).sum(axis=1) + np.logaddexp(0, b.astype(np.float64)).sum(axis=1)
-    log_weights = np.tile(start, (chains, 1))
+    log_weights = _log_z_of_base(base, b, chains)
     v = np.empty_like(a, order="C")
     for chain in range(chains):
         key = derive_key(seed, "anneal", chain)
@@ -134,6 +142,25 @@ def _annealed(w, a, b, means, temperatures, chains, seed, first_row, stopped):
                 return None
             last = min(first + ais.MOST_MOVES, temperatures)
             ais.anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weights[chain])
+    return log_weights
+
+
+def _annealed_on_the_gpu(w, base, a, b, temperatures, chains, seed, first_row, stopped):
+    """_annealed, with every array on the device."""
+    from midigen.kernels.cuda import ais  # its import takes time
+    from midigen.kernels.cuda.memory import upload
+
+    log_weights = _log_z_of_base(base, b, chains)
+    w, base, a, b, v = (upload(array) for array in (w, base, a, b, np.empty(a.shape, a.dtype)))
+    for chain in range(chains):
+        key, weights = derive_key(seed, "anneal", chain), upload(log_weights[chain])
+        ais.draw_base(base, key, first_row, v)
+        for first in range(0, temperatures, ais.MOST_MOVES):
+            if stopped.is_set():
+                return None
+            ais.anneal(w, base, a, b, first, min(first + ais.MOST_MOVES, temperatures), temperatures, key, first_row, v,
+                       weights)
+        log_weights[chain] = weights.copy_to_host()
     return log_weights
 
 

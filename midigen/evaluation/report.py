@@ -21,12 +21,12 @@ def _unseen(what, total):
 
 
 def evaluate_model(model, corpus, split, temperatures, chains, seed, max_frames=None, rnn_frames=0,
-                   progress=_unseen):
+                   progress=_unseen, device="cpu"):
     """The likelihood and accuracy of a model and of the baselines on one split of a Corpus, all on the same frames.
 
     max_frames: of whole songs drawn at random, the same for every model; None for all songs.  rnn_frames: that the
     recurrent baseline is trained on, 0 for none.  progress(what, total) makes a context whose value is called with the
-    frames done, or is None.  Returns a dict: songs, frames, all_frames, the settings; `rows`, a dict for each predictor
+    frames done, or is None.  device: that anneals, "cpu" or "cuda".  Returns a dict: songs, frames, all_frames, the settings; `rows`, a dict for each predictor
     (nats a frame with their standard errors, over chains and over songs, and two accuracies); and how far the chains
     can be trusted, exact, flattery (nats), disagreeing (share of frames).
     """
@@ -42,7 +42,8 @@ def evaluate_model(model, corpus, split, temperatures, chains, seed, max_frames=
         with progress("training a plain recurrent network to compare with", rnn_frames) as advance:
             rivals.append(recurrent_baseline(train, corpus.rolls("valid"), rolls, corpus.grid, rnn_frames, advance))
     with progress("annealing", len(v)) as advance:
-        found = estimate_log_likelihood(model, rolls, temperatures, chains, seed, note_means(train), advance)
+        found = estimate_log_likelihood(model, rolls, temperatures, chains, seed, note_means(train), advance,
+                                        device=device)
     for baseline in rivals:
         accuracy = score_draws(baseline.p, v, seed) if baseline.copies is None else score(baseline.copies, v)
         rows.append(_row(baseline.name, baseline.log_likelihood(v), 0.0, accuracy, rolls))

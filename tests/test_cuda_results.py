@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from midigen.config import Grid, ModelConfig
-from midigen.evaluation.likelihood import estimate_log_likelihood
+from midigen.evaluation import likelihood
 from midigen.generation import generate
 from midigen.model.rnn_rbm import RnnRbm
 
@@ -29,3 +29,12 @@ def test_both_devices_make_the_same_songs(primed):
     songs = generate(model, device="cuda", progress=counted.append, **settings)
     assert np.array_equal(songs, generate(model, **settings))
     assert not np.array_equal(songs[0], songs[1]) and 0 < songs.mean() < 1 and sum(counted) == 8
+
+
+def test_both_devices_measure_the_same_likelihood(monkeypatch):
+    monkeypatch.setattr(likelihood, "LARGEST", 0)
+    model, rolls = lively(), [(np.random.default_rng(2).random((n, V)) < 0.3).astype(np.uint8) for n in (3, 2)]
+    found, expected = (likelihood.estimate_log_likelihood(model, rolls, temperatures=5, chains=2, device=device)
+                       for device in ("cuda", "cpu"))
+    np.testing.assert_allclose(found.frames, expected.frames, rtol=0, atol=1e-9)
+    assert found.spread.min() > 0
