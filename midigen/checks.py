@@ -58,16 +58,19 @@ def environment():
 def run():
     """The Result of every check on every backend, a list.  A process for each backend: compiling takes most time."""
     context = multiprocessing.get_context("spawn")
-    with context.Pool(len(BACKENDS), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:  # Ctrl-C is ours
-        return [result for results in pool.map(run_backend, BACKENDS) for result in results]
+    backends = [*BACKENDS, *([] if devices.missing() else GPU_BACKENDS)]
+    with context.Pool(len(backends), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:  # Ctrl-C is ours
+        return [result for results in pool.map(run_backend, backends) for result in results]
 
 
 def run_backend(backend):
     """The Result of every check on one backend, a list."""
-    dtype = BACKENDS[backend]
+    dtype, checks = {**BACKENDS, **GPU_BACKENDS}[backend], CHECKS
+    if backend in GPU_BACKENDS:
+        from midigen.gpu_checks import CHECKS as checks  # needs Numba's CUDA
     with np.errstate(all="ignore"):  # what is not finite fails the check
         return [Result(name, equation, backend, float(check(dtype)), TOLERANCE[dtype])
-                for name, (equation, check) in CHECKS.items()]
+                for name, (equation, check) in checks.items()]
 
 
 def _error(got, expected):

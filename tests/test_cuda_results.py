@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from midigen import checks
 from midigen.config import Grid, ModelConfig
 from midigen.evaluation import likelihood
 from midigen.generation import generate
@@ -38,3 +39,9 @@ def test_both_devices_measure_the_same_likelihood(monkeypatch):
                        for device in ("cuda", "cpu"))
     np.testing.assert_allclose(found.frames, expected.frames, rtol=0, atol=1e-9)
     assert found.spread.min() > 0
+
+
+def test_the_gradients_of_the_gpu_are_checked():
+    results = checks.run_backend("cuda float64")
+    assert [r.check for r in results if not r.passed] == [] and {r.backend for r in results} == {"cuda float64"}
+    assert {(r.check, r.equation) for r in results} <= {(name, c[0]) for name, c in checks.CHECKS.items()}

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from midigen.kernels.cuda import network, rbm, rtrl
-from midigen.kernels.cuda.blas import as_matrix
+from midigen.kernels.cuda import ais, optimizer, rbm, rolls
+from midigen.kernels.cuda.blas import gemm, matrix
 
 N, V, H, X, R = 6, 5, 4, 3, 4
 
@@ -12,6 +12,8 @@ def call_all(real):
     """Call each with arrays of a float type; nothing is looked at."""
     _rbm(real)
     _network(real)
+    _steps(real)
+    gemm(True, True, 1, np.zeros((1024, 2), real), np.zeros((3, 1024), real), 0, np.zeros((2, 3), real))
 
 
 def _rbm(real):
@@ -22,7 +24,7 @@ def _rbm(real):
     rbm.gibbs_chain(v, w, a, b, 1, 1.0, key, 0, 0, a)
     rbm.hidden_probability(v, w, b, p)
     rbm.free_energy(v, w, a, b, np.zeros(N))
-    rbm.contrast(v, a, w, as_matrix(a), b, weight, np.zeros_like(a), np.zeros_like(b), np.zeros_like(w))
+    rbm.contrast(v, a, w, a, b, weight, np.zeros_like(a), np.zeros_like(b), np.zeros_like(w))
 
 
 def _network(real):
@@ -36,3 +38,22 @@ def _network(real):
     influence = lanes.influence(params, block, None)
     lanes.influence(params, block, influence)
     lanes.influence_gradient(adjoint, influence, params)
+
+
+def _steps(real):
+    w, a, b = np.zeros((H, V), real), np.zeros((N, V), real), np.zeros((N, H), real)
+    x, y, z, decay = np.zeros((4, 20), real)
+    optimizer.adam_step(x, y, z, decay, 0.1, 0.9, 0.999, 1, 1e-8)
+    optimizer.momentum_step(x, y, z, 0.1, 0.9)
+    optimizer.shorten_and_decay(x, y, 1, decay)
+    optimizer.average_step(x, y, 0.9)
+    optimizer.squared_norm(x)
+    parts = matrix(w.ravel(), 0, H, V), matrix(a.ravel(), 0, 1, V), matrix(b.ravel(), 0, 1, H)
+    optimizer.centre_shift(*parts, np.zeros(V, real), 0.5, 1)
+    optimizer.centre_gradient(*parts, np.zeros(V, real), 0.5)
+    ais.draw_base(a, np.uint64(1), 0, a)
+    ais.anneal(w, a, a, b, 0, 2, 2, np.uint64(1), 0, a, np.zeros(N))
+    packed, place = np.zeros((N, 1), np.uint8), np.zeros(N, np.int64)
+    rolls.unpack(packed, place, V, a)
+    rolls.pack(a, place, V, packed)
+    rolls.weigh(place, 1, np.zeros(N, real))
