@@ -8,9 +8,11 @@ import math
 
 import numpy as np
 
+from midigen.errors import MidigenError
 from midigen.kernels.cuda import optimizer as kernels
 from midigen.kernels.cuda import rbm, rolls
 from midigen.kernels.cuda.blas import copy, fill
+from midigen.kernels.cuda.jit import GpuError
 from midigen.kernels.cuda.memory import empty, scratch, upload
 from midigen.model.lanes import LaneNetwork, bias_parts, theta_parts
 from midigen.training.centre import HIDDEN_MEAN
@@ -150,6 +152,13 @@ class CudaTrainer(Trainer):
         self.notes = upload(np.concatenate([np.packbits(roll > 0, axis=1) for roll in self.train]))
         self._begins = np.concatenate([[0], np.cumsum([len(roll) for roll in self.train])])
         self._on_device = None
+
+    def _batch(self, songs):
+        try:
+            return super()._batch(songs)
+        except GpuError as e:
+            raise MidigenError(f"the GPU failed ({e}): the last checkpoint is whole, go on from it with --resume, or with "
+                               "--device cpu as well") from None
 
     def _open_all(self, lanes, settings):
         """Streams that share blocks; songs have lanes of their own unless weights move within a batch.

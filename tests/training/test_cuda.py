@@ -5,7 +5,7 @@ import pytest
 
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.device import choose, training_obstacle
-from midigen.errors import UsageError
+from midigen.errors import MidigenError, UsageError
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training import trainer as module
 from midigen.training.checkpoint import Checkpoint, save_checkpoint
@@ -93,3 +93,21 @@ def test_what_the_gpu_cannot_do_is_said_in_one_line(changes):
     with pytest.raises(UsageError, match="--device cpu"):
         choose("cuda", obstacle)
     assert choose("auto", obstacle, said.append) == "cpu" and len(said) == 1 and obstacle in said[0]
+
+
+def test_a_gpu_that_fails_leaves_the_checkpoint_whole(tmp_path, monkeypatch):
+    from midigen.kernels.cuda.jit import GpuError
+    from midigen.model.lanes import LaneNetwork
+    from midigen.training.cuda import CudaTrainer
+
+    def fail(*_):
+        raise GpuError("out of memory")
+
+    trainer = make_trainer(CudaTrainer, count=2, frames=4)
+    train(trainer, 1)
+    save_checkpoint(tmp_path, trainer, "corpus", "digest")
+    before = Checkpoint(tmp_path).path.read_bytes()
+    monkeypatch.setattr(LaneNetwork, "backward", fail)
+    with pytest.raises(MidigenError, match="out of memory.*--resume"):
+        train(trainer, 2)
+    assert Checkpoint(tmp_path).path.read_bytes() == before

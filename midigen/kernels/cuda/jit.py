@@ -9,6 +9,11 @@ from midigen.kernels.scalar import f32, f64
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 _GPU_ONLY = ("forceinline", "launch_bounds")  # the simulator's jit does not know them
+if SIMULATED:
+    class GpuError(Exception):
+        """What a GPU that fails raises; the simulator's does not."""
+else:
+    from numba.cuda.cudadrv.driver import CudaAPIError as GpuError  # noqa: F401  for callers to catch
 NUMBA_TYPE = {f32: float32, f64: float64}  # what arrays in shared and local memory are declared with
 MOST_BLOCKS = 65535  # of a grid's second and third axis
 
