@@ -18,7 +18,8 @@ def generate_songs(model, frames, count=1, primer=None, temperature=1.0, gibbs_s
     primer: uint8 (T0, V), frames that come first and are not returned, or None for silence.  Every frame is the end of
     `gibbs_steps` sweeps in its own RBM, from the frame before it, at energies divided by temperature.  What is fed back
     is the frame as its roll has it: a Gaussian value that is no note is 0, as in the songs.  Song i depends on
-    (model, primer, settings, seed, i) alone.  device: "cpu", or "cuda", where all songs go side by side.  progress(more_frames) is called now and then, from worker threads.
+    (model, primer, settings, seed, i) alone.  device: "cpu", or "cuda", where all songs go side by side.
+    progress(more_frames) is called now and then, from worker threads.
     ValueError for settings that are out of range.
     """
     if frames < 1 or count < 1 or gibbs_steps < 1 or not temperature > 0:

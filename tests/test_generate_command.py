@@ -21,7 +21,7 @@ ABOUT = {"name": "tunes", "bpm": 90.0, "metre": [3, 4], "notes_per_frame": 1.0}
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
     """A model that plays a rising scale, and the record of the calls that reach it; the test runs in tmp_path."""
-    fake = types.SimpleNamespace(about=dict(ABOUT), grid=Grid(), digest="d1635", calls=[])
+    fake = types.SimpleNamespace(about=dict(ABOUT), grid=Grid(), gaussian=False, digest="d1635", calls=[])
 
     def generate(model, frames, count=1, primer=None, seed=0, progress=None, **settings):
         fake.calls.append({"frames": frames, "count": count, "primer": primer, "seed": seed, **settings})
