@@ -45,3 +45,24 @@ def average_step(average, parameters, decay):
     kept, one = parameters.dtype.type(decay), parameters.dtype.type(1)
     for i in range(parameters.size):
         average[i] = kept * average[i] + (one - kept) * parameters[i]
+
+
+@njit(**KERNEL)
+def centre_shift(w, a, b, means, hidden_mean, sign):
+    """a (V,) <- a + sign nu W, b (H,) <- b + sign W mu, for W (H, V), means mu (V,), hidden_mean nu.  Eq. (25)."""
+    factor, to_a = w.dtype.type(sign), w.dtype.type(sign * hidden_mean)
+    for j in range(w.shape[0]):
+        field = w.dtype.type(0)
+        for i in range(w.shape[1]):
+            a[i] += to_a * w[j, i]
+            field += w[j, i] * means[i]
+        b[j] += factor * field
+
+
+@njit(**KERNEL)
+def centre_gradient(w, a, b, means, hidden_mean):
+    """dE/dW (H, V) <- dE/dW - (dE/db) mu^T - nu (dE/da)^T, from dE/da (V,) and dE/db (H,).  Eq. (25)."""
+    nu = w.dtype.type(hidden_mean)
+    for j in range(w.shape[0]):
+        for i in range(w.shape[1]):
+            w[j, i] -= b[j] * means[i] + nu * a[i]
