@@ -69,7 +69,7 @@ def test_the_bouncing_note_is_learned(corpus):
                  "--average", "0.98", "--batch", "2", "--patience", "1000", "--transpose", "0", "-o", "toy", "-q") == 0
     model = RnnRbm.load("toy")
     held_out = bounce(600, 4, -1)  # a start that no training song has, and ten times as long as any
-    assert -model.exact_log_likelihood(held_out).mean() < 0.05
+    assert -model.exact_log_likelihood(held_out)[2:].mean() < 0.05  # nothing tells where it starts, and which way
     new = RnnRbm.initial(model.config, GRID, np.full(11, 1 / 11))
     assert -new.exact_log_likelihood(held_out).mean() > 2
     recurrent = slice(model.network.inputs, model.network.inputs + model.network.recurrent)
