@@ -8,8 +8,8 @@ DEVICES = ("auto", "cpu", "cuda")
 def choose(name, obstacle="", say=None):
     """ "cpu" or "cuda", for a name of DEVICES.
 
-    obstacle: what of the work at hand the GPU cannot do, or "".  say(line) is told why auto takes the CPU.  An error, in
-    one line, where cuda is asked for and cannot be.
+    obstacle: what of the work at hand the GPU cannot do, or "".  say(line) is told why auto takes the CPU.  An error,
+    in one line, where cuda is asked for and cannot be.
     """
     if name == "cpu":
         return "cpu"

@@ -78,7 +78,8 @@ def estimate_log_likelihood(model, rolls, temperatures=2000, chains=4, seed=0, m
 
     temperatures: moves of each chain from the base to the RBM.  chains: for each frame.  means (V,): how often each
     note sounds in the training songs, which speeds the chains up; left out, those of `rolls`.  progress(frames) is
-    called from worker threads.  device: "cpu", or "cuda" to anneal on the GPU.  The same (model, rolls, settings, seed) give the same figures on any number of threads.
+    called from worker threads.  device: "cpu", or "cuda" to anneal on the GPU.  The same (model, rolls, settings,
+    seed) give the same figures on any number of threads.
     """
     check_measurable(model)
     v, a, b = teacher_forced(model, rolls)

@@ -231,7 +231,8 @@ class CudaTrainer(Trainer):
     def fetch(self):
         if self._on_device is None:
             return
-        self.model.theta[:], self.average = self._on_device["theta"].copy_to_host(), self._on_device["average"].copy_to_host()
+        self.model.theta[:] = self._on_device["theta"].copy_to_host()
+        self.average = self._on_device["average"].copy_to_host()
         self.optimizer.moments = [moment.copy_to_host() for moment in self._on_device["optimizer"].moments]
         if self.particles:
             self.particles = np.split(self.kept.copy_to_host(), self._begins[1:-1])

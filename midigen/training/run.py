@@ -63,10 +63,8 @@ class Run:
     def new(cls, make_folder, corpus, corpus_path, sizes, settings, device="cpu", say=None):
         """A new run on a Corpus, in the folder that make_folder() makes once all is known to fit.
 
-        device, say: as midigen.device.choose takes them.
-
         sizes: keyword arguments of ModelConfig besides `visible`; visible_model may be "auto", which is gaussian on
-        velocities and bernoulli on notes.
+        velocities and bernoulli on notes.  device, say: as midigen.device.choose takes them.
         """
         train = corpus.rolls("train")
         if not train:

@@ -113,7 +113,7 @@ class Trainer:
         batches = [order[i:i + size] for i in range(0, count, size)]
         lows, highs = np.array(self._reach).T if count else ((), ())
         return Epoch(number, [batches[i] for i in rng.permutation(len(batches))],
-                      rng.integers(lows, np.add(highs, 1)), int(derive_key(settings.seed, "train", number)))
+                     rng.integers(lows, np.add(highs, 1)), int(derive_key(settings.seed, "train", number)))
 
     @np.errstate(all="ignore")  # what is not finite is found below, and named
     def _batch(self, songs):
