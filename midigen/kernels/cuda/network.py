@@ -145,7 +145,8 @@ def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoi
     outputs, outside = int(sizes[-1]), int(sizes[0]) - recurrent
     _, width, _, at, code, _, to, *_ = table[-1].tolist()
     some, low = outputs - recurrent, outside if layers == 1 else 0
-    over(_sloped(real), rows, some, codes, code + recurrent, u, du, deltas, recurrent, to + recurrent, outputs, tile=tile)
+    over(sloped(real), rows, some, codes, code + recurrent, u, recurrent, outputs, du, recurrent, outputs, deltas,
+         to + recurrent, outputs, tile=tile)
     # what the y rows send down does not wait for r: one product for all frames
     down = matrix(scratch("down", rows * (width - low), real), 0, rows, width - low)
     gemm(False, False, 1, matrix(deltas, to + recurrent, rows, some, outputs),
@@ -161,17 +162,18 @@ def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoi
 
 
 @cache
-def _sloped(real):
-    """The y part of the last layer's deltas: dE/du times the slope."""
+def sloped(real):
+    """A kernel: delta <- d times the slope at the activations y, all (rows, columns), each with its start and step."""
     slope = scalar.slope(real)
 
     @jit()
-    def sloped(rows, columns, codes, first_code, u, du, deltas, start, to, step):
+    def sloped(rows, columns, codes, first_code, y, y_start, y_step, d, d_start, d_step, delta, delta_start,
+               delta_step):
         j, i = cuda.grid(2)
         if j < columns:
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
-                at = start + r * step + j
-                deltas[to + r * step + j] = du[at] * slope(codes[first_code + j], u[at])
+                delta[delta_start + r * delta_step + j] = (d[d_start + r * d_step + j]
+                                                           * slope(codes[first_code + j], y[y_start + r * y_step + j]))
 
     return sloped
 

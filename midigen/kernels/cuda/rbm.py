@@ -17,7 +17,7 @@ from midigen.kernels.cuda.blas import as_matrix, gemm, matrix
 from midigen.kernels.cuda.jit import TILE, along, jit, over
 from midigen.kernels.cuda.memory import scratch, upload
 from midigen.kernels.cuda.scalar import philox, softplus, uniform
-from midigen.kernels.scalar import f32, f64, u64
+from midigen.kernels.scalar import f64, u64
 
 _LOW, _WORD, _NONE = u64(0xFFFFFFFF), u64(32), u64(0)
 

@@ -16,6 +16,7 @@ from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import flat, gemm, matrix
 from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, along, jit, over
 from midigen.kernels.cuda.memory import scratch, upload
+from midigen.kernels.cuda.network import sloped
 
 GATHERED = 1 << 26  # numbers of Q, about, that are gathered for one product
 LONGEST = 128  # frames of a chunk
@@ -169,7 +170,8 @@ def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, 
         y, step = (u, outputs) if k == layers - 1 else (inputs, units + 1)
         start = 0 if k == layers - 1 else lanes * int(plan[k + 1, INPUTS])
         delta = matrix(scratch(f"delta {k}", lanes * units, real), 0, lanes, units)
-        over(_sloped(real), lanes, units, codes, code, y, start, step, m.array, delta.array, tile=tile)
+        over(sloped(real), lanes, units, codes, code, y, start, step, m.array, 0, units, delta.array, 0, units,
+             tile=tile)
         gemm(True, False, 1, delta, matrix(inputs, lanes * given, lanes, below + 1), 1,
              matrix(gradient, params, units, below + 1), tile=tile)
         m = matrix(scratch(f"m {k}", lanes * below, real), 0, lanes, below)
@@ -180,21 +182,6 @@ def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, 
          matrix(total, 0, 1, width), tile=tile)
     units, below = int(plan[0, UNITS]), int(plan[0, BELOW])
     along(_added(), width, outside, units, below, total, gradient, tile=tile)
-
-
-@cache
-def _sloped(real):
-    """delta <- m times the slope at y, (B, n)."""
-    slope = scalar.slope(real)
-
-    @jit()
-    def sloped(lanes, units, codes, first_code, y, start, step, m, delta):
-        j, i = cuda.grid(2)
-        if j < units:
-            for r in range(i, lanes, cuda.gridDim.y * cuda.blockDim.y):
-                delta[r * units + j] = m[r * units + j] * slope(codes[first_code + j], y[start + r * step + j])
-
-    return sloped
 
 
 @cache
