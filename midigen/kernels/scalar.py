@@ -1,8 +1,9 @@
 """Scalar mathematics and random numbers: one source for @njit, for the GPU and for plain Python.
 
 Philox4x32-10 (Salmon et al., SC 2011) turns a 64-bit key and four 32-bit counters into four 32-bit words, so a draw
-depends on its place alone, never on the order or the number of threads.  Every integer is a uint64 that holds a 32-bit
-value, masked after + and *: nothing overflows, and Numba never falls back to float64.
+depends on its place alone, never on the order or the number of threads.  Every integer is a uint64 of which the lower
+32 bits count; only what is multiplied or handed out is masked, which a vector multiplication of 32 bits does for
+nothing.  Nothing overflows, and Numba never falls back to float64.
 
 `tanh` and `sigmoid` in float32 are a rational function of + * / only, which LLVM vectorises (math.exp it does not);
 the coefficients are the minimax fit that Eigen and XLA use, good to about 2 units in the last place.
@@ -28,9 +29,9 @@ _overloaded = {"jit_options": {option: SCALAR[option] for option in ("forceinlin
 
 @_inlined
 def _philox_round(c0, c1, c2, c3, k0, k1):
-    p0 = _MULTIPLIER_0 * c0
-    p1 = _MULTIPLIER_1 * c2
-    return (p1 >> _WORD) ^ c1 ^ k0, p1 & _MASK, (p0 >> _WORD) ^ c3 ^ k1, p0 & _MASK
+    p0 = _MULTIPLIER_0 * (c0 & _MASK)
+    p1 = _MULTIPLIER_1 * (c2 & _MASK)
+    return (p1 >> _WORD) ^ c1 ^ k0, p1, (p0 >> _WORD) ^ c3 ^ k1, p0
 
 
 @_inlined
@@ -54,7 +55,8 @@ def philox(c0, c1, c2, c3, k0, k1):
     k0, k1 = (k0 + _WEYL_0) & _MASK, (k1 + _WEYL_1) & _MASK
     c0, c1, c2, c3 = _philox_round(c0, c1, c2, c3, k0, k1)
     k0, k1 = (k0 + _WEYL_0) & _MASK, (k1 + _WEYL_1) & _MASK
-    return _philox_round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3 = _philox_round(c0, c1, c2, c3, k0, k1)
+    return c0 & _MASK, c1 & _MASK, c2 & _MASK, c3 & _MASK
 
 
 @_inlined

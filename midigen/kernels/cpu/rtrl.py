@@ -20,7 +20,7 @@ from midigen.kernels.cpu.blas import gemm, gemv
 from midigen.kernels.cpu.network import matrix, times_slope
 from midigen.kernels.jit import KERNEL
 
-CHUNK = 32  # frames whose Q matrices are gathered for one product: bounds the memory, long enough for BLAS
+CHUNK = 96  # frames whose Q matrices are gathered for one product: J is read and written once in so many
 SPARSE = 8  # inputs are taken one by one where fewer than one in so many is not 0
 
 
@@ -158,28 +158,39 @@ def _sum_first(plan, outside, inputs, h, first, stop, rows, chunk, q, beta, out)
     units, below = plan[0, UNITS], plan[0, BELOW]
     x = matrix(inputs, 0, h, below + 1)[first:stop]
     gathered = _gathered(plan, 0, rows, chunk, q)
-    count, ends, where = 0, np.empty(stop - first, np.int64), np.empty((stop - first) * outside, np.int64)
-    for t in range(stop - first):
-        for j in range(outside):
+    count, begins, frames = 0, np.zeros(outside + 1, np.int64), np.empty((stop - first) * outside, np.int64)
+    for j in range(outside):
+        for t in range(stop - first):
             if x[t, j] != 0:
-                where[count] = j
+                frames[count] = t
                 count += 1
-        ends[t] = count
+        begins[j + 1] = count
     for i in range(rows):
         own = gathered[:stop - first, i * units:(i + 1) * units]
         turned = matrix(out[i], 0, outside, units)
-        if SPARSE * count > where.size:
+        if SPARSE * count > frames.size:
             gemm(True, False, 1.0, x[:, :outside], own, beta, turned)
         else:
-            if beta == 0.0:
-                turned[:] = 0
-            at = 0
-            for t in range(stop - first):
-                while at < ends[t]:
-                    j = where[at]
-                    scale, source, target = x[t, j], own[t], turned[j]
-                    for unit in range(units):
-                        target[unit] += scale * source[unit]
-                    at += 1
+            for j in range(outside):
+                if beta == 0.0:
+                    turned[j] = 0
+                for k in range(begins[j], begins[j + 1], 4):
+                    _add_four(x[:, j], gathered, i * units, frames[k:min(k + 4, begins[j + 1])], turned[j])
         gemm(True, False, 1.0, own, x[:, outside:], beta,
              matrix(out[i], outside * units, units, below + 1 - outside))
+
+
+@njit(**KERNEL)
+def _add_four(x, gathered, at, frames, out):
+    """out (n,) += sum over one to four frames of x_t gathered_t[at:at + n]: out is read and written once.
+
+    The rows are sliced here, from a contiguous array: Numba would not know that rows of a slice have no gaps.
+    """
+    t0, count = frames[0], frames.size
+    t1, t2, t3 = frames[min(1, count - 1)], frames[min(2, count - 1)], frames[count - 1]
+    zero = x.dtype.type(0)
+    x0, x1, x2, x3 = x[t0], x[t1] if count > 1 else zero, x[t2] if count > 2 else zero, x[t3] if count > 3 else zero
+    end = at + out.size
+    a0, a1, a2, a3 = gathered[t0, at:end], gathered[t1, at:end], gathered[t2, at:end], gathered[t3, at:end]
+    for i in range(out.size):
+        out[i] += x0 * a0[i] + x1 * a1[i] + x2 * a2[i] + x3 * a3[i]
