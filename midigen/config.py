@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass, fields
 
+EVERY_KEY = -5, 6  # shifts in semitones that take a song to every key
+
 
 def _require(ok, name, value, expected):
     if not ok:
@@ -107,6 +109,7 @@ class TrainConfig(Settings):
     centre: step in the coordinates of Eq. (25), which Bernoulli units have.
     learning_rate: of the most part of a run; at its end the step size runs down to 0, see training.run.COOLING.
     average: decay a step of the running mean of the weights, which is validated and kept; 0 for none.
+    transpose: lowest and highest random shift of a song, in semitones; None for training.plan.transposition's.
     validate_every: epochs, 0 for the fewest with 20,000 frames and 200 steps, or with 200,000 frames.
     variance_rate: what the steps of the log-variances' own weights are multiplied by, in a Gaussian model.
     negative_*: the random songs of Eq. (23)-(24).
@@ -130,7 +133,7 @@ class TrainConfig(Settings):
     average: float = 0.998
     dropout: float = 0.4
     noise: float = 0.0
-    transpose: tuple[int, int] = (-5, 6)
+    transpose: tuple[int, int] | None = None
     negative: str = "off"
     negative_weight: float = 0.1
     negative_density: float = 0.7
@@ -153,7 +156,8 @@ class TrainConfig(Settings):
             _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and under 1")
         _require(0 <= self.noise <= 0.5, "noise", self.noise, "0 to 0.5")
         _require(0.5 < self.negative_density <= 1, "negative_density", self.negative_density, "over 0.5, at most 1")
-        _require(len(self.transpose) == 2 and -127 <= self.transpose[0] <= 0 <= self.transpose[1] <= 127,
+        _require(self.transpose is None
+                 or len(self.transpose) == 2 and -127 <= self.transpose[0] <= 0 <= self.transpose[1] <= 127,
                  "transpose", self.transpose, "two numbers of semitones around 0, such as -5,6")
         for name, choices in (("update", ("batch", "block", "epoch")),
                               ("gradient", ("blocks", "textbook")), ("sampler", ("persistent", "cd", "exact")),

@@ -137,6 +137,7 @@ def test_a_stop_before_the_first_validation_still_leaves_a_model(corpus):
     (["corpus.safetensors", "--dropout", "1.5"], 2, "dropout must be"),
     (["corpus.safetensors", "--hidden", "ten"], 2, "write none, or widths"),
     (["corpus.safetensors", "--transpose", "3,6"], 2, "transpose must be"),
+    (["corpus.safetensors", "--transpose", "some"], 2, "or 0 for none, or auto"),
     (["corpus.safetensors", "--negative-density", "0.3"], 2, "negative_density must be"),
     (["--resume", "nowhere"], 1, "holds no checkpoint"),
     (["--resume", "nowhere", "--batch", "3"], 2, "leave out --batch"),

@@ -21,6 +21,14 @@ START = 0.25  # share of a note's variance that z starts with: the rest is the h
 LEVELS = {"threshold": 0.3, "gain": 1.0, "offset": 0.0}  # where training has chosen none, see `roll`
 
 
+def note_moments(rolls, grid):
+    """Mean and variance (V,) of every note over the frames of rolls (T, V) on a Grid, as a model sees them."""
+    count, loudest = sum(map(len, rolls)), LOUDEST if grid.values == "velocity" else 1
+    mean = sum(roll.sum(axis=0, dtype=np.float64) for roll in rolls) / (count * loudest)
+    square = sum(np.square(roll, dtype=np.float64).sum(axis=0) for roll in rolls) / (count * loudest ** 2)
+    return mean, np.maximum(square - mean ** 2, 0)
+
+
 class RnnRbm:
     """One network and one RBM.  theta is all parameters, flat: the network's P, then W (H, V) row by row.
 

@@ -225,7 +225,7 @@ class CudaTrainer(Trainer):
         """Put the run's arrays on the device, as they were made or as a checkpoint has them."""
         self._on_device = {"theta": upload(self.model.theta), "average": upload(self.average),
                            "gradient": empty(self.model.theta.size, self.model.theta.dtype),
-                           "optimizer": _DeviceOptimizer(self.optimizer, self.model, self.settings, self._means())}
+                           "optimizer": _DeviceOptimizer(self.optimizer, self.model, self.settings, self._means)}
         self.kept = upload(np.concatenate(self.particles)) if self.particles else None
 
     def fetch(self):

@@ -5,15 +5,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from midigen import __version__
 from midigen.config import ModelConfig
 from midigen.device import choose, training_obstacle
 from midigen.errors import MidigenError, UsageError
 from midigen.model import exact
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
-from midigen.model.rnn_rbm import LOUDEST, RnnRbm
+from midigen.model.rnn_rbm import RnnRbm, note_moments
 from midigen.training.checkpoint import Log, save_checkpoint
 from midigen.training.events import Progress, Validated
 from midigen.training.trainer import trainer_kind
@@ -75,8 +73,8 @@ class Run:
         figures = corpus.statistics()
         about = {"name": Path(folder).resolve().name, "midigen": __version__, "corpus_digest": corpus.digest,
                  "seed": settings.seed, "settings": settings.to_json(), "metre": list(figures.pop("metre")), **figures}
-        frames = np.concatenate(train) / (LOUDEST if corpus.grid.values == "velocity" else 1)
-        model = RnnRbm.initial(config, corpus.grid, frames.mean(axis=0), settings.seed, about, frames.var(axis=0))
+        means, variances = note_moments(train, corpus.grid)
+        model = RnnRbm.initial(config, corpus.grid, means, settings.seed, about, variances)
         return cls(folder, trainer_kind(device)(model, train, corpus.rolls("valid"), settings), corpus_path,
                    corpus.digest)
 

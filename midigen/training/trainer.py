@@ -13,13 +13,13 @@ import numpy as np
 from midigen.generation import choose_levels, generate
 from midigen.kernels.cpu.optimizer import average_step
 from midigen.kernels.jit import usable_cores
-from midigen.model.rnn_rbm import RnnRbm
+from midigen.model.rnn_rbm import RnnRbm, note_moments
 from midigen.randomness import derive_key, generator
 from midigen.training.events import Diverged, Progress, RolledBack, State, Validated
 from midigen.training.gradient import Carry, Stream, joined
 from midigen.training.negative import random_song
 from midigen.training.optimizer import Optimizer
-from midigen.training.plan import Epoch, transposition_range, validation_interval
+from midigen.training.plan import Epoch, transposition, transposition_range, validation_interval
 
 ROLLBACKS = 3
 CHECKED_FRAMES = 1000  # of training songs, for the loss beside the validation figure
@@ -32,6 +32,7 @@ SAMPLE = {"frames": 64, "count": 4}
 class Trainer:
     """Trains `model` in place on lists of rolls, uint8 (T, V).  `average` is the running mean of theta, and kept.
 
+    transposition: the lowest and the highest shift of a song, settings.transpose or what its None stands for.
     pace: what the step size is multiplied by, lowered in the last part of a run, when `cooling`: then validations no
     longer end it.
     """
@@ -53,20 +54,17 @@ class Trainer:
     def __post_init__(self):
         self.threads = self.threads or usable_cores()
         self._pool, self._helpers = ThreadPoolExecutor(self.threads), ThreadPoolExecutor(self.threads)
-        self.optimizer = Optimizer(self.model, self.settings, self._means())
+        self._means = note_moments(self.train, self.model.grid)[0]
+        self.optimizer = Optimizer(self.model, self.settings, self._means)
         self.average = self.model.theta.copy()
         self.particles = [self._pack(self.model.frames(roll)) for roll in self.train] \
             if self.settings.sampler == "persistent" else []
         self.carries = {}
         frames = sum(len(roll) for roll in self.train)
-        self._reach = [transposition_range(roll, self.model.grid, self.settings.transpose) for roll in self.train]
+        self.transposition = self.settings.transpose or transposition(self.train, self.model.grid)
+        self._reach = [transposition_range(roll, self.model.grid, self.transposition) for roll in self.train]
         self._planned = None
         self._validate_every = self.settings.validate_every or validation_interval(frames, len(self._epoch().batches))
-
-    def _means(self):
-        """Of the notes of the training songs, as the model sees them, (V,)."""
-        totals = sum(roll.sum(axis=0, dtype=np.float64) for roll in self.train)
-        return self.model.frames(totals[None] / sum(map(len, self.train)))[0]
 
     def averaged(self):
         """The model that is validated and kept: the running mean of the weights."""
@@ -118,7 +116,7 @@ class Trainer:
     @np.errstate(all="ignore")  # what is not finite is found below, and named
     def _batch(self, songs):
         """Train on one batch; returns a RolledBack event where values were not finite, else None."""
-        settings, state = self.settings, self.state
+        state = self.state
         carries = {lane: carry.copy() for lane, carry in self.carries.items()}
         step = self._step_settings()
         lanes = [songs[lane::LANES] for lane in range(min(LANES, len(songs)))]
