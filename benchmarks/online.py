@@ -3,8 +3,9 @@
     python benchmarks/online.py CORPUS
 
 The songs of a corpus are one running series (`midigen train --concatenate --update block --batch 1`), default settings
-else, one core, processor time.  "Truncated" is the same program without J: backpropagation that ends at the block.  Rank-adaptive and
-strictly exact J and none take turns; medians.  What it does to learning: docs/examples/long_lag.py --update block.
+else, processor time of one core.  "Truncated" is the same program without J: backpropagation that ends at the block.
+Rank-adaptive J, strictly exact J and none take turns; medians.  What J does for learning is in
+docs/examples/long_lag.py --update block.
 """
 
 import argparse
