@@ -2,8 +2,6 @@
 
 from dataclasses import asdict, dataclass, fields
 
-EVERY_KEY = -5, 6  # shifts in semitones that take a song to every key
-
 
 def _require(ok, name, value, expected):
     if not ok:
@@ -109,7 +107,8 @@ class TrainConfig(Settings):
     centre: step in the coordinates of Eq. (25), which Bernoulli units have.
     learning_rate: of the most part of a run; at its end the step size runs down to 0, see training.run.COOLING.
     average: decay a step of the running mean of the weights, which is validated and kept; 0 for none.
-    transpose: lowest and highest random shift of a song, in semitones; None for training.plan.transposition's.
+    transpose, transpose_share: lowest and highest random shift of a song, in semitones, and the share of the songs that
+    an epoch shifts; None for training.plan.share_to_transpose's.
     validate_every: epochs, 0 for the fewest with 20,000 frames and 200 steps, or with 200,000 frames.
     variance_rate: what the steps of the log-variances' own weights are multiplied by, in a Gaussian model.
     negative_*: the random songs of Eq. (23)-(24).
@@ -133,7 +132,8 @@ class TrainConfig(Settings):
     average: float = 0.998
     dropout: float = 0.4
     noise: float = 0.0
-    transpose: tuple[int, int] | None = None
+    transpose: tuple[int, int] = (-5, 6)
+    transpose_share: float | None = None
     negative: str = "off"
     negative_weight: float = 0.1
     negative_density: float = 0.7
@@ -156,8 +156,9 @@ class TrainConfig(Settings):
             _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and under 1")
         _require(0 <= self.noise <= 0.5, "noise", self.noise, "0 to 0.5")
         _require(0.5 < self.negative_density <= 1, "negative_density", self.negative_density, "over 0.5, at most 1")
-        _require(self.transpose is None
-                 or len(self.transpose) == 2 and -127 <= self.transpose[0] <= 0 <= self.transpose[1] <= 127,
+        _require(self.transpose_share is None or 0 <= self.transpose_share <= 1, "transpose_share", self.transpose_share,
+                 "0 to 1")
+        _require(len(self.transpose) == 2 and -127 <= self.transpose[0] <= 0 <= self.transpose[1] <= 127,
                  "transpose", self.transpose, "two numbers of semitones around 0, such as -5,6")
         for name, choices in (("update", ("batch", "block", "epoch")),
                               ("gradient", ("blocks", "textbook")), ("sampler", ("persistent", "cd", "exact")),

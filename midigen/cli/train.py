@@ -6,7 +6,7 @@ import signal
 import click
 
 from midigen.cli import device_option, path_from_stdin, teller
-from midigen.config import EVERY_KEY, ModelConfig, TrainConfig
+from midigen.config import ModelConfig, TrainConfig
 from midigen.errors import UsageError
 
 DEFAULT_MINUTES = 2.0
@@ -29,18 +29,16 @@ class Widths(click.ParamType):
 
 
 class Semitones(click.ParamType):
-    """ "-5,6" or "0" -> (lowest, highest) shift; "auto" -> None."""
+    """ "-5,6" or "0" -> (lowest, highest) shift."""
 
     name = "semitones"
 
     def convert(self, value, param, ctx):
         if isinstance(value, tuple):
             return value
-        if str(value).strip().lower() == "auto":
-            return None
         match = re.fullmatch(r"\s*([+-]?\d+)\s*(?:[, ]\s*([+-]?\d+)\s*)?", str(value))
         if not match:
-            self.fail(f"{value!r}: write the lowest and highest shift, such as -5,6, or 0 for none, or auto", param, ctx)
+            self.fail(f"{value!r}: write the lowest and highest shift, such as -5,6, or 0 for none", param, ctx)
         low = int(match[1])
         return (low, int(match[2])) if match[2] else (min(low, 0), max(low, 0))
 
@@ -122,8 +120,9 @@ LEARNING_OPTIONS = many(
     setting("noise", float, "Share of the fed-back notes that are flipped in training; in a gaussian model the "
             "standard deviation of what is added to them."),
     setting("transpose", Semitones(), "Random transposition of every song, lowest and highest shift in semitones, as "
-            "far as its notes stay in range; auto is {},{}, or 0 where most songs are in one key.".format(*EVERY_KEY),
-            shown="auto"))
+            "far as its notes stay in range.", shown="{},{}".format(*TrainConfig.transpose)),
+    setting("transpose_share", float, "Share of the songs that an epoch transposes.",
+            shown="1, or less in a large collection in one key"))
 
 NEGATIVE_OPTIONS = many(
     setting("negative", choice("off", "bounded", "literal"), "Push random songs away: not, as far as the model still "

@@ -35,9 +35,10 @@ class Display:
         model, state = run.trainer.model, run.trainer.state
         self.console.print(f"training {run.folder}: {len(run.trainer.train)} songs, {model.theta.size:,} parameters"
                            + (f", from epoch {state.epoch + 1}" if run.trainer.optimizer.steps else ""), soft_wrap=True)
-        if run.trainer.settings.transpose is None and not any(run.trainer.transposition):
-            self.console.print("most songs are in one key, so they are not transposed (--transpose -5,6 would)",
-                               soft_wrap=True)
+        settings, share = run.trainer.settings, run.trainer.transpose_share
+        if settings.transpose_share is None and share < 1 and any(settings.transpose):
+            self.console.print(f"most songs are in one key, so an epoch transposes {share:.0%} of them "
+                               "(--transpose-share 1: all)", soft_wrap=True)
         if not run.trainer.valid:
             warn(self.console, "no songs are held out, so the best model is chosen by the training songs: "
                                "prepare more songs")

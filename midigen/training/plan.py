@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from midigen.config import EVERY_KEY
-
 # trained on between validations, where the setting leaves it open: at least so many frames; and so many steps, which
 # the running mean of the weights needs to show an improvement, but no more than so many frames
 VALIDATED_FRAMES, VALIDATED_STEPS, MOST_FRAMES = 20_000, 200, 200_000
 
-ONE_KEY, ONE_KEY_FRAMES = 0.75, 10_000  # share of songs in one key, and frames, from which on songs stay in it
+# where so many songs are in one key, and there are so many frames that they need not be multiplied, this share of the
+# songs is transposed
+ONE_KEY, ONE_KEY_FRAMES, ONE_KEY_SHARE = 0.75, 10_000, 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,20 +32,20 @@ def validation_interval(frames, batches):
                min(epochs(VALIDATED_STEPS, batches), epochs(MOST_FRAMES, frames)))
 
 
-def transposition(rolls, grid):
-    """The shifts (low, high) for songs of which nothing else is said: none where they share a key.
+def share_to_transpose(rolls, grid):
+    """The share of the songs that an epoch should transpose: all, or fewer where they have a key in common.
 
     A song's key is taken from the others: that transposition in which its pitch classes fit their mean best.  Where
-    three quarters of the songs fit best as they are, what the songs have in common is lost by transposing them.
+    most songs fit best as they are, most new ones will; a few are transposed for the sake of those that do not.
     """
     if sum(map(len, rolls)) < ONE_KEY_FRAMES:
-        return EVERY_KEY
+        return 1.0
     notes = np.array([(roll > 0).reshape(len(roll), -1, grid.pitches).sum(axis=(0, 1)) for roll in rolls], float)
     classes = np.stack([notes[:, (np.arange(grid.pitches) + grid.low) % 12 == i].sum(axis=1) for i in range(12)], axis=1)
     classes /= np.maximum(classes.sum(axis=1, keepdims=True), 1)
     others = classes.sum(axis=0) - classes
     fit = np.stack([(np.roll(classes, shift, axis=1) * others).sum(axis=1) for shift in range(12)])
-    return (0, 0) if (fit.argmax(axis=0) == 0).mean() >= ONE_KEY else EVERY_KEY
+    return ONE_KEY_SHARE if (fit.argmax(axis=0) == 0).mean() >= ONE_KEY else 1.0
 
 
 def transposition_range(roll, grid, limits):

@@ -19,7 +19,7 @@ from midigen.training.events import Diverged, Progress, RolledBack, State, Valid
 from midigen.training.gradient import Carry, Stream, joined
 from midigen.training.negative import random_song
 from midigen.training.optimizer import Optimizer
-from midigen.training.plan import Epoch, transposition, transposition_range, validation_interval
+from midigen.training.plan import Epoch, share_to_transpose, transposition_range, validation_interval
 
 ROLLBACKS = 3
 CHECKED_FRAMES = 1000  # of training songs, for the loss beside the validation figure
@@ -32,7 +32,7 @@ SAMPLE = {"frames": 64, "count": 4}
 class Trainer:
     """Trains `model` in place on lists of rolls, uint8 (T, V).  `average` is the running mean of theta, and kept.
 
-    transposition: the lowest and the highest shift of a song, settings.transpose or what its None stands for.
+    transpose_share: of the songs, in an epoch: settings.transpose_share or what its None stands for.
     pace: what the step size is multiplied by, lowered in the last part of a run, when `cooling`: then validations no
     longer end it.
     """
@@ -61,8 +61,9 @@ class Trainer:
             if self.settings.sampler == "persistent" else []
         self.carries = {}
         frames = sum(len(roll) for roll in self.train)
-        self.transposition = self.settings.transpose or transposition(self.train, self.model.grid)
-        self._reach = [transposition_range(roll, self.model.grid, self.transposition) for roll in self.train]
+        share = self.settings.transpose_share
+        self.transpose_share = share_to_transpose(self.train, self.model.grid) if share is None else share
+        self._reach = [transposition_range(roll, self.model.grid, self.settings.transpose) for roll in self.train]
         self._planned = None
         self._validate_every = self.settings.validate_every or validation_interval(frames, len(self._epoch().batches))
 
@@ -111,7 +112,7 @@ class Trainer:
         batches = [order[i:i + size] for i in range(0, count, size)]
         lows, highs = np.array(self._reach).T if count else ((), ())
         return Epoch(number, [batches[i] for i in rng.permutation(len(batches))],
-                     rng.integers(lows, np.add(highs, 1)), int(derive_key(settings.seed, "train", number)))
+                     rng.integers(lows, np.add(highs, 1)) * (rng.random(count) < self.transpose_share), int(derive_key(settings.seed, "train", number)))
 
     @np.errstate(all="ignore")  # what is not finite is found below, and named
     def _batch(self, songs):

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from midigen.config import EVERY_KEY, Grid, ModelConfig, TrainConfig
+from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.training.plan import transposition
+from midigen.training.plan import ONE_KEY_SHARE, share_to_transpose
 from midigen.training.trainer import Trainer
-from tests.training.test_trainer import make_trainer
 
 GRID = Grid(low=36, high=95)
 SCALE = np.array([4, 0, 2, 0, 3, 2, 0, 4, 0, 2, 0, 1.0])  # how often the notes of a major scale sound, from the tonic
@@ -23,31 +22,30 @@ def songs(tonics, rng, frames=400):
 
 
 @pytest.mark.parametrize("values", [1, 90])
-def test_songs_in_one_key_are_not_transposed(rng, values):
+def test_of_songs_in_one_key_few_are_transposed(rng, values):
     rolls = [values * roll for roll in songs([7] * 25 + [2] * 5, rng)]
-    assert transposition(rolls, GRID) == (0, 0)
+    assert share_to_transpose(rolls, GRID) == ONE_KEY_SHARE
 
 
-def test_songs_in_many_keys_are(rng):
-    assert transposition(songs(rng.integers(0, 12, 30), rng), GRID) == EVERY_KEY
-    assert transposition(songs([7] * 15 + [2] * 15, rng), GRID) == EVERY_KEY
+def test_of_songs_in_many_keys_all_are(rng):
+    assert share_to_transpose(songs(rng.integers(0, 12, 30), rng), GRID) == 1
+    assert share_to_transpose(songs([7] * 15 + [2] * 15, rng), GRID) == 1
 
 
 def test_a_few_songs_are_transposed_whatever_their_key(rng):
-    assert transposition(songs([7] * 20, rng), GRID) == EVERY_KEY
-    assert transposition([], GRID) == EVERY_KEY
+    assert share_to_transpose(songs([7] * 20, rng), GRID) == 1
+    assert share_to_transpose([], GRID) == 1
 
 
 def test_the_columns_of_onsets_count_like_those_of_notes(rng):
     grid = Grid(low=36, high=95, articulation="onset")
     rolls = [np.hstack([roll, roll]) for roll in songs([7] * 30, rng)]
-    assert transposition(rolls, grid) == (0, 0)
+    assert share_to_transpose(rolls, grid) == ONE_KEY_SHARE
 
 
-def test_the_setting_goes_before_the_key(rng):
-    assert make_trainer(transpose=None).transposition == EVERY_KEY
-    assert make_trainer(transpose=(0, 0)).transposition == (0, 0)
-    one_key = songs([7] * 30, rng)
+@pytest.mark.parametrize("share, least, most", [(None, 0.1, 0.3), (0.0, 0, 0), (0.5, 0.3, 0.6), (1.0, 0.8, 1)])
+def test_an_epoch_transposes_that_share(rng, share, least, most):
+    """Of the shifts drawn one in twelve is 0."""
     model = RnnRbm.initial(ModelConfig(60, rbm_hidden=2, recurrent=2, hidden=()), GRID, np.full(60, 0.1))
-    assert not Trainer(model, one_key, [], TrainConfig())._epoch().shifts.any()
-    assert Trainer(model, one_key, [], TrainConfig(transpose=(-5, 6)))._epoch().shifts.any()
+    trainer = Trainer(model, songs([7] * 100, rng, 100), [], TrainConfig(transpose_share=share))
+    assert least <= (trainer._epoch().shifts != 0).mean() <= most
