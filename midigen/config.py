@@ -156,8 +156,8 @@ class TrainConfig(Settings):
             _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and under 1")
         _require(0 <= self.noise <= 0.5, "noise", self.noise, "0 to 0.5")
         _require(0.5 < self.negative_density <= 1, "negative_density", self.negative_density, "over 0.5, at most 1")
-        _require(self.transpose_share is None or 0 <= self.transpose_share <= 1, "transpose_share", self.transpose_share,
-                 "0 to 1")
+        share = self.transpose_share
+        _require(share is None or 0 <= share <= 1, "transpose_share", share, "0 to 1")
         _require(len(self.transpose) == 2 and -127 <= self.transpose[0] <= 0 <= self.transpose[1] <= 127,
                  "transpose", self.transpose, "two numbers of semitones around 0, such as -5,6")
         for name, choices in (("update", ("batch", "block", "epoch")),

@@ -80,7 +80,8 @@ def _generate_side_by_side(model, frames, primer, beta, gibbs_steps, keys, progr
     state, v = np.zeros((1, model.config.recurrent), dtype), np.zeros((1, 1, model.config.visible), dtype)
     if primer is not None and len(primer):
         heard, heard_state = model.frames(primer)[:, None], upload(state)
-        network.forward(theta, upload(np.concatenate([v, heard[:-1]])), heard_state, np.zeros((len(heard), 1), np.uint8))
+        starts = np.zeros((len(heard), 1), np.uint8)
+        network.forward(theta, upload(np.concatenate([v, heard[:-1]])), heard_state, starts)
         state, v = heard_state.copy_to_host(), heard[-1:]
     state, v = upload(np.repeat(state, lanes, axis=0)), upload(np.repeat(v, lanes, axis=1))
     w, begins = theta_parts(model, theta)[0], np.zeros((1, lanes), np.uint8)

@@ -14,8 +14,8 @@ MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("
 # outer -> inner: a module imports from its own layer and from the layers below it
 LAYERS = [
     ["midigen.cli", "midigen.__main__"],
-    ["midigen.preparation", "midigen.training", "midigen.generation", "midigen.evaluation", "midigen.checks", "midigen.gpu_checks",
-     "midigen.corpus", "midigen.output"],
+    ["midigen.preparation", "midigen.training", "midigen.generation", "midigen.evaluation", "midigen.checks",
+     "midigen.gpu_checks", "midigen.corpus", "midigen.output"],
     ["midigen.midi", "midigen.model"],
     ["midigen.kernels", "midigen.files", "midigen.config", "midigen.randomness", "midigen.device"],
     ["midigen.errors", "midigen"],

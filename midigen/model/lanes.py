@@ -46,7 +46,8 @@ class LaneNetwork:
         network, rows = self.network, starts.size
         inputs = scratch.shaped("inputs", (rows * int((network.sizes[:-1] + 1).sum()),), network.dtype)
         u = scratch.shaped("u", (*starts.shape, int(network.sizes[-1])), network.dtype)
-        kernels.forward_block(network.sizes, self._codes, params, network.recurrent, x, upload(starts), state, inputs, u)
+        kernels.forward_block(network.sizes, self._codes, params, network.recurrent, x, upload(starts), state, inputs,
+                              u)
         return Block(inputs, u, starts)
 
     def backward(self, params, block, du, gradient):

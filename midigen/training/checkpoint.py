@@ -76,7 +76,7 @@ class Checkpoint:
         self.corpus, self.corpus_digest = self.header.get("corpus", ""), self.header.get("corpus_digest")
 
     def trainer(self, train, valid, device="cpu", say=None):
-        """The Trainer as it was saved, over the same lists of rolls; device, say as midigen.device.choose takes them."""
+        """The Trainer as it was saved, over the same lists of rolls; device, say as device.choose takes them."""
         header, tensors = self.header, self.tensors
         try:
             model = RnnRbm(ModelConfig.from_json(header["config"]), Grid.from_json(header["grid"]), tensors["theta"],

@@ -91,7 +91,8 @@ class _Lanes:
         adjoint = network.backward(theta, block, du, gradient)
         if self._influence is not None:
             network.influence_gradient(adjoint, self._influence, gradient)
-        goes_on = any(at < len(begun) and not begun[at] for at, begun in zip(self._positions, self._starts, strict=True))
+        goes_on = any(at < len(begun) and not begun[at]
+                      for at, begun in zip(self._positions, self._starts, strict=True))
         self._influence = network.influence(theta, block, self._influence) if goes_on else None
         return int((place[1:] >= 0).sum())
 
@@ -103,7 +104,8 @@ class _Lanes:
         h = int((ends - begins).max())
         place, starts = np.full((h + 1, len(ends)), -1, np.int64), np.zeros((h, len(ends)), np.uint8)
         for lane, (at, end) in enumerate(zip(begins, ends, strict=True)):
-            place[1:end - at + 1, lane], starts[:end - at, lane] = self._places[lane][at:end], self._starts[lane][at:end]
+            place[1:end - at + 1, lane] = self._places[lane][at:end]
+            starts[:end - at, lane] = self._starts[lane][at:end]
             if 0 < at < end:
                 place[0, lane] = self._places[lane][at - 1]
         self._positions = ends
@@ -157,8 +159,8 @@ class CudaTrainer(Trainer):
         try:
             return super()._batch(songs)
         except GpuError as e:
-            raise MidigenError(f"the GPU failed ({e}): the last checkpoint is whole, go on from it with --resume, or with "
-                               "--device cpu as well") from None
+            raise MidigenError(f"the GPU failed ({e}): the last checkpoint is whole, go on from it with --resume, or "
+                               "with --device cpu as well") from None
 
     def _open_all(self, lanes, settings):
         """Streams that share blocks; songs have lanes of their own unless weights move within a batch.

@@ -41,7 +41,8 @@ def share_to_transpose(rolls, grid):
     if sum(map(len, rolls)) < ONE_KEY_FRAMES:
         return 1.0
     notes = np.array([(roll > 0).reshape(len(roll), -1, grid.pitches).sum(axis=(0, 1)) for roll in rolls], float)
-    classes = np.stack([notes[:, (np.arange(grid.pitches) + grid.low) % 12 == i].sum(axis=1) for i in range(12)], axis=1)
+    pitch_class = (np.arange(grid.pitches) + grid.low) % 12
+    classes = np.stack([notes[:, pitch_class == i].sum(axis=1) for i in range(12)], axis=1)
     classes /= np.maximum(classes.sum(axis=1, keepdims=True), 1)
     others = classes.sum(axis=0) - classes
     fit = np.stack([(np.roll(classes, shift, axis=1) * others).sum(axis=1) for shift in range(12)])

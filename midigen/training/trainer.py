@@ -110,9 +110,10 @@ class Trainer:
         else:
             order = np.argsort([len(roll) for roll in self.train] * rng.uniform(0.8, 1.25, count), kind="stable")
         batches = [order[i:i + size] for i in range(0, count, size)]
+        batches = [batches[i] for i in rng.permutation(len(batches))]
         lows, highs = np.array(self._reach).T if count else ((), ())
-        return Epoch(number, [batches[i] for i in rng.permutation(len(batches))],
-                     rng.integers(lows, np.add(highs, 1)) * (rng.random(count) < self.transpose_share), int(derive_key(settings.seed, "train", number)))
+        shifts = rng.integers(lows, np.add(highs, 1)) * (rng.random(count) < self.transpose_share)
+        return Epoch(number, batches, shifts, int(derive_key(settings.seed, "train", number)))
 
     @np.errstate(all="ignore")  # what is not finite is found below, and named
     def _batch(self, songs):

@@ -22,8 +22,8 @@ def test_every_kernel_compiles_and_keeps_its_numbers_in_registers():
     assert done.returncode == 0, done.stderr[-2000:]
     kernels = [json.loads(line) for line in done.stdout.splitlines()]
     assert {k["kernel"] for k in kernels if k["local"]} == set()
-    defined = {f"midigen.kernels.cuda.{path.stem}.{name}" for path in (Path(__file__).parents[2] / "midigen/kernels/cuda").glob("*.py")
-               for name in factories(path)}
+    sources = Path(__file__).parents[2].glob("midigen/kernels/cuda/*.py")
+    defined = {f"midigen.kernels.cuda.{path.stem}.{name}" for path in sources for name in factories(path)}
     assert defined - {k["kernel"].split(".<locals>")[0] for k in kernels} == set()
 
 
@@ -33,5 +33,6 @@ def factories(path):
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
             inner = [n for n in ast.walk(node) if isinstance(n, ast.FunctionDef) and n is not node]
-            if any(isinstance(d, ast.Call) and getattr(d.func, "id", "") == "jit" for n in inner for d in n.decorator_list):
+            marks = [d for n in inner for d in n.decorator_list]
+            if any(isinstance(d, ast.Call) and getattr(d.func, "id", "") == "jit" for d in marks):
                 yield node.name

@@ -117,7 +117,7 @@ def _product(real, a_along_k, b_along_n, rows, columns, depth, each):
     """The kernel of gemm.  A thread's rows come in runs of 4, so that it reads 4 numbers of shared memory at once."""
     down, across = rows // each, columns // each
     threads, run_a, run_b = down * across, rows // each * 4, columns // each * 4
-    kind, zero, wide_a = NUMBA_TYPE[real], real(0), rows + 4  # padded, so that neighbours in a column are in different banks
+    kind, zero, wide_a = NUMBA_TYPE[real], real(0), rows + 4  # padded: neighbours in a column are in different banks
     size_a, size_b, size_c = depth * wide_a, depth * columns, rows * columns
     # tile sizes are powers of 2: shifts and masks, unlike // and %, let the compiler see that addresses are aligned
     log_across, log_columns = across.bit_length() - 1, columns.bit_length() - 1

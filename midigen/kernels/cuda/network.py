@@ -25,7 +25,7 @@ UNITS, BELOW, ALL, PARAMS, CODES, INPUTS, DELTAS, TURNED, ACROSS, DOWN = range(1
 
 @lru_cache(256)
 def _layers(sizes, recurrent, rows, threads):
-    """The table of layers, int64 (L, 10), for `rows` = h B rows and so many threads a lane: on the host, on the device."""
+    """The table of layers, int64 (L, 10), for `rows` = h B rows and so many threads a lane: on host and device."""
     table, at = [], np.zeros(5, np.int64)
     for k, (below, units) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
         serial = recurrent if k == len(sizes) - 1 else units
@@ -58,8 +58,8 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
     widest = int(max(recurrent, table[:, UNITS].max()))
     shared = (2 * widest + tile.threads) * real().itemsize
     _walked_forward(real)[lanes, tile.threads, 0, shared](
-        rows // lanes, lanes, layers, outside, recurrent, outputs, widest, on_device, codes, turned, field.array, starts,
-        flat(state), inputs, u)
+        rows // lanes, lanes, layers, outside, recurrent, outputs, widest, on_device, codes, turned, field.array,
+        starts, flat(state), inputs, u)
     units, width, _, at, code, given, *_ = table[-1].tolist()
     some = outputs - recurrent
     gemm(False, True, 1, matrix(inputs, given, rows, width + 1),

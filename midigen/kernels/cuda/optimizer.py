@@ -143,8 +143,8 @@ def _ones(count, real):
 
 def centre_gradient(w, a, b, means, hidden_mean, tile=TILE):
     """dE/dW -= b means^T + hidden_mean a, of gradients laid out as centre_shift's parts are.  Eq. (25)."""
-    over(_centred(), w.rows, w.columns, w.array, w.start, w.step, a.array, a.start, a.stride, b.array, b.start, b.stride,
-         means, w.real(hidden_mean), tile=tile)
+    over(_centred(), w.rows, w.columns, w.array, w.start, w.step, a.array, a.start, a.stride, b.array, b.start,
+         b.stride, means, w.real(hidden_mean), tile=tile)
 
 
 @cache

@@ -56,7 +56,8 @@ def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params,
                 continue
             again = beta
             if first == 0:
-                _sum(plan, k, outside, before[1], tuple(before_u.shape)[0], 0, 1, q, begins, lanes, rows, beta, out, tile)
+                _sum(plan, k, outside, before[1], tuple(before_u.shape)[0], 0, 1, q, begins, lanes, rows, beta, out,
+                     tile)
                 begins, again = begins + lanes * rows * columns[k], 1
             shifted = max(first, 1)
             _sum(plan, k, outside, frames[1], h, shifted - 1, stop - shifted, q, begins, lanes, rows, again, out, tile)
