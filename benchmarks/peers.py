@@ -103,8 +103,11 @@ def jax_bptt(network, params):
     return lambda x, c: _join(network, *jax.block_until_ready(gradient(weights, x, c)))
 
 
-def jax_rtrl(network, params):
-    """JAX, a compiled scan that carries J, the R rows that are needed, from frame to frame by its own derivatives."""
+def jax_rtrl(network, params, lanes=False):
+    """JAX, a compiled scan that carries J, the R rows that are needed, from frame to frame by its own derivatives.
+
+    lanes: for series side by side, x (T, B, X) and c (T, B, Y), whose gradients are added.
+    """
     import jax
     import jax.numpy as jnp
     weights = jax.tree.map(jnp.array, _split(network, params))
@@ -133,7 +136,10 @@ def jax_rtrl(network, params):
                  jax.tree.map(jnp.zeros_like, moving), jnp.zeros_like(w_y))
         return jax.lax.scan(step, start, (x, c))[0][2:]
 
-    compiled = jax.jit(run)
+    def side_by_side(weights, x, c):
+        return jax.tree.map(lambda g: g.sum(axis=0), jax.vmap(run, (None, 1, 1))(weights, x, c))
+
+    compiled = jax.jit(side_by_side if lanes else run)
 
     def gradient(x, c):
         (w_x, ws, bs), w_y = jax.block_until_ready(compiled(weights, x, c))

@@ -54,3 +54,13 @@ def test_every_peer_gives_the_gradient(modules, problem, peer):
     if peer == "torch_rnn" and len(network.shapes) > 1:
         pytest.skip("nn.RNN has no hidden layer")
     assert error(getattr(peers, peer)(network, params)(x, c), rtrl.expected(network, params, x, c)) < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_jax_adds_the_gradients_of_series_side_by_side(modules, problem):
+    pytest.importorskip("jax", reason="the extra midigen[bench] is not installed")
+    rtrl, peers = modules
+    network, params, x, c = problem
+    halves = [np.stack(np.split(rows, 2), axis=1) for rows in (x, c)]
+    expected = sum(rtrl.expected(network, params, halves[0][:, i], halves[1][:, i]) for i in range(2))
+    assert error(peers.jax_rtrl(network, params, lanes=True)(*halves), expected) < 1e-5
