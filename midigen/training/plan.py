@@ -10,7 +10,7 @@ VALIDATED_FRAMES, VALIDATED_STEPS, MOST_FRAMES = 20_000, 200, 200_000
 
 # where so many songs are in one key, and there are so many frames that they need not be multiplied, this share of the
 # songs is transposed
-ONE_KEY, ONE_KEY_FRAMES, ONE_KEY_SHARE = 0.75, 10_000, 0.25
+ONE_KEY, ONE_KEY_FRAMES, ONE_KEY_SHARE = 0.75, 10_000, 0.5
 
 
 @dataclass(frozen=True, eq=False)
