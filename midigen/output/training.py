@@ -35,7 +35,7 @@ class Display:
         model, state = run.trainer.model, run.trainer.state
         self.console.print(f"training {run.folder}: {len(run.trainer.train)} songs, {model.theta.size:,} parameters"
                            + (f", from epoch {state.epoch + 1}" if run.trainer.optimizer.steps else ""), soft_wrap=True)
-        settings, share = run.trainer.settings, run.trainer.transpose_share
+        settings, share = run.trainer.settings, run.trainer.plan.transpose_share
         if settings.transpose_share is None and share < 1 and any(settings.transpose):
             self.console.print(f"most songs are in one key, so an epoch transposes {share:.0%} of them "
                                "(--transpose-share 1: all)", soft_wrap=True)

@@ -171,7 +171,7 @@ class CudaTrainer(Trainer):
             self._upload()
         series = []
         for songs in lanes:
-            key = (self._epoch().key + int(songs[0])) % 2**64
+            key = (self._epoch.key + int(songs[0])) % 2**64
             places = [self._place(song) for song in songs]
             firsts = np.concatenate([[0], np.cumsum([len(place) for place in places])])
             if settings.update == "block":
@@ -187,7 +187,7 @@ class CudaTrainer(Trainer):
 
     def _place(self, song):
         """Places of a song's frames, with its shift in this epoch."""
-        shift = int(self._epoch().shifts[song]) % self.model.grid.pitches
+        shift = int(self._epoch.shifts[song]) % self.model.grid.pitches
         return np.arange(self._begins[song], self._begins[song + 1]) << rolls.SHIFT_BITS | shift
 
     def _close_all(self, lanes, streams):

@@ -1,8 +1,10 @@
-"""What an epoch of training is, and how often a run looks up."""
+"""What an epoch of training draws: batches, transpositions, a key; and how often a run looks up."""
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from midigen.randomness import derive_key, generator
 
 # trained on between validations, where the setting leaves it open: at least so many frames; and so many steps, which
 # the running mean of the weights needs to show an improvement, but no more than so many frames
@@ -21,6 +23,43 @@ class Epoch:
     batches: list
     shifts: np.ndarray
     key: int
+
+
+class Plan:
+    """The epochs of a run on songs, uint8 (T, V) each: `epoch(number)` is the same whenever it is asked for.
+
+    transpose_share: of the songs, in an epoch: settings.transpose_share or what its None stands for.
+    validate_every: epochs between validations.
+    """
+
+    def __init__(self, rolls, grid, settings):
+        self._settings, self._lengths, self._drawn = settings, np.array([len(roll) for roll in rolls], np.int64), None
+        share = settings.transpose_share
+        self.transpose_share = share_to_transpose(rolls, grid) if share is None else share
+        self._reach = [transposition_range(roll, grid, settings.transpose) for roll in rolls]
+        self.validate_every = settings.validate_every or validation_interval(
+            int(self._lengths.sum()), len(self.epoch(0).batches))
+
+    def epoch(self, number):
+        """The Epoch of that number, from 0."""
+        if self._drawn is None or self._drawn.number != number:
+            self._drawn = self._draw(number)
+        return self._drawn
+
+    def _draw(self, number):
+        """Songs of like length are put together, the batches in random order."""
+        settings, count = self._settings, len(self._lengths)
+        rng = generator(settings.seed, "order", number)
+        size = count if settings.update == "epoch" else settings.batch
+        if settings.concatenate:
+            order = rng.permutation(count)
+        else:
+            order = np.argsort(self._lengths * rng.uniform(0.8, 1.25, count), kind="stable")
+        batches = [order[i:i + size] for i in range(0, count, size)]
+        batches = [batches[i] for i in rng.permutation(len(batches))]
+        lows, highs = np.array(self._reach).T if count else ((), ())
+        shifts = rng.integers(lows, np.add(highs, 1)) * (rng.random(count) < self.transpose_share)
+        return Epoch(number, batches, shifts, int(derive_key(settings.seed, "train", number)))
 
 
 def validation_interval(frames, batches):
@@ -55,3 +94,14 @@ def transposition_range(roll, grid, limits):
     if not len(sounding):
         return 0, 0
     return max(limits[0], -int(sounding[0])), min(limits[1], grid.pitches - 1 - int(sounding[-1]))
+
+
+def shifted(roll, shift, pitches):
+    """A roll (T, V) transposed by `shift` semitones; what leaves at one end comes back at the other."""
+    shift %= pitches
+    if not shift:
+        return roll
+    wide = roll.reshape(len(roll), -1, pitches)
+    moved = np.empty_like(wide)  # np.roll does this in five times the time
+    moved[:, :, shift:], moved[:, :, :shift] = wide[:, :, :-shift], wide[:, :, -shift:]
+    return moved.reshape(roll.shape)

@@ -19,7 +19,7 @@ from midigen.training.events import Diverged, Progress, RolledBack, State, Valid
 from midigen.training.gradient import Carry, Stream, joined
 from midigen.training.negative import random_song
 from midigen.training.optimizer import Optimizer
-from midigen.training.plan import Epoch, share_to_transpose, transposition_range, validation_interval
+from midigen.training.plan import Plan, shifted
 
 ROLLBACKS = 3
 CHECKED_FRAMES = 1000  # of training songs, for the loss beside the validation figure
@@ -32,7 +32,6 @@ SAMPLE = {"frames": 64, "count": 4}
 class Trainer:
     """Trains `model` in place on lists of rolls, uint8 (T, V).  `average` is the running mean of theta, and kept.
 
-    transpose_share: of the songs, in an epoch: settings.transpose_share or what its None stands for.
     pace: what the step size is multiplied by, lowered in the last part of a run, when `cooling`: then validations no
     longer end it.
     """
@@ -54,18 +53,13 @@ class Trainer:
     def __post_init__(self):
         self.threads = self.threads or usable_cores()
         self._pool, self._helpers = ThreadPoolExecutor(self.threads), ThreadPoolExecutor(self.threads)
+        self.plan = Plan(self.train, self.model.grid, self.settings)
         self._means = note_moments(self.train, self.model.grid)[0]
         self.optimizer = Optimizer(self.model, self.settings, self._means)
         self.average = self.model.theta.copy()
         self.particles = [self._pack(self.model.frames(roll)) for roll in self.train] \
             if self.settings.sampler == "persistent" else []
         self.carries = {}
-        frames = sum(len(roll) for roll in self.train)
-        share = self.settings.transpose_share
-        self.transpose_share = share_to_transpose(self.train, self.model.grid) if share is None else share
-        self._reach = [transposition_range(roll, self.model.grid, self.settings.transpose) for roll in self.train]
-        self._planned = None
-        self._validate_every = self.settings.validate_every or validation_interval(frames, len(self._epoch().batches))
 
     def averaged(self):
         """The model that is validated and kept: the running mean of the weights."""
@@ -78,7 +72,7 @@ class Trainer:
         """
         state = self.state
         while state.epoch < epochs and (self.cooling or not state.finished):
-            batches = self._epoch().batches
+            batches = self._epoch.batches
             while state.cursor < len(batches):
                 if stop():
                     return
@@ -89,31 +83,15 @@ class Trainer:
                 state.cursor += 1
                 yield Progress(state.epoch, state.cursor / len(batches), state.frames, self.optimizer.steps)
             state.epoch, state.cursor = state.epoch + 1, 0
-            if state.epoch % self._validate_every == 0:
+            if state.epoch % self.plan.validate_every == 0:
                 event = self.look()
                 self._judge(event)
                 yield event
 
+    @property
     def _epoch(self):
         """The plan of the epoch that state counts: the same after a resume."""
-        if self._planned is None or self._planned.number != self.state.epoch:
-            self._planned = self._plan(self.state.epoch)
-        return self._planned
-
-    def _plan(self, number):
-        """Songs of like length are put together, the batches in random order."""
-        settings, count = self.settings, len(self.train)
-        rng = generator(settings.seed, "order", number)
-        size = count if settings.update == "epoch" else settings.batch
-        if settings.concatenate:
-            order = rng.permutation(count)
-        else:
-            order = np.argsort([len(roll) for roll in self.train] * rng.uniform(0.8, 1.25, count), kind="stable")
-        batches = [order[i:i + size] for i in range(0, count, size)]
-        batches = [batches[i] for i in rng.permutation(len(batches))]
-        lows, highs = np.array(self._reach).T if count else ((), ())
-        shifts = rng.integers(lows, np.add(highs, 1)) * (rng.random(count) < self.transpose_share)
-        return Epoch(number, batches, shifts, int(derive_key(settings.seed, "train", number)))
+        return self.plan.epoch(self.state.epoch)
 
     @np.errstate(all="ignore")  # what is not finite is found below, and named
     def _batch(self, songs):
@@ -164,7 +142,7 @@ class Trainer:
 
     def _open(self, lane, songs, settings):
         """A stream of songs of the training set, each with its shift and its particles."""
-        epoch, particles = self._epoch(), None
+        epoch, particles = self._epoch, None
         if self.particles:
             particles = joined([self._shift(self._unpack(self.particles[song]), epoch.shifts[song]) for song in songs])
         carry = self.carries.get(lane) if settings.concatenate else None
@@ -177,7 +155,7 @@ class Trainer:
         at = 0
         for song in songs:
             end = at + len(self.train[song])
-            self.particles[song] = self._pack(self._shift(stream.particles[at:end], -self._epoch().shifts[song]))
+            self.particles[song] = self._pack(self._shift(stream.particles[at:end], -self._epoch.shifts[song]))
             at = end
 
     def _pack(self, particles):
@@ -189,15 +167,7 @@ class Trainer:
         return packed.copy() if self.model.gaussian else np.unpackbits(packed, axis=1, count=self.model.config.visible)
 
     def _shift(self, roll, shift):
-        """A roll (T, V) transposed by `shift` semitones; what leaves at one end comes back at the other."""
-        pitches = self.model.grid.pitches
-        shift = int(shift) % pitches
-        if not shift:
-            return roll
-        wide = roll.reshape(len(roll), -1, pitches)
-        moved = np.empty_like(wide)  # np.roll does this in five times the time
-        moved[:, :, shift:], moved[:, :, :shift] = wide[:, :, :-shift], wide[:, :, -shift:]
-        return moved.reshape(roll.shape)
+        return shifted(roll, int(shift), self.model.grid.pitches)
 
     def _noise(self, streams, settings):
         """Streams of random songs for one batch, as long as its songs on average."""
@@ -316,7 +286,7 @@ class Trainer:
     @property
     def epochs_done(self):
         """Passes over the songs so far, with a fraction."""
-        return self.state.epoch + self.state.cursor / len(self._epoch().batches)
+        return self.state.epoch + self.state.cursor / len(self._epoch.batches)
 
 
 def trainer_kind(device):

@@ -48,4 +48,4 @@ def test_an_epoch_transposes_that_share(rng, share, least, most):
     """Of the shifts drawn one in twelve is 0."""
     model = RnnRbm.initial(ModelConfig(60, rbm_hidden=2, recurrent=2, hidden=()), GRID, np.full(60, 0.1))
     trainer = Trainer(model, songs([7] * 100, rng, 100), [], TrainConfig(transpose_share=share))
-    assert least <= (trainer._epoch().shifts != 0).mean() <= most
+    assert least <= (trainer.plan.epoch(0).shifts != 0).mean() <= most

@@ -94,12 +94,12 @@ def test_updates_by_batch_block_and_epoch_move_the_weights_as_often_as_they_say(
     trainers = {update: make_trainer(update=update) for update in ("batch", "block", "epoch")}
     for trainer in trainers.values():
         train(trainer, 1)
-    batches = trainers["batch"]._plan(0).batches
+    batches = trainers["batch"].plan.epoch(0).batches
     lengths = [len(roll) for roll in trainers["batch"].train]
     assert trainers["epoch"].optimizer.steps == 1
     assert trainers["batch"].optimizer.steps == len(batches) == 3
     assert trainers["block"].optimizer.steps == sum(
-        max(-(-lengths[song] // 16) for song in batch) for batch in trainers["block"]._plan(0).batches)
+        max(-(-lengths[song] // 16) for song in batch) for batch in trainers["block"].plan.epoch(0).batches)
     assert len({trainer.state.frames for trainer in trainers.values()}) == 1
 
 
@@ -107,14 +107,14 @@ def test_an_epoch_goes_through_every_song_once_in_an_order_of_its_own():
     trainer = make_trainer()
     orders = []
     for epoch in range(3):
-        orders.append([int(song) for batch in trainer._plan(epoch).batches for song in batch])
+        orders.append([int(song) for batch in trainer.plan.epoch(epoch).batches for song in batch])
         assert sorted(orders[-1]) == list(range(7))
     assert orders[0] != orders[1]
 
 
 def test_transposition_keeps_every_note():
     trainer = make_trainer()
-    for roll, (low, high) in zip(trainer.train, trainer._reach, strict=True):
+    for roll, (low, high) in zip(trainer.train, trainer.plan._reach, strict=True):
         assert -2 <= low <= 0 <= high <= 2
         for shift in range(low, high + 1):
             assert trainer._shift(roll, shift).sum() == roll.sum()
