@@ -60,6 +60,7 @@ class Trainer:
         self.particles = [self._pack(self.model.frames(roll)) for roll in self.train] \
             if self.settings.sampler == "persistent" else []
         self.carries = {}
+        self._sums = []  # a gradient for each stream, in memory that stays: fresh memory costs a page fault every 4 KB
 
     def averaged(self):
         """The model that is validated and kept: the running mean of the weights."""
@@ -129,11 +130,13 @@ class Trainer:
     def _mean_gradient(self, streams, noise):
         """The streams' gradient a frame, with that of the noise, up to the next move of the weights; and frames."""
         gradient, count = self._gradient(streams)
-        if not noise:
-            gradient /= count
-            return gradient, count
-        pushed, pushed_count = self._gradient(noise)
-        return gradient / count + pushed / max(pushed_count, 1), count
+        gradient /= count
+        if noise:
+            own = gradient.copy()
+            gradient, pushed = self._gradient(noise)
+            gradient /= max(pushed, 1)
+            gradient += own
+        return gradient, count
 
     def _step_settings(self):
         """The settings of the next step: the slower the weights move, the more Gibbs steps, up to MOST_GIBBS times."""
@@ -183,27 +186,28 @@ class Trainer:
     def _gradient(self, streams):
         """Sum of the streams' gradients up to the next move of the weights, and its frame count.
 
-        With `update` "block" that is one block of every stream, else the whole of every stream.
+        With `update` "block" that is one block of every stream, else the whole of every stream.  The next call writes
+        over the sum.
         """
         whole = self.settings.update != "block"
-
         streams = [s for s in streams if not s.done]
         helpers = self._helpers if len(streams) < self.threads else None  # there are cores to spare
+        while len(self._sums) < len(streams):
+            self._sums.append(np.empty_like(self.model.theta))
 
-        def job(stream):
-            gradient, count = np.zeros_like(self.model.theta), 0
+        def job(stream, gradient):
+            gradient[:], count = 0, 0
             while not stream.done:
                 count += stream.step(gradient, helpers)
                 if not whole:
                     break
-            return gradient, count
+            return count
 
-        jobs = [self._pool.submit(job, s) for s in streams]
-        total, frames = jobs[0].result()
-        for done in jobs[1:]:
-            gradient, count = done.result()
+        jobs = [self._pool.submit(job, *pair) for pair in zip(streams, self._sums, strict=False)]
+        frames = sum(done.result() for done in jobs)
+        total, *others = self._sums[:len(streams)]
+        for gradient in others:
             total += gradient
-            frames += count
         return total, frames
 
     def _not_finite(self, theta):
