@@ -19,6 +19,14 @@ AUTOGRAD = {"linear": lambda s: s, "tanh": anp.tanh, "sigmoid": lambda s: 1 / (1
             "softplus": lambda s: anp.log(1 + anp.exp(s)), "leaky": lambda s: anp.where(s > 0, s, 0.01 * s)}
 
 
+@pytest.fixture(autouse=True)
+def backend(kernels, monkeypatch):
+    """Every test runs on every backend: the kernels that an Mlp calls, to be called with NumPy arrays."""
+    backend = kernels("jacobian")
+    monkeypatch.setattr("midigen.model.mlp.kernels", backend)
+    return backend
+
+
 @pytest.fixture(params=NETWORKS)
 def case(request):
     return NETWORKS[request.param]
@@ -70,14 +78,37 @@ def test_values_and_jacobians_match_the_reference(case, dtype):
 
 
 def test_jacobians_match_finite_differences(case):
+    """Of the reference's values, which are the kernels' own: see the test before."""
     mlp, params, x = problem(case)
-    by_w, by_x = mlp.weight_jacobian(params, x), mlp.input_jacobian(params, x)
+    by_w, by_x, names = mlp.weight_jacobian(params, x), mlp.input_jacobian(params, x), unit_names(case)
+
+    def value(p, row, i):
+        return reference.forward(as_reference(mlp, p), names, row)[2][i]
+
     for i in range(mlp.outputs):
         for n in range(N):
-            numeric = reference.central_differences(lambda p, n=n, i=i: mlp.forward(p, x)[n, i], params)
+            numeric = reference.central_differences(lambda p, n=n, i=i: value(p, x[n], i), params)
             assert np.abs(by_w[n, i] - numeric).max() < 1e-7
-            numeric = reference.central_differences(lambda row, i=i: mlp.forward(params, row[None])[0, i], x[n])
+            numeric = reference.central_differences(lambda row, i=i: value(params, row, i), x[n])
             assert np.abs(by_x[n, i] - numeric).max() < 1e-7
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_one_input_s_jacobians_and_local_gradients(case, backend, dtype):
+    """What is made of one input among N is that input's part of what is made of all."""
+    (mlp, params, x), n = problem(case, dtype), 2
+    layers, names = as_reference(mlp, params), unit_names(case)
+    inputs, y = mlp.empty_inputs(N), np.empty((N, mlp.outputs), dtype)
+    backend.forward_batch(mlp.sizes, mlp.codes, params, x, inputs, y)
+    d = np.empty(mlp.outputs * mlp.sizes[1:].sum(), dtype)
+    backend.local_gradients(mlp.sizes, mlp.codes, params, inputs, y, n, d)
+    expected = reference.local_gradients(layers, names, reference.forward(layers, names, x[n])[1])
+    assert error(d, np.concatenate([part.ravel() for part in expected])) < TOLERANCE[dtype]
+    by_w, by_x = np.empty((mlp.outputs, mlp.parameters), dtype), np.empty((mlp.outputs, mlp.inputs), dtype)
+    backend.weight_jacobian(mlp.sizes, inputs, d, N, n, by_w)
+    backend.input_jacobian(mlp.sizes, params, d, by_x)
+    assert error(by_w, reference.weight_jacobian(layers, names, x[n])) < TOLERANCE[dtype]
+    assert error(by_x, reference.input_jacobian(layers, names, x[n])) < TOLERANCE[dtype]
 
 
 def test_jacobians_match_automatic_differentiation(case):
