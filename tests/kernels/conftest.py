@@ -1,5 +1,6 @@
 """The backends that kernel tests run on."""
 
+import inspect
 from importlib import import_module
 
 import numpy as np
@@ -8,7 +9,10 @@ from numba import cuda
 
 
 class OnDevice:
-    """A module of midigen.kernels.cuda, called like its twin on the CPU: arrays go to the device and come back."""
+    """A module of midigen.kernels.cuda, called like its twin on the CPU: arrays go to the device and come back.
+
+    `sizes` stays on the host, where these functions read it.
+    """
 
     def __init__(self, name):
         self._module = import_module(f"midigen.kernels.cuda.{name}")
@@ -17,10 +21,12 @@ class OnDevice:
         function = getattr(self._module, name)
 
         def call(*arguments):
-            moved = [cuda.to_device(np.ascontiguousarray(x)) if isinstance(x, np.ndarray) else x for x in arguments]
+            parameters = inspect.signature(function).parameters
+            moved = [cuda.to_device(np.ascontiguousarray(x)) if isinstance(x, np.ndarray) and parameter != "sizes"
+                     else x for parameter, x in zip(parameters, arguments, strict=False)]
             function(*moved)
             for here, there in zip(arguments, moved, strict=True):
-                if isinstance(here, np.ndarray):
+                if here is not there:
                     here[...] = there.copy_to_host()
 
         return call

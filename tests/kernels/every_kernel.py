@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from midigen.kernels.cuda import ais, optimizer, rbm, rolls
+from midigen.kernels.cuda import ais, jacobian, optimizer, rbm, rolls
 from midigen.kernels.cuda.blas import gemm, matrix
 
 N, V, H, X, R = 6, 5, 4, 3, 4
@@ -12,6 +12,7 @@ def call_all(real):
     """Call each with arrays of a float type; nothing is looked at."""
     _rbm(real)
     _network(real)
+    _jacobians(real)
     _steps(real)
     gemm(True, True, 1, np.zeros((1024, 2), real), np.zeros((3, 1024), real), 0, np.zeros((2, 3), real))
 
@@ -38,6 +39,19 @@ def _network(real):
     influence = lanes.influence(params, block, None)
     lanes.influence(params, block, influence)
     lanes.influence_gradient(adjoint, influence, params)
+
+
+def _jacobians(real):
+    sizes, codes, params = np.array([X, H, 2]), np.zeros(H + 2, np.int8), np.zeros(H * (X + 1) + 2 * (H + 1), real)
+    x, inputs, y, d = (np.zeros(shape, real) for shape in ((N, X), N * (X + H + 2), (N, 2), 2 * (H + 2)))
+    network = sizes, codes, params
+    jacobian.forward_batch(*network, x, inputs, y)
+    jacobian.local_gradients(*network, inputs, y, 1, d)
+    jacobian.weight_jacobian(sizes, inputs, d, N, 1, np.zeros((2, params.size), real))
+    jacobian.input_jacobian(sizes, params, d, np.zeros((2, X), real))
+    jacobian.weight_jacobians(*network, inputs, y, np.zeros((N, 2, params.size), real))
+    jacobian.input_jacobians(*network, inputs, y, np.zeros((N, 2, X), real))
+    jacobian.vector_jacobian(*network, inputs, y, y, np.zeros_like(params), x)
 
 
 def _steps(real):

@@ -8,15 +8,23 @@ from autograd import grad, jacobian
 from midigen.model import Mlp
 from tests import reference
 
-N = 4
+N = 3
 MIXED = ["linear", "tanh", "sigmoid", "softplus", "leaky"]
 NETWORKS = {  # sizes, activations
     "one layer": ([3, 5], [MIXED]), "two layers": ([3, 4, 2], ["tanh", "linear"]),
-    "deep, by unit": ([3, 5, 4, 5, 2], [MIXED, "softplus", MIXED[::-1], ["leaky", "sigmoid"]]),
+    "deep, by unit": ([2, 5, 3, 5, 2], [MIXED, "softplus", MIXED[::-1], ["leaky", "sigmoid"]]),
     "narrow": ([1, 1, 1], "sigmoid")}
 TOLERANCE = {np.float64: 1e-12, np.float32: 1e-5}
 AUTOGRAD = {"linear": lambda s: s, "tanh": anp.tanh, "sigmoid": lambda s: 1 / (1 + anp.exp(-s)),
             "softplus": lambda s: anp.log(1 + anp.exp(s)), "leaky": lambda s: anp.where(s > 0, s, 0.01 * s)}
+
+
+@pytest.fixture(autouse=True)
+def backend(kernels, monkeypatch):
+    """Every test runs on every backend: the kernels that an Mlp calls, to be called with NumPy arrays."""
+    backend = kernels("jacobian")
+    monkeypatch.setattr("midigen.model.mlp.kernels", backend)
+    return backend
 
 
 @pytest.fixture(params=NETWORKS)
@@ -39,6 +47,12 @@ def unit_names(case):
 
 def as_reference(mlp, params):
     return [(m[:, :-1].astype(np.float64), m[:, -1].astype(np.float64)) for m in mlp.layers(params)]
+
+
+def reference_jacobians(case, mlp, params, x):
+    """dy/dw (N, n_L, P) and dy/dx (N, n_L, n_0)."""
+    network = as_reference(mlp, params), unit_names(case)
+    return [np.array([of(*network, row) for row in x]) for of in (reference.weight_jacobian, reference.input_jacobian)]
 
 
 def autograd_network(case, params, x):
@@ -65,19 +79,42 @@ def test_values_and_jacobians_match_the_reference(case, dtype):
     y, by_w, by_x = mlp.forward(params, x), mlp.weight_jacobian(params, x), mlp.input_jacobian(params, x)
     assert {y.dtype, by_w.dtype, by_x.dtype} == {np.dtype(dtype)}
     assert error(y, np.array([reference.forward(layers, names, row)[2] for row in x])) < TOLERANCE[dtype]
-    assert error(by_w, np.array([reference.weight_jacobian(layers, names, row) for row in x])) < TOLERANCE[dtype]
-    assert error(by_x, np.array([reference.input_jacobian(layers, names, row) for row in x])) < TOLERANCE[dtype]
+    expected_by_w, expected_by_x = reference_jacobians(case, mlp, params, x)
+    assert error(by_w, expected_by_w) < TOLERANCE[dtype] and error(by_x, expected_by_x) < TOLERANCE[dtype]
 
 
 def test_jacobians_match_finite_differences(case):
+    """Of the reference's values, which are the kernels' own: see the test before."""
     mlp, params, x = problem(case)
-    by_w, by_x = mlp.weight_jacobian(params, x), mlp.input_jacobian(params, x)
+    by_w, by_x, names = mlp.weight_jacobian(params, x), mlp.input_jacobian(params, x), unit_names(case)
+
+    def value(p, row, i):
+        return reference.forward(as_reference(mlp, p), names, row)[2][i]
+
     for i in range(mlp.outputs):
         for n in range(N):
-            numeric = reference.central_differences(lambda p, n=n, i=i: mlp.forward(p, x)[n, i], params)
+            numeric = reference.central_differences(lambda p, n=n, i=i: value(p, x[n], i), params)
             assert np.abs(by_w[n, i] - numeric).max() < 1e-7
-            numeric = reference.central_differences(lambda row, i=i: mlp.forward(params, row[None])[0, i], x[n])
+            numeric = reference.central_differences(lambda row, i=i: value(params, row, i), x[n])
             assert np.abs(by_x[n, i] - numeric).max() < 1e-7
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_one_input_s_jacobians_and_local_gradients(case, backend, dtype):
+    """What is made of one input among N is that input's part of what is made of all."""
+    (mlp, params, x), n = problem(case, dtype), 2
+    layers, names = as_reference(mlp, params), unit_names(case)
+    inputs, y = mlp.empty_inputs(N), np.empty((N, mlp.outputs), dtype)
+    backend.forward_batch(mlp.sizes, mlp.codes, params, x, inputs, y)
+    d = np.empty(mlp.outputs * mlp.sizes[1:].sum(), dtype)
+    backend.local_gradients(mlp.sizes, mlp.codes, params, inputs, y, n, d)
+    expected = reference.local_gradients(layers, names, reference.forward(layers, names, x[n])[1])
+    assert error(d, np.concatenate([part.ravel() for part in expected])) < TOLERANCE[dtype]
+    by_w, by_x = np.empty((mlp.outputs, mlp.parameters), dtype), np.empty((mlp.outputs, mlp.inputs), dtype)
+    backend.weight_jacobian(mlp.sizes, inputs, d, N, n, by_w)
+    backend.input_jacobian(mlp.sizes, params, d, by_x)
+    assert error(by_w, reference.weight_jacobian(layers, names, x[n])) < TOLERANCE[dtype]
+    assert error(by_x, reference.input_jacobian(layers, names, x[n])) < TOLERANCE[dtype]
 
 
 def test_jacobians_match_automatic_differentiation(case):
@@ -93,8 +130,9 @@ def test_products_need_no_jacobian(case, dtype):
     mlp, params, x = problem(case, dtype)
     g = np.random.default_rng(1).normal(size=(N, mlp.outputs)).astype(dtype)
     gradient, dx = mlp.vector_jacobian(params, x, g)
-    assert error(gradient, np.einsum("ni,nip->p", g, mlp.weight_jacobian(params, x))) < TOLERANCE[dtype]
-    assert error(dx, np.einsum("ni,nim->nm", g, mlp.input_jacobian(params, x))) < TOLERANCE[dtype]
+    by_w, by_x = reference_jacobians(case, mlp, params, x)
+    assert error(gradient, np.einsum("ni,nip->p", g, by_w)) < TOLERANCE[dtype]
+    assert error(dx, np.einsum("ni,nim->nm", g, by_x)) < TOLERANCE[dtype]
 
 
 def test_the_note_s_check_by_squared_error(case):

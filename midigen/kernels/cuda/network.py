@@ -65,11 +65,12 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
     gemm(False, True, 1, matrix(inputs, given, rows, width + 1),
          matrix(params, at + recurrent * (width + 1), some, width + 1), 0, matrix(u, recurrent, rows, some, outputs),
          tile=tile)
-    over(_activated(real), rows, some, codes, code + recurrent, u, recurrent, outputs, tile=tile)
+    over(activated(real), rows, some, codes, code + recurrent, u, recurrent, outputs, tile=tile)
 
 
 @cache
-def _activated(real):
+def activated(real):
+    """A kernel: s <- phi(s), all (rows, columns), s with its start and step."""
     activation = scalar.activation(real)
 
     @jit()

@@ -1,0 +1,157 @@
+"""The network f for N inputs at once: its values and its Jacobians.  Eq. (1)-(6).
+
+Axes and memory as in midigen.kernels.cpu.jacobian; arrays are all float32 or all float64, but for the int8 codes.
+sizes is a NumPy array, int64 (L + 1), all else lies on the device.  What is wanted of every input is made for all of
+them at once: D^(k) is then (N, n_L, n_k), layers in order, and each step of Eq. (3) is one matrix product.
+"""
+
+from functools import cache
+
+import numpy as np
+from numba import cuda
+
+from midigen.kernels.cuda import scalar
+from midigen.kernels.cuda.blas import as_matrix, copy, fill, flat, gemm, matrix
+from midigen.kernels.cuda.jit import TILE, jit, over
+from midigen.kernels.cuda.memory import scratch
+from midigen.kernels.cuda.network import activated, sloped
+
+
+def _layers(sizes):
+    """Of each layer: n_k, n_{k-1}, where its parameters and its codes begin, and, in one row of `inputs`, its input."""
+    below, units = sizes[:-1], sizes[1:]
+    lengths = np.stack([units * (below + 1), units, below + 1])
+    return np.stack([units, below, *(np.cumsum(lengths, 1) - lengths)], 1).tolist()
+
+
+def forward_batch(sizes, codes, params, x, inputs, y, tile=TILE):
+    """y (N, n_L) = f(x), Eq. (1), for x (N, n_0) and params (P,); inputs (flat) and y are overwritten."""
+    inputs, y, layers = flat(inputs), as_matrix(y), _layers(sizes)
+    count = y.rows
+    copy(x, matrix(inputs, 0, count, layers[0][1], layers[0][1] + 1), tile)
+    for k, (units, below, at, code, given) in enumerate(layers):
+        fill(matrix(inputs, count * given + below, count, 1, below + 1), 1, tile)
+        out = y if k == len(layers) - 1 else matrix(inputs, count * layers[k + 1][-1], count, units, units + 1)
+        gemm(False, True, 1, matrix(inputs, count * given, count, below + 1), matrix(params, at, units, below + 1), 0,
+             out, tile=tile)
+        over(activated(out.real), count, units, codes, code, out.array, out.start, out.step, tile=tile)
+
+
+def local_gradients(sizes, codes, params, inputs, y, n, out_d, tile=TILE):
+    """out_d (flat) <- D^(1)..D^(L) of input n, Eq. (2)-(3)."""
+    _local_gradients(sizes, codes, params, inputs, y, n, 1, out_d, tile)
+
+
+def _local_gradients(sizes, codes, params, inputs, y, first, some, out_d, tile):
+    """out_d (flat) <- D^(1)..D^(L) of `some` inputs from `first` on, Eq. (2)-(3)."""
+    y, inputs, layers = as_matrix(y), flat(inputs), _layers(sizes)
+    rows, outputs = some * y.columns, y.columns
+    code = layers[-1][3]
+    over(_diagonal(y.real), rows, outputs, codes, code, y.array, first * outputs, out_d, rows * code, tile=tile)
+    for (units, below, at, code, given), lower in zip(layers[:0:-1], layers[-2::-1], strict=True):
+        d, w = matrix(out_d, rows * lower[3], rows, below), matrix(params, at, units, below, below + 1)
+        gemm(False, False, 1, matrix(out_d, rows * code, rows, units), w, 0, d, tile=tile)
+        over(_times_slope(y.real), rows, below, outputs, codes, lower[3], inputs, y.rows * given + first * (below + 1),
+             out_d, d.start, tile=tile)
+
+
+@cache
+def _diagonal(real):
+    """out (rows, n_L) from its start on <- D^(L), of every n_L rows the slopes at one row of y on the diagonal."""
+    slope, zero = scalar.slope(real), real(0)
+
+    @jit()
+    def diagonal(rows, columns, codes, first_code, y, y_start, out, start):
+        j, i = cuda.grid(2)
+        if j < columns:
+            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
+                value = zero
+                if r % columns == j:
+                    value = slope(codes[first_code + j], y[y_start + r])
+                out[start + r * columns + j] = value
+
+    return diagonal
+
+
+@cache
+def _times_slope(real):
+    """d (rows, columns) from its start on *= the slope at x (.., columns + 1), whose rows serve `each` rows of d."""
+    slope = scalar.slope(real)
+
+    @jit()
+    def times_slope(rows, columns, each, codes, first_code, x, x_start, d, start):
+        j, i = cuda.grid(2)
+        if j < columns:
+            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
+                d[start + r * columns + j] *= slope(codes[first_code + j], x[x_start + r // each * (columns + 1) + j])
+
+    return times_slope
+
+
+def weight_jacobian(sizes, inputs, d, count, n, out, tile=TILE):
+    """out (n_L, P) <- dy/dw of input n of `count`, Eq. (4), from its local gradients d (flat)."""
+    _weight_jacobians(sizes, inputs, d, count, n, out, tile)
+
+
+def _weight_jacobians(sizes, inputs, d, count, first, out, tile):
+    """out (.., n_L, P) <- dy/dw of as many of `count` inputs as it has room for, from `first` on.  Eq. (4)."""
+    out, inputs = as_matrix(out), flat(inputs)
+    for units, below, at, code, given in _layers(sizes):
+        over(_expanded(), out.rows, units * (below + 1), int(sizes[-1]), units, below + 1, d, out.rows * code, inputs,
+             count * given + first * (below + 1), out.array, at, out.step, tile=tile)
+
+
+@cache
+def _expanded():
+    """out's columns from its start on <- the products of a row of d (rows, units) and one of x, which serves `each`."""
+    @jit()
+    def expanded(rows, columns, each, units, width, d, d_start, x, x_start, out, start, step):
+        c, i = cuda.grid(2)
+        if c < columns:
+            j, m = c // width, c % width
+            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
+                out[start + r * step + c] = d[d_start + r * units + j] * x[x_start + r // each * width + m]
+
+    return expanded
+
+
+def input_jacobian(sizes, params, d, out, tile=TILE):
+    """out (n_L, n_0) <- dy/dx of one input, Eq. (5), from its local gradients d (flat)."""
+    out, (units, below, *_) = as_matrix(out), _layers(sizes)[0]
+    gemm(False, False, 1, matrix(d, 0, out.rows, units), matrix(params, 0, units, below, below + 1), 0, out, tile=tile)
+
+
+def weight_jacobians(sizes, codes, params, inputs, y, out, tile=TILE):
+    """out (N, n_L, P) <- dy/dw of every input, Eq. (2)-(4)."""
+    d = _every_local_gradient(sizes, codes, params, inputs, y, tile)
+    _weight_jacobians(sizes, inputs, d, as_matrix(y).rows, 0, out, tile)
+
+
+def input_jacobians(sizes, codes, params, inputs, y, out, tile=TILE):
+    """out (N, n_L, n_0) <- dy/dx of every input, Eq. (2)-(3), (5)."""
+    d = _every_local_gradient(sizes, codes, params, inputs, y, tile)
+    input_jacobian(sizes, params, d, out, tile)
+
+
+def _every_local_gradient(sizes, codes, params, inputs, y, tile):
+    """D^(1)..D^(L) of all inputs, Eq. (2)-(3), in scratch memory."""
+    d = scratch("local gradients", y.size * int(sizes[1:].sum()), y.dtype.type)
+    _local_gradients(sizes, codes, params, inputs, y, 0, as_matrix(y).rows, d, tile)
+    return d
+
+
+def vector_jacobian(sizes, codes, params, inputs, y, g, gradient, out_x, tile=TILE):
+    """gradient (P,) += sum_n g_n^T dy_n/dw and out_x (N, n_0) <- g_n^T dy_n/dx, for rows g (N, n_L).
+
+    No Jacobian is made: (3) starts from the row g^T D^(L), which is backpropagation, Eq. (6).
+    """
+    above, down, out_x, inputs = as_matrix(y), as_matrix(g), as_matrix(out_x), flat(inputs)
+    count, real = above.rows, above.real
+    for units, below, at, code, given in reversed(_layers(sizes)):
+        delta = matrix(scratch("delta", count * units, real), 0, count, units)
+        over(sloped(real), count, units, codes, code, above.array, above.start, above.step, down.array, 0, units,
+             delta.array, 0, units, tile=tile)
+        above = matrix(inputs, count * given, count, below + 1)
+        gemm(True, False, 1, delta, above, 1, matrix(gradient, at, units, below + 1), tile=tile)
+        down = out_x if at == 0 else matrix(scratch("down", count * below, real), 0, count, below)
+        gemm(False, False, 1, delta, matrix(params, at, units, below, below + 1), 0, down, tile=tile)
