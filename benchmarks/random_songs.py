@@ -4,8 +4,9 @@
 
 For each way of treating random songs: held-out log-likelihood, and the notes a frame of new songs, in their first
 tenth, over all, and in their last tenth (drift to chaos raises the last, drift to silence lowers it).  "CD-1" is plain
-training: chains of one step from the data, nothing dropped, no running mean of the weights.  A Markdown table on
-stdout; with --plot FILE.svg also a picture of the notes a frame over time (needs matplotlib).
+training: chains of one step from the data, nothing dropped, no running mean of the weights; three ways add to it one
+thing that the defaults have.  A Markdown table on stdout; with --plot FILE.svg also a picture of the notes a frame over
+time (needs matplotlib).
 """
 
 import argparse
@@ -29,6 +30,9 @@ WAYS = {"off": {},
         "literal 0.1": {"negative": "literal", "negative_weight": 0.1},
         "literal 1": {"negative": "literal", "negative_weight": 1.0},
         "CD-1, off": PLAIN,
+        "CD-1, dropout": {**PLAIN, "dropout": TrainConfig.dropout},
+        "CD-1, running mean": {**PLAIN, "average": TrainConfig.average},
+        "persistent alone": {"dropout": 0.0, "average": 0.0},
         "CD-1, bounded 1": {**PLAIN, "negative": "bounded", "negative_weight": 1.0},
         "CD-1, literal 0.01": {**PLAIN, "negative": "literal", "negative_weight": 0.01},
         "CD-1, literal 0.1": {**PLAIN, "negative": "literal", "negative_weight": 0.1}}

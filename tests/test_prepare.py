@@ -258,9 +258,9 @@ def test_the_starter_songs(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C goes to a group of processes in another way there")
 def test_ctrl_c_leaves_nothing(folder):
-    long = midi(b"".join(note(40 + i % 40) for i in range(6000)))
-    for i in range(300):  # enough work for some seconds
-        (folder / f"long{i}.mid").write_bytes(long)
+    notes = [note(40 + i % 40) for i in range(6040)]
+    for i in range(300):  # enough work for some seconds: every file is another song
+        (folder / f"long{i}.mid").write_bytes(midi(b"".join(notes[i % 40:6000 + i // 8])))
     process = subprocess.Popen([sys.executable, "-m", "midigen", "prepare", "in"], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, start_new_session=True)
     time.sleep(2)
