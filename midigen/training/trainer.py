@@ -145,20 +145,22 @@ class Trainer:
 
     def _open(self, lane, songs, settings):
         """A stream of songs of the training set, each with its shift and its particles."""
-        epoch, particles = self._epoch, None
+        epoch, particles, pitches = self._epoch, None, self.model.grid.pitches
         if self.particles:
-            particles = joined([self._shift(self._unpack(self.particles[song]), epoch.shifts[song]) for song in songs])
+            particles = joined([shifted(self._unpack(self.particles[song]), epoch.shifts[song], pitches)
+                                for song in songs])
         carry = self.carries.get(lane) if settings.concatenate else None
-        return Stream(self.model, [self._shift(self.train[song], epoch.shifts[song]) for song in songs],
+        return Stream(self.model, [shifted(self.train[song], epoch.shifts[song], pitches) for song in songs],
                       carry or Carry.start(self.model), np.uint64((epoch.key + int(songs[0])) % 2**64), settings,
                       particles)
 
     def _close(self, songs, stream):
         """Keep the particles of a stream's songs."""
-        at = 0
+        at, shifts = 0, self._epoch.shifts
         for song in songs:
             end = at + len(self.train[song])
-            self.particles[song] = self._pack(self._shift(stream.particles[at:end], -self._epoch.shifts[song]))
+            back = shifted(stream.particles[at:end], -shifts[song], self.model.grid.pitches)
+            self.particles[song] = self._pack(back)
             at = end
 
     def _pack(self, particles):
@@ -168,9 +170,6 @@ class Trainer:
     def _unpack(self, packed):
         """What a stream moves on, a copy of what _pack kept."""
         return packed.copy() if self.model.gaussian else np.unpackbits(packed, axis=1, count=self.model.config.visible)
-
-    def _shift(self, roll, shift):
-        return shifted(roll, int(shift), self.model.grid.pitches)
 
     def _noise(self, streams, settings):
         """Streams of random songs for one batch, as long as its songs on average."""

@@ -6,6 +6,7 @@ import pytest
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.events import Diverged, Progress, RolledBack, Validated
+from midigen.training.plan import shifted
 from midigen.training.trainer import Trainer
 from tests.training.songs import song_gradient
 
@@ -117,10 +118,10 @@ def test_transposition_keeps_every_note():
     for roll, (low, high) in zip(trainer.train, trainer.plan._reach, strict=True):
         assert -2 <= low <= 0 <= high <= 2
         for shift in range(low, high + 1):
-            assert trainer._shift(roll, shift).sum() == roll.sum()
+            assert shifted(roll, shift, GRID.pitches).sum() == roll.sum()
             if roll[:, max(0, -shift):].any():
                 first = np.flatnonzero(roll.any(axis=0))[0]
-                assert np.flatnonzero(trainer._shift(roll, shift).any(axis=0))[0] == first + shift
+                assert np.flatnonzero(shifted(roll, shift, GRID.pitches).any(axis=0))[0] == first + shift
 
 
 def test_validations_without_a_new_best_end_the_run():
