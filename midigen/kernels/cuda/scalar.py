@@ -19,6 +19,16 @@ def _made(function, **names):
 philox = _made(scalar.philox, _philox_round=_made(scalar._philox_round))
 uniform = _made(scalar.uniform)
 softplus = _made(scalar.softplus)
+_TURN = f32(2 * math.pi)
+
+
+@device
+def normals(first, second):
+    """Two independent standard normal numbers, float32, of two uniform ones in [0, 1), by Box and Muller."""
+    radius, angle = math.sqrt(f32(-2) * math.log(f32(1) - first)), _TURN * second
+    return radius * math.cos(angle), radius * math.sin(angle)
+
+
 _TANH = {f32: _made(scalar._tanh_float32), f64: _made(scalar._tanh_float64)}
 _SIGMOID = {f32: _made(scalar._sigmoid_float32, tanh=_TANH[f32]), f64: _made(scalar._sigmoid_float64)}
 
