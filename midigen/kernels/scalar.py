@@ -17,7 +17,7 @@ from numba.extending import overload, register_jitable
 
 from midigen.kernels.jit import SCALAR
 
-f32, f64, i32, u64 = np.float32, np.float64, np.int32, np.uint64
+f32, f64, i32, i64, u32, u64 = np.float32, np.float64, np.int32, np.int64, np.uint32, np.uint64
 _MULTIPLIER_0, _MULTIPLIER_1 = u64(0xD2511F53), u64(0xCD9E8D57)
 _WEYL_0, _WEYL_1 = u64(0x9E3779B9), u64(0xBB67AE85)
 _MASK, _WORD, _BYTE = u64(0xFFFFFFFF), u64(32), u64(8)

@@ -35,14 +35,17 @@ class Tile:
     """Sizes that kernels are built or launched with.
 
     rows, columns, depth: of a product, what a block of threads takes at a time; each of its threads has `each` x `each`
-    numbers in registers.  threads: of a block that walks over time by itself.  walked: rows of J that it takes along.
-    across, down: threads of a block that goes over a matrix, number by number.
+    numbers in registers.  enlarged: rows and columns are so many times as long where that still makes `many` tiles.
+    threads: of a block that walks over time by itself.  walked: rows of J that it takes along.  across, down: threads
+    of a block that goes over a matrix, number by number.
     """
 
     rows: int = 64
     columns: int = 64
     depth: int = 8
     each: int = 8
+    enlarged: int = 2
+    many: int = 256  # two for each multiprocessor of a large GPU
     threads: int = 256
     walked: int = 8
     across: int = 32
@@ -50,7 +53,7 @@ class Tile:
 
 
 # a simulated thread costs 50 us and more whatever it does
-TILE = Tile(8, 8, 4, 4, 4, 2, 4, 2) if SIMULATED else Tile()
+TILE = Tile(8, 8, 4, 4, 2, 256, 4, 2, 4, 2) if SIMULATED else Tile()
 
 
 def over(kernel, rows, columns, *arguments, tile=TILE):
