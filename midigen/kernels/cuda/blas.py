@@ -265,7 +265,7 @@ def _added(real, scaled):
     return added
 
 
-def copy(a, b, scale=None, tile=TILE):
+def copy(a, b, tile=TILE, scale=None):
     """b <- a, or a scale number by number, all Matrix or contiguous device arrays; a turned one makes it a transpose."""
     a, b = as_matrix(a), as_matrix(b)
     scaled, scale = scale is not None, a if scale is None else as_matrix(scale)
