@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from numba import cuda
 
+from midigen.model.network import Block, Network
+
 
 class OnDevice:
     """A module of midigen.kernels.cuda, called like its twin on the CPU: arrays go to the device and come back.
@@ -30,6 +32,46 @@ class OnDevice:
                     here[...] = there.copy_to_host()
 
         return call
+
+
+class OneLane(Network):
+    """A Network whose work a LaneNetwork of one lane does: arrays go to the device and come back."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        from midigen.model.lanes import LaneNetwork
+
+        self._lanes = LaneNetwork(self)
+
+    def _on_device(self, block):
+        return Block(cuda.to_device(block.inputs), cuda.to_device(block.u[:, None]), block.starts[:, None])
+
+    def forward(self, params, x, state, starts=None):
+        starts, there = np.zeros(len(x), np.uint8) if starts is None else starts, cuda.to_device(state[None])
+        block = self._lanes.forward(cuda.to_device(params), cuda.to_device(np.ascontiguousarray(x[:, None])), there,
+                                    starts[:, None])
+        state[:] = there.copy_to_host()[0]
+        return Block(block.inputs.copy_to_host(), block.u.copy_to_host()[:, 0], starts)
+
+    def backward(self, params, block, du, gradient):
+        out = cuda.to_device(gradient)
+        adjoint = self._lanes.backward(cuda.to_device(params), self._on_device(block), cuda.to_device(du[:, None]), out)
+        gradient[:] = out.copy_to_host()
+        return adjoint.copy_to_host()[0]
+
+    def influence(self, params, block, old, tolerance=0.0):
+        return self._lanes.influence(cuda.to_device(params), self._on_device(block), old, tolerance)
+
+    def influence_gradient(self, adjoint, influence, gradient):
+        out = cuda.to_device(gradient)
+        self._lanes.influence_gradient(cuda.to_device(adjoint[None]), influence, out)
+        gradient[:] = out.copy_to_host()
+
+
+@pytest.fixture(params=[Network, pytest.param(OneLane, marks=pytest.mark.cuda)], ids=["cpu", "cuda"])
+def network_kind(request):
+    """Network, or a class like it that works on the other backend."""
+    return request.param
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])

@@ -7,18 +7,20 @@ import numpy as np
 import pytest
 from autograd import grad
 
+from midigen.kernels.cuda.jit import SIMULATED
 from midigen.model.network import Network
 from tests import reference
 
 TOLERANCE = {np.float64: 1e-10, np.float32: 1e-4}
 HIDDEN = [(), (7,), (6, 9), (3,), (9, 2, 6)]  # the last two carry J at a hidden layer, the narrowest
-X, R, Y, T = 5, 4, 6, 40
+X, R, Y = 5, 4, 6
+T, BLOCKS, CUTS = (6, [1, 4, 6], [0, 1, 2, 5]) if SIMULATED else (40, [1, 7, 33, 40], [0, 3, 4, 21])  # it is slow
 
 
-def problem(hidden, dtype, seed=0):
+def problem(hidden, dtype, kind=Network, seed=0):
     """A network with lively weights, inputs (T, X) and targets (T, Y)."""
     rng = np.random.default_rng(seed)
-    network = Network(X, hidden, R, Y, dtype)
+    network = kind(X, hidden, R, Y, dtype)
     params = np.concatenate([(rng.standard_normal(s) / np.sqrt(s[1])).ravel() for s in network.shapes]).astype(dtype)
     return network, params, rng.standard_normal((T, X)).astype(dtype), rng.standard_normal((T, Y)).astype(dtype)
 
@@ -66,9 +68,9 @@ def error(a, b):
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("hidden", HIDDEN)
-@pytest.mark.parametrize("block", [1, 7, 33, T])
-def test_every_block_length_gives_the_textbook_gradient(hidden, dtype, block):
-    network, params, xs, targets = problem(hidden, dtype)
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_block_length_gives_the_textbook_gradient(network_kind, hidden, dtype, block):
+    network, params, xs, targets = problem(hidden, dtype, network_kind)
     layers, names = as_reference(network, params)
     us, expected = reference.rtrl(layers, names, R, xs.astype(np.float64),
                                   lambda t, u: np.concatenate([np.zeros(R), u[R:] - targets[t]]))
@@ -79,12 +81,12 @@ def test_every_block_length_gives_the_textbook_gradient(hidden, dtype, block):
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("hidden", HIDDEN)
-@pytest.mark.parametrize("block", [1, 7, 33, T])
-def test_series_that_begin_in_mid_block(hidden, dtype, block):
+@pytest.mark.parametrize("block", BLOCKS)
+def test_series_that_begin_in_mid_block(network_kind, hidden, dtype, block):
     """The gradient is the sum of the series', and J knows nothing from before the last of them."""
-    network, params, xs, targets = problem(hidden, dtype)
+    network, params, xs, targets = problem(hidden, dtype, network_kind)
     starts, whole = np.zeros(T, np.uint8), np.zeros_like(params)
-    cuts = [0, 3, 4, 21, T]
+    cuts = [*CUTS, T]
     starts[cuts[1:-1]] = 1
     for first, end in zip(cuts, cuts[1:], strict=False):
         us, gradient, influence = block_gradient(network, params, xs[first:end], targets[first:end], T)
@@ -122,8 +124,8 @@ def test_threads_change_no_bit_of_j(hidden):
 
 
 @pytest.mark.parametrize("hidden", HIDDEN)
-def test_automatic_differentiation_and_finite_differences_agree(hidden):
-    network, params, xs, targets = problem(hidden, np.float64)
+def test_automatic_differentiation_and_finite_differences_agree(network_kind, hidden):
+    network, params, xs, targets = problem(hidden, np.float64, network_kind)
 
     def loss(flat):
         layers, at = [], 0
@@ -140,7 +142,7 @@ def test_automatic_differentiation_and_finite_differences_agree(hidden):
             total = total + 0.5 * anp.sum((u[R:] - d) ** 2)
         return total
 
-    gradient = block_gradient(network, params, xs, targets, 7)[1]
+    gradient = block_gradient(network, params, xs, targets, BLOCKS[1])[1]
     assert error(gradient, grad(loss)(params)) < 1e-10
     assert error(gradient, reference.central_differences(loss, params)) < 1e-6
 

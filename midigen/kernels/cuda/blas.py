@@ -147,7 +147,7 @@ def _taker(real, threads, size, wide, depth, along_depth):
 
 @cache
 def _product(real, a_along_k, b_along_n, rows, columns, depth, each, grouped, scaled):
-    """The kernel of gemm.  A thread's rows come in one or two runs of 4: it reads 4 numbers of shared memory at once."""
+    """The kernel of gemm.  A thread's rows and columns come in one or two runs of 4, which it reads at once."""
     down, across = rows // each, columns // each
     threads, run_a, run_b = down * across, rows // each * 4, columns // each * 4
     kind, zero, wide_a = NUMBA_TYPE[real], real(0), rows + 4  # padded: neighbours in a column are in different banks
@@ -266,7 +266,7 @@ def _added(real, scaled):
 
 
 def copy(a, b, tile=TILE, scale=None):
-    """b <- a, or a scale number by number, all Matrix or contiguous device arrays; a turned one makes it a transpose."""
+    """b <- a, or a times scale number by number; all Matrix or contiguous device arrays, a turned one a transposition."""
     a, b = as_matrix(a), as_matrix(b)
     scaled, scale = scale is not None, a if scale is None else as_matrix(scale)
     over(_copied(scaled), b.rows, b.columns, a.array, a.place, scale.array, scale.place, b.array, b.place, tile=tile)

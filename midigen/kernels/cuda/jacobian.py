@@ -149,7 +149,7 @@ def vector_jacobian(sizes, codes, params, inputs, y, g, gradient, out_x, tile=TI
     count, real = above.rows, above.real
     for units, below, at, code, given in reversed(_layers(sizes)):
         delta = matrix(scratch("delta", count * units, real), 0, count, units)
-        over(sloped(real), count, units, codes, code, above.array, above.start, above.step, down.array, 0, units,
+        over(sloped(real), count, units, codes, code, above.array, above.start, above.step, down.array, 0, units, 1,
              delta.array, 0, units, tile=tile)
         above = matrix(inputs, count * given, count, below + 1)
         gemm(True, False, 1, delta, above, 1, matrix(gradient, at, units, below + 1), tile=tile)

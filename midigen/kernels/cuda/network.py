@@ -146,7 +146,7 @@ def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoi
     outputs, outside = int(sizes[-1]), int(sizes[0]) - recurrent
     _, width, _, at, code, _, to, *_ = table[-1].tolist()
     some, low = outputs - recurrent, outside if layers == 1 else 0
-    over(sloped(real), rows, some, codes, code + recurrent, u, recurrent, outputs, du, recurrent, outputs, deltas,
+    over(sloped(real), rows, some, codes, code + recurrent, u, recurrent, outputs, du, recurrent, outputs, 1, deltas,
          to + recurrent, outputs, tile=tile)
     # what the y rows send down does not wait for r: one product for all frames
     down = matrix(scratch("down", rows * (width - low), real), 0, rows, width - low)
@@ -164,16 +164,19 @@ def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoi
 
 @cache
 def sloped(real):
-    """A kernel: delta <- d times the slope at the activations y, all (rows, columns), each with its start and step."""
+    """A kernel: delta <- d times the slope at the activations y, all (rows, columns), each with its start and step.
+
+    d has a stride as well: with 0 it is one number for a row.
+    """
     slope = scalar.slope(real)
 
     @jit()
-    def sloped(rows, columns, codes, first_code, y, y_start, y_step, d, d_start, d_step, delta, delta_start,
+    def sloped(rows, columns, codes, first_code, y, y_start, y_step, d, d_start, d_step, d_stride, delta, delta_start,
                delta_step):
         j, i = cuda.grid(2)
         if j < columns:
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
-                delta[delta_start + r * delta_step + j] = (d[d_start + r * d_step + j]
+                delta[delta_start + r * delta_step + j] = (d[d_start + r * d_step + j * d_stride]
                                                            * slope(codes[first_code + j], y[y_start + r * y_step + j]))
 
     return sloped

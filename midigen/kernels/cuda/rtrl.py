@@ -1,26 +1,32 @@
 """Real-time recurrent learning in blocks: the influence matrix J of B lanes.  Eq. (11)-(13).
 
 As midigen.kernels.cpu.rtrl has it, with the lanes first: s (B, M, n), J and `out` (B, M, P_r), adjoint (B, R), and
-`known` uint8 (B,), `origin` int64 (B,), one for each lane.  plan is a NumPy array, all else lies on the device.
+`known` and `origin`, of whole numbers (B,), one for each lane.  plan, known and origin are NumPy arrays, all else lies
+on the device.
 
-Rows of the propagator do not know of each other: a block of threads takes a few rows of one lane, keeps them in shared
-memory and walks back over all frames of a chunk alone.  What they meet is then one product for each layer.
+Rows of the propagator do not know of each other.  Of small networks a block of threads takes a few rows of one lane,
+keeps them in shared memory and walks back over all frames of a chunk alone: one launch.  Of large ones, and many rows,
+a step over a layer is one product of them all, which reads the weights less often.  What the rows meet is one product
+for each layer either way.
 """
 
 from functools import cache
 
+import numpy as np
 from numba import cuda
 
 from midigen.kernels.codes import BELOW, CODES, COLUMNS, INPUTS, PARAMS, UNITS
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.blas import flat, gemm, matrix
+from midigen.kernels.cuda.blas import Matrix, copy, flat, gemm, matrix
 from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, along, jit, over
 from midigen.kernels.cuda.memory import scratch, upload
 from midigen.kernels.cuda.network import sloped
+from midigen.kernels.scalar import u64
 
 GATHERED = 1 << 26  # numbers of Q, about, that are gathered for one product
 LONGEST = 128  # frames of a chunk
 SHARED = 48 << 10  # bytes of shared memory that any GPU gives a block of threads
+WIDE = 256  # units of a layer from which on its weights are too many for the core's own cache
 
 
 def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params, before_inputs, before_u, known, origin,
@@ -29,59 +35,123 @@ def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params,
 
     A lane's series begins at `origin`: where nothing before it is `known`, S is 0 from there on.  s (B, M, n), n being
     n_cut, or R if that is more: replaced by the propagator at `start`.  out (B, M, P_r) is added to if accumulate,
-    else overwritten.
+    else overwritten; where it is None, nothing is summed.
     """
-    real, lanes = u.dtype.type, known.size
-    width = tuple(s.shape)[-1]
-    rows, h, columns = s.size // (lanes * width), tuple(u.shape)[0], plan[:, UNITS].tolist()
-    chunk = min(stop - start, LONGEST, max(1, GATHERED // (lanes * rows * sum(columns))))
-    q = scratch("q", chunk * lanes * rows * sum(columns), real)
-    widest = int(max(width, plan[:, UNITS].max(), plan[1:, BELOW].max(initial=0)))
-    walked = tile.walked
-    while walked > 1 and 2 * walked * widest * real().itemsize > SHARED:
-        walked //= 2
-    step, beta = _walked(real, walked), 1 if accumulate else 0
-    before = (flat(before_params), flat(before_inputs), flat(before_u))
-    frames = (flat(params), flat(inputs), flat(u))
-    table = upload(plan)
+    lanes, rows, _ = tuple(s.shape)
+    units, (h, *_) = plan[:, UNITS].tolist(), tuple(u.shape)
+    chunk = min(stop - start, LONGEST, max(1, GATHERED // (lanes * rows * sum(units))))
+    frames = [(1, flat(before_params), flat(before_inputs), flat(before_u)),
+              (h, flat(params), flat(inputs), flat(u))]
+    begins = (np.arange(h + 1)[:, None] == origin) & (np.asarray(known) == 0)
+    going = upload(1 - begins.ravel(), u.dtype)  # of frames -1 and on: 0 where S ends on its way to it
+    products = min(units) >= WIDE and (-(-lanes * rows // tile.rows)) * (min(units) // tile.columns) * 2 >= tile.many
+    slots = chunk if out is not None else 2
+    q = scratch("q", slots * lanes * rows * sum(units), u.dtype.type)
+    carry, beta = (_carried_by_products if products else _carried), 1 if accumulate else 0
     while stop > start:
         first = max(start, stop - chunk)
-        step[(-(-rows // walked), lanes), tile.threads, 0, 2 * walked * widest * real().itemsize](
-            table, cut, outside, tuple(u.shape)[-1], h, lanes, rows, width, widest, chunk, first, stop, codes, *frames,
-            *before, known, origin, flat(s), q)
-        for k in range(len(plan)):
-            begins = chunk * lanes * rows * sum(columns[:k])
-            if k < cut:
-                _sum(plan, k, outside, frames[1], h, first, stop - first, q, begins, lanes, rows, beta, out, tile)
-                continue
-            again = beta
-            if first == 0:
-                _sum(plan, k, outside, before[1], tuple(before_u.shape)[0], 0, 1, q, begins, lanes, rows, beta, out,
-                     tile)
-                begins, again = begins + lanes * rows * columns[k], 1
-            shifted = max(first, 1)
-            _sum(plan, k, outside, frames[1], h, shifted - 1, stop - shifted, q, begins, lanes, rows, again, out, tile)
+        carry(plan, cut, outside, codes, frames, going, first, stop, s, q, slots, out is not None, tile)
+        for k in range(len(plan) if out is not None else 0):
+            _sum(plan, k, cut, outside, frames, first, stop, q, slots, beta, out, tile)
         stop, beta = first, 1
 
 
-def _sum(plan, k, outside, inputs, h, first, count, q, begins, lanes, rows, beta, out, tile):
-    """Layer k's columns of out <- beta times themselves + the sum over `count` frames from `first` on of Q x."""
+def _part(plan, k, lanes, rows, slots):
+    """Where layer k's part of q begins, (slots, B, M, n_k)."""
+    return slots * lanes * rows * int(plan[:k, UNITS].sum())
+
+
+def _sum(plan, k, cut, outside, frames, first, stop, q, slots, beta, out, tile):
+    """Layer k's columns of out <- beta times themselves + the sum over these frames of Q x; over the cut, x of those
+    one frame ahead of them."""
+    lanes, rows, width = tuple(out.shape)
     units, below, given, columns = (int(plan[k, c]) for c in (UNITS, BELOW, INPUTS, COLUMNS))
-    width = tuple(out.shape)[-1]
-    gathered = matrix(q, begins, count, rows * units, lanes * rows * units, batch=(rows * units, 0))
+    each = 1 if units >= WIDE else rows  # rows of J that one product makes: narrow ones would waste parts of tiles
 
-    def product(low, high, start, step, stride):
-        x = matrix(inputs, h * lanes * given + first * lanes * (below + 1) + low, count, high - low,
-                   lanes * (below + 1), batch=(below + 1, 0))
-        target = matrix(out, columns + start, rows * units, high - low, step, stride=stride, group=units, leap=width,
-                        batch=(rows * width, 0))
-        gemm(True, False, 1, gathered, x, beta, target, batches=(lanes, 1), tile=tile)
+    def product(inside, at, slot, count, beta, low, high, to, step, stride):
+        h, _, inputs, _ = frames[inside]
+        x = matrix(inputs, h * lanes * given + at * lanes * (below + 1) + low, count, high - low, lanes * (below + 1),
+                   batch=(below + 1, 0))
+        gathered = matrix(q, _part(plan, k, lanes, rows, slots) + slot * lanes * rows * units, count, each * units,
+                          lanes * rows * units, batch=(rows * units, units))
+        target = matrix(out, columns + to, each * units, high - low, step, stride=stride, group=units, leap=width,
+                        batch=(rows * width, width))
+        gemm(True, False, 1, gathered, x, beta, target, batches=(lanes, rows // each), tile=tile)
 
-    if k:
-        product(0, below + 1, 0, below + 1, 1)
+    def columns_of(*run):
+        if k:
+            product(*run, 0, below + 1, 0, below + 1, 1)
+        else:
+            product(*run, 0, outside, 0, 1, units)
+            product(*run, outside, below + 1, outside * units, below + 1 - outside, 1)
+
+    late = int(k >= cut)  # frames that x comes before Q
+    if late and first == 0:
+        columns_of(0, 0, 0, 1, beta)
+        first, beta, slot = 1, 1, 1
     else:
-        product(0, outside, 0, 1, units)
-        product(outside, below + 1, outside * units, below + 1 - outside, 1)
+        slot = 0
+    if stop > first:
+        columns_of(1, first - late, slot, stop - first, beta)
+
+
+def _carried(plan, cut, outside, codes, frames, going, first, stop, s, q, slots, kept, tile):
+    """S back over a chunk of frames, all in one launch; Q of every layer is left in q if `kept`."""
+    lanes, rows, width = tuple(s.shape)
+    real, (h, _, _, u) = s.dtype.type, frames[1]
+    widest = int(max(width, plan[:, UNITS].max(), plan[1:, BELOW].max(initial=0)))
+    walked, busy = tile.walked, tile.many // 2
+    while walked > 1 and (2 * walked * widest * real().itemsize > SHARED or -(-rows // walked) * lanes < busy):
+        walked //= 2
+    _walked(real, walked)[(-(-rows // walked), lanes), tile.threads, 0, 2 * walked * widest * real().itemsize](
+        upload(plan), cut, outside, u.size // (h * lanes), h, lanes, rows, width, widest, slots, kept, first, stop,
+        codes, *frames[1][1:], *frames[0][1:], going, flat(s), q)
+
+
+def _carried_by_products(plan, cut, outside, codes, frames, going, first, stop, s, q, slots, kept, tile):
+    """The same with a product for every layer and frame: Q of the next is (Q W) slope."""
+    lanes, rows, width = tuple(s.shape)
+    slopes = [_slopes(plan, k, first - (k >= cut), stop - first, codes, frames, going, lanes, tile)
+              for k in range(len(plan))]
+    crossed = [(k, t) for t in range(stop - 1, first - 1, -1)
+               for k in (*range(cut - 1, -1, -1), *range(len(plan) - 1, cut - 1, -1))]
+
+    def part(k, t):
+        units = int(plan[k, UNITS])
+        at = _part(plan, k, lanes, rows, slots) + (t - first) % slots * lanes * rows * units
+        # a row of a slope is that of all rows of its lane
+        return matrix(q, at, lanes * rows, units), Matrix(slopes[k], (t - first) * lanes * units, lanes * rows, units,
+                                                          0, group=rows, leap=units)
+
+    here, slope = part(*crossed[0])
+    copy(matrix(s, 0, lanes * rows, here.columns, width), here, tile, slope)
+    for (k, t), following in zip(crossed, [*crossed[1:], None], strict=True):
+        low, below = outside if k == 0 else 0, int(plan[k, BELOW])
+        params = frames[0 if k >= cut and t == 0 else 1][1]
+        weights = matrix(params, int(plan[k, PARAMS]) + low, int(plan[k, UNITS]), below - low, below + 1)
+        if following:
+            new, slope = part(*following)
+        else:
+            new = matrix(s, 0, lanes * rows, below - low, width)
+            slope = Matrix(going, first * lanes, lanes * rows, below, 0, 0, rows, 1) if k == 0 else None
+        gemm(False, False, 1, here, weights, 0, new, scale=slope, tile=tile)
+        here = new
+
+
+def _slopes(plan, k, first, count, codes, frames, going, lanes, tile):
+    """Slopes of layer k at frames first.. (-1 being the one before the block), (count, B, n_k), 0 where S has ended."""
+    units = int(plan[k, UNITS])
+    out = scratch(f"slopes {k}", count * lanes * units, going.dtype.type)
+    for inside, start, stop in ((0, first, min(first + count, 0)), (1, max(first, 0), first + count)):
+        h, _, inputs, u = frames[inside]
+        y, begin, step = u, 0, u.size // (h * lanes)
+        if k < len(plan) - 1:
+            y, begin, step = inputs, h * lanes * int(plan[k + 1, INPUTS]), units + 1
+        at = start if inside else 0
+        over(sloped(going.dtype.type), max(stop - start, 0) * lanes, units, codes, int(plan[k, CODES]), y,
+             begin + at * lanes * step, step, going, (start + 1) * lanes, 1, 0, out, (start - first) * lanes * units,
+             units, tile=tile)
+    return out
 
 
 @cache
@@ -90,8 +160,8 @@ def _walked(real, rows_each):
     slope, zero, kind = scalar.slope(real), real(0), NUMBA_TYPE[real]
 
     @jit()
-    def walked(plan, cut, outside, outputs, h, lanes, rows, width, widest, chunk, first, stop, codes, params, inputs, u,
-               before_params, before_inputs, before_u, known, origin, s, q):
+    def walked(plan, cut, outside, outputs, h, lanes, rows, width, widest, slots, kept, first, stop, codes, params,
+               inputs, u, before_params, before_inputs, before_u, going, s, q):
         memory = cuda.shared.array(0, kind)
         total = cuda.local.array(rows_each, kind)
         thread, threads, lane = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.y
@@ -110,7 +180,7 @@ def _walked(real, rows_each):
                 units, below, gathered = plan[k, UNITS], plan[k, BELOW], 0
                 for lower in range(k):
                     gathered += plan[lower, UNITS]
-                gathered = chunk * lanes * rows * gathered + ((t - first) * lanes + lane) * rows * units
+                gathered = slots * lanes * rows * gathered + ((t - first) * lanes + lane) * rows * units
                 cuda.syncthreads()
                 for i in range(thread, units, threads):
                     if k == layers - 1:
@@ -121,18 +191,19 @@ def _walked(real, rows_each):
                     for r in range(rows_each):
                         m = memory[old + i * rows_each + r] * value
                         memory[old + i * rows_each + r] = m
-                        if row + r < rows:
+                        if kept and row + r < rows:
                             q[gathered + (row + r) * units + i] = m
                 cuda.syncthreads()
                 low = outside if k == 0 else 0
-                ends = k == 0 and t == origin[lane] and known[lane] == 0
+                ends = k == 0 and going[t * lanes + lane] == zero
                 for j in range(thread, below - low, threads):
                     for r in range(rows_each):
                         total[r] = zero
+                    at = plan[k, PARAMS] + low + j
                     for i in range(0 if not ends else units, units):
-                        weight = w[plan[k, PARAMS] + i * (below + 1) + low + j]
+                        weight = w[u64(at + i * (below + 1))]
                         for r in range(rows_each):
-                            total[r] += memory[old + i * rows_each + r] * weight
+                            total[r] += memory[u64(old + i * rows_each + r)] * weight
                     for r in range(rows_each):
                         memory[new + j * rows_each + r] = total[r]
                 old, new = new, old
@@ -158,12 +229,13 @@ def influence_expand(left, inner, first, stop, out, tile=TILE):
 
 
 def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, before_u, adjoint, influence, gradient,
-                       tile=TILE):
+                       rows=None, tile=TILE):
     """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13), summed over the lanes.
 
-    influence (B, n_cut, P_r).  Layers over the cut are crossed by backpropagation over the frame before.
+    influence (B, n_cut, P_r), or with rows Z (B, M, n_cut) of Eq. (12b) its (B, M, P_r), or None where that is nothing.
+    Layers over the cut are crossed by backpropagation over the frame before.
     """
-    real, lanes, layers = adjoint.dtype.type, tuple(influence.shape)[0], len(plan)
+    real, lanes, layers = adjoint.dtype.type, tuple(adjoint.shape)[0], len(plan)
     outputs, inputs, u = tuple(before_u.shape)[-1], flat(before_inputs), flat(before_u)
     m = matrix(adjoint, 0, lanes, int(plan[-1, UNITS]))
     for k in range(layers - 1, cut - 1, -1):
@@ -171,12 +243,21 @@ def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, 
         y, step = (u, outputs) if k == layers - 1 else (inputs, units + 1)
         start = 0 if k == layers - 1 else lanes * int(plan[k + 1, INPUTS])
         delta = matrix(scratch(f"delta {k}", lanes * units, real), 0, lanes, units)
-        over(sloped(real), lanes, units, codes, code, y, start, step, m.array, 0, units, delta.array, 0, units,
+        over(sloped(real), lanes, units, codes, code, y, start, step, m.array, 0, units, 1, delta.array, 0, units,
              tile=tile)
         gemm(True, False, 1, delta, matrix(inputs, lanes * given, lanes, below + 1), 1,
              matrix(gradient, params, units, below + 1), tile=tile)
         m = matrix(scratch(f"m {k}", lanes * below, real), 0, lanes, below)
         gemm(False, False, 1, delta, matrix(before_params, params, units, below, below + 1), 0, m, tile=tile)
+    if influence is None:
+        return
+    if rows is not None:
+        _, count, units = tuple(rows.shape)
+        inner = matrix(scratch("inner", lanes * count, real), 0, lanes, count)
+        gemm(False, True, 1, Matrix(m.array, m.start, 1, units, units, batch=(m.step, 0)),
+             matrix(rows, 0, count, units, batch=(count * units, 0)), 0,
+             matrix(inner.array, 0, 1, count, batch=(count, 0)), batches=(lanes, 1), tile=tile)
+        m = inner
     width = tuple(influence.shape)[-1]
     total = scratch("total", width, real)
     gemm(False, False, 1, matrix(m.array, 0, 1, lanes * m.columns), matrix(influence, 0, lanes * m.columns, width), 0,
