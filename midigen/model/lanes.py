@@ -104,8 +104,9 @@ class LaneNetwork:
         frames, rows = self._forgotten(h, lanes, carry, tolerance) if tolerance else (0, None)
         kept = empty(network.parameters, network.dtype)
         copy(matrix(params, 0, 1, network.parameters), matrix(kept, 0, 1, network.parameters))
-        parts = (rows, self._tail(block, frames, 0) if frames else None, self._tail(block, 1, frames),
-                 self._tail(block, 1, 0), kept)
+        last = self._tail(block, 1, 0)
+        history, first = (self._tail(block, frames, 0), self._tail(block, 1, frames)) if frames else (None, last)
+        parts = (rows, history, first, last, kept)
         if frames and rows is None:
             return LaneInfluence(None, *parts)
         s = self._rows(lanes, network.cut_units) if rows is None else self._rows(lanes, tuple(rows.shape)[1], rows)

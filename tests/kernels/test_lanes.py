@@ -21,20 +21,22 @@ def problem(hidden, dtype, frames, lanes):
     return network, params, xs, du, starts
 
 
-def on_the_cpu(network, params, xs, du, starts, ends):
-    """u, gradient and J of one lane, in blocks; the weights are those of `params`, one for each block."""
+def on_the_cpu(network, params, xs, du, starts, ends, adjoint):
+    """u, gradient and adjoint^T dr/dw of one lane, in blocks; the weights are those of `params`, one for each block."""
     state, influence, gradient, us = np.zeros(R, network.dtype), None, np.zeros_like(params[0]), []
     for i, (start, end) in enumerate(zip(ends, ends[1:], strict=False)):
         block = network.forward(params[i], np.ascontiguousarray(xs[start:end]), state, starts[start:end])
-        adjoint = network.backward(params[i], block, np.ascontiguousarray(du[start:end]), gradient)
+        before = network.backward(params[i], block, np.ascontiguousarray(du[start:end]), gradient)
         if influence is not None:
-            network.influence_gradient(adjoint, influence, gradient)
+            network.influence_gradient(before, influence, gradient)
         influence = network.influence(params[i], block, influence)
         us.append(block.u)
-    return np.concatenate(us), gradient, influence.matrix
+    last = np.zeros_like(gradient)
+    network.influence_gradient(adjoint, influence, last)
+    return np.concatenate(us), gradient, last
 
 
-def on_the_gpu(network, params, xs, du, starts, ends):
+def on_the_gpu(network, params, xs, du, starts, ends, adjoints, tolerance):
     """The same of all lanes; the gradient is their sum."""
     from midigen.model.lanes import LaneNetwork
 
@@ -44,11 +46,17 @@ def on_the_gpu(network, params, xs, du, starts, ends):
         weights = cuda.to_device(params[i])
         block = lanes.forward(weights, cuda.to_device(xs[start:end]), state, starts[start:end])
         us.append(block.u.copy_to_host())
-        adjoint = lanes.backward(weights, block, cuda.to_device(du[start:end]), gradient)
+        before = lanes.backward(weights, block, cuda.to_device(du[start:end]), gradient)
         if influence is not None:
-            lanes.influence_gradient(adjoint, influence, gradient)
-        influence = lanes.influence(weights, block, influence)
-    return np.concatenate(us), gradient.copy_to_host(), influence.matrix.copy_to_host()
+            lanes.influence_gradient(before, influence, gradient)
+        influence = lanes.influence(weights, block, influence, tolerance)
+    lasts = []
+    for lane, adjoint in enumerate(adjoints):
+        rows, last = np.zeros_like(adjoints), cuda.to_device(np.zeros_like(params[0]))
+        rows[lane] = adjoint
+        lanes.influence_gradient(cuda.to_device(rows), influence, last)
+        lasts.append(last.copy_to_host())
+    return np.concatenate(us), gradient.copy_to_host(), lasts
 
 
 def error(a, b):
@@ -56,18 +64,30 @@ def error(a, b):
 
 
 @pytest.mark.cuda
-@pytest.mark.parametrize("hidden, dtype, lanes", [
-    *((hidden, np.float64, 2) for hidden in HIDDEN), ((3,), np.float32, 1)])
-def test_lanes_are_series_of_their_own(hidden, dtype, lanes):
-    """Weights that move between blocks, and a series that begins in mid-block in one lane."""
-    ends = [0, 1, 5, 8]
+@pytest.mark.parametrize("hidden, dtype, lanes, tolerance, products", [
+    *((hidden, np.float64, 2, 0.0, False) for hidden in HIDDEN), ((3,), np.float32, 1, 0.0, False),
+    *((hidden, np.float64, 2, tolerance, True) for hidden in HIDDEN[::3] for tolerance in (0.0, 1e-12)),
+    ((3,), np.float64, 2, 1e-12, False)])
+def test_lanes_are_series_of_their_own(monkeypatch, hidden, dtype, lanes, tolerance, products):
+    """Weights that move between blocks, and a series that begins in mid-block in one lane; J whole and in parts, and
+    either way of taking its rows back."""
+    from midigen.kernels.cuda import rtrl
+    from midigen.model import lanes as module
+
+    monkeypatch.setattr(rtrl, "_worth_products", lambda *_: products)
+    monkeypatch.setattr(rtrl, "WIDE", 1 if products else 1000)
+    monkeypatch.setattr(module, "FIRST_STRETCH", 1)
+    ends = [0, 1, 8, 15] if tolerance else [0, 1, 5, 8]
     network, params, xs, du, starts = problem(hidden, dtype, ends[-1], lanes)
+    if tolerance:  # a network that soon forgets
+        network.layers(params)[0][:, X:X + R] *= 0.01
     starts[3, -1] = 1
     params = [params * dtype(1 - 0.1 * i) for i in range(3)]
-    us, gradient, influence = on_the_gpu(network, params, xs, du, starts, ends)
+    adjoints = np.random.default_rng(1).standard_normal((lanes, R)).astype(dtype)
+    us, gradient, lasts = on_the_gpu(network, params, xs, du, starts, ends, adjoints, tolerance)
     whole = np.zeros_like(gradient)
     for lane in range(lanes):
-        u, own, j = on_the_cpu(network, params, xs[:, lane], du[:, lane], starts[:, lane], ends)
+        u, own, last = on_the_cpu(network, params, xs[:, lane], du[:, lane], starts[:, lane], ends, adjoints[lane])
         whole += own
-        assert error(us[:, lane], u) < TOLERANCE[dtype] and error(influence[lane], j) < TOLERANCE[dtype]
+        assert error(us[:, lane], u) < TOLERANCE[dtype] and error(lasts[lane], last) < TOLERANCE[dtype]
     assert error(gradient, whole) < TOLERANCE[dtype]

@@ -44,16 +44,21 @@ def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params,
               (h, flat(params), flat(inputs), flat(u))]
     begins = (np.arange(h + 1)[:, None] == origin) & (np.asarray(known) == 0)
     going = upload(1 - begins.ravel(), u.dtype)  # of frames -1 and on: 0 where S ends on its way to it
-    products = min(units) >= WIDE and (-(-lanes * rows // tile.rows)) * (min(units) // tile.columns) * 2 >= tile.many
     slots = chunk if out is not None else 2
     q = scratch("q", slots * lanes * rows * sum(units), u.dtype.type)
-    carry, beta = (_carried_by_products if products else _carried), 1 if accumulate else 0
+    carry = _carried_by_products if _worth_products(units, lanes * rows, tile) else _carried
+    beta = 1 if accumulate else 0
     while stop > start:
         first = max(start, stop - chunk)
         carry(plan, cut, outside, codes, frames, going, first, stop, s, q, slots, out is not None, tile)
         for k in range(len(plan) if out is not None else 0):
             _sum(plan, k, cut, outside, frames, first, stop, q, slots, beta, out, tile)
         stop, beta = first, 1
+
+
+def _worth_products(units, rows, tile):
+    """Whether steps back of so many rows are better made by products: where there are tiles for the whole GPU."""
+    return min(units) >= WIDE and 2 * -(-rows // tile.rows) * -(-min(units) // tile.columns) >= tile.many
 
 
 def _part(plan, k, lanes, rows, slots):
