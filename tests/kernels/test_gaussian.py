@@ -8,6 +8,7 @@ from scipy import stats
 from midigen.kernels.cpu import gaussian
 from midigen.kernels.cuda.jit import SIMULATED
 from tests import reference
+from tests.kernels.conftest import OnDevice
 
 N, V, H = 7, 5, 4
 TOLERANCE = {np.float64: 1e-11, np.float32: 2e-5}
@@ -131,10 +132,20 @@ def test_pseudo_log_likelihood(kernels, dtype, spread):
     w *= dtype(spread / 0.8)
     out = np.empty(N)
     kernels("gaussian").pseudo_log_likelihood(v, w, *biases, out)
-    for n in range(N):
-        expected = sum(reference.gaussian_conditional_log_density(v[n].astype(float), i, w.astype(float),
-                                                                  *frame(n, *biases)) for i in range(V))
-        assert np.isclose(out[n], expected, rtol=1e-6 if dtype is np.float64 else 1e-4)
+    assert np.allclose(out, pseudo_log_likelihood(v, w, *biases), rtol=1e-6 if dtype is np.float64 else 1e-4)
+
+
+def pseudo_log_likelihood(v, w, *biases):
+    return [sum(reference.gaussian_conditional_log_density(v[n].astype(float), i, w.astype(float), *frame(n, *biases))
+                for i in range(v.shape[1])) for n in range(len(v))]
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_pseudo_log_likelihood_where_the_outermost_means_have_the_mass(kernels, sign):
+    w, (a, b, z), v, _ = problem(np.float64)
+    w, b, out = sign * 3 * np.abs(w), b + 8, np.empty(N)
+    kernels("gaussian").pseudo_log_likelihood(v, w, a, b, z, out)
+    assert np.allclose(out, pseudo_log_likelihood(v, w, a, b, z), rtol=0, atol=1e-6)
 
 
 def test_pseudo_log_likelihood_survives_large_weights(kernels):
@@ -143,8 +154,7 @@ def test_pseudo_log_likelihood_survives_large_weights(kernels):
     v, a, b, z = np.ones((1, 3)), rng.normal(size=(1, 3)), rng.normal(size=(1, 8)), np.full((1, 3), -2.0)
     out = np.empty(1)
     kernels("gaussian").pseudo_log_likelihood(v, w, a, b, z, out)
-    expected = sum(reference.gaussian_conditional_log_density(v[0], i, w, a[0], b[0], z[0]) for i in range(3))
-    assert np.isclose(out[0], expected, rtol=1e-9)
+    assert np.allclose(out, pseudo_log_likelihood(v, w, a, b, z), rtol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
@@ -189,26 +199,24 @@ def test_lanes_are_corrupted_with_keys_of_their_own():
 
 
 @pytest.mark.cuda
-def test_biases_may_be_columns_of_a_larger_matrix():
-    """As they are in training: a, b and z in the network's output, their gradients in dE/du."""
+def test_weights_and_biases_may_be_parts_of_larger_arrays():
+    """As they are in training: W in theta, a, b and z in the network's output, their gradients in dE/du."""
     from midigen.kernels.cuda import gaussian as on_gpu
     from midigen.kernels.cuda.blas import matrix
 
-    w, biases, v, sample = problem(np.float64)
-    widths, weight = [bias.shape[1] for bias in biases], np.linspace(-1, 2, N)
-    u = np.concatenate([np.full((N, 3), np.nan), *biases], axis=1)
-    starts, (there, out, *others) = 3 + np.cumsum([0, *widths[:-1]]), map(cuda.to_device, (u, u, v, sample, w, weight))
-    inside, outs = ([matrix(array, start, N, width, u.shape[1]) for start, width in zip(starts, widths, strict=True)]
-                    for array in (there, out))
-    v_there, sample_there, w_there, weight_there = others
-    gradient, energy, pseudo = cuda.to_device(np.zeros_like(w)), *(cuda.to_device(np.zeros(N)) for _ in range(2))
-    on_gpu.contrast(v_there, sample_there, w_there, *inside, weight_there, *outs, gradient)
-    on_gpu.free_energy(v_there, w_there, *inside, energy)
-    on_gpu.pseudo_log_likelihood(v_there, w_there, *inside, pseudo)
-    expected, by_w, here = [np.empty_like(bias) for bias in biases], np.zeros_like(w), np.empty(N)
-    gaussian.contrast(v, sample, w, *biases, weight, *expected, by_w)
-    assert np.allclose(out.copy_to_host()[:, 3:], np.concatenate(expected, axis=1), atol=1e-12)
-    assert np.allclose(gradient.copy_to_host(), by_w, atol=1e-12)
-    for kernel, got in ((gaussian.free_energy, energy), (gaussian.pseudo_log_likelihood, pseudo)):
-        kernel(v, w, *biases, here)
-        assert np.allclose(got.copy_to_host(), here, atol=1e-10)
+    alone, (w, biases, v, sample) = OnDevice("gaussian"), problem(np.float64)
+    u, weight = np.concatenate([np.full((N, 3), np.nan), *biases], axis=1), np.linspace(-1, 2, N)
+    v_there, sample_there, weight_there, u_there, du_there, theta, gradient = map(
+        cuda.to_device, (v, sample, weight, u, u, np.append(np.nan, w), np.zeros_like(w)))
+    parts, outs = ([matrix(array, start, N, width, u.shape[1]) for start, width in ((3, V), (3 + V, H), (3 + V + H, V))]
+                   for array in (u_there, du_there))
+    w_there, expected, by_w = matrix(theta, 1, H, V), [np.empty_like(bias) for bias in biases], np.zeros_like(w)
+    on_gpu.contrast(v_there, sample_there, w_there, *parts, weight_there, *outs, gradient)
+    alone.contrast(v, sample, w, *biases, weight, *expected, by_w)
+    assert np.array_equal(du_there.copy_to_host()[:, 3:], np.concatenate(expected, axis=1))
+    assert np.array_equal(gradient.copy_to_host(), by_w)
+    for name in ("free_energy", "pseudo_log_likelihood"):
+        got, here = cuda.to_device(np.empty(N)), np.empty(N)
+        getattr(on_gpu, name)(v_there, w_there, *parts, got)
+        getattr(alone, name)(v, w, *biases, here)
+        assert np.array_equal(got.copy_to_host(), here)

@@ -156,7 +156,7 @@ def _visible_parts(real):
         if j < columns:
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
                 factor, at = sign * weight[r], r * columns + j
-                inverse = real(math.exp(-half * z[z_at[0] + r * z_at[1] + j]))
+                inverse = math.exp(-half * z[z_at[0] + r * z_at[1] + j])
                 away = (v[v_at[0] + r * v_at[1] + j] - a[a_at[0] + r * a_at[1] + j]) * inverse
                 out_a[a_to[0] + r * a_to[1] + j] -= factor * away * inverse
                 out_z[z_to[0] + r * z_to[1] + j] += factor * half * (x[at] * back[at] - away * away)

@@ -11,14 +11,14 @@ from midigen.kernels.scalar import f32, f64
 
 # of angles in half turns: the GPU's sin and cos of radians keep room for large ones in local memory
 if SIMULATED:
-    def cospi(x):
+    def _cospi(x):
         return math.cos(math.pi * x)
 
-    def sinpi(x):
+    def _sinpi(x):
         return math.sin(math.pi * x)
 else:
-    from numba.cuda.libdevice import cospif as cospi
-    from numba.cuda.libdevice import sinpif as sinpi
+    from numba.cuda.libdevice import cospif as _cospi
+    from numba.cuda.libdevice import sinpif as _sinpi
 
 
 def _made(function, **names):
@@ -36,7 +36,7 @@ softplus = _made(scalar.softplus)
 def normals(first, second):
     """Two independent standard normal numbers, float32, of two uniform ones in [0, 1), by Box and Muller."""
     radius, angle = math.sqrt(f32(-2) * math.log(f32(1) - first)), f32(2) * second
-    return radius * cospi(angle), radius * sinpi(angle)
+    return radius * _cospi(angle), radius * _sinpi(angle)
 
 
 _TANH = {f32: _made(scalar._tanh_float32), f64: _made(scalar._tanh_float64)}
