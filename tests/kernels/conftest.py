@@ -10,10 +10,13 @@ from numba import cuda
 from midigen.model.network import Block, Network
 
 
+HOST = "sizes", "starts"
+
+
 class OnDevice:
     """A module of midigen.kernels.cuda, called like its twin on the CPU: arrays go to the device and come back.
 
-    `sizes` stays on the host, where these functions read it.
+    HOST stays on the host, where these functions read it.
     """
 
     def __init__(self, name):
@@ -24,7 +27,7 @@ class OnDevice:
 
         def call(*arguments):
             parameters = inspect.signature(function).parameters
-            moved = [cuda.to_device(np.ascontiguousarray(x)) if isinstance(x, np.ndarray) and parameter != "sizes"
+            moved = [cuda.to_device(np.ascontiguousarray(x)) if isinstance(x, np.ndarray) and parameter not in HOST
                      else x for parameter, x in zip(parameters, arguments, strict=False)]
             function(*moved)
             for here, there in zip(arguments, moved, strict=True):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from midigen.kernels.cuda import ais, jacobian, optimizer, rbm, rolls
+from midigen.kernels.cuda import ais, gaussian, jacobian, optimizer, rbm, rolls, textbook
 from midigen.kernels.cuda.blas import gemm, matrix
 
 N, V, H, X, R = 6, 5, 4, 3, 4
@@ -11,6 +11,7 @@ N, V, H, X, R = 6, 5, 4, 3, 4
 def call_all(real):
     """Call each with arrays of a float type; nothing is looked at."""
     _rbm(real)
+    _gaussian(real)
     _network(real)
     _jacobians(real)
     _steps(real)
@@ -26,6 +27,18 @@ def _rbm(real):
     rbm.hidden_probability(v, w, b, p)
     rbm.free_energy(v, w, a, b, np.zeros(N))
     rbm.contrast(v, a, w, a, b, weight, np.zeros_like(a), np.zeros_like(b), np.zeros_like(w))
+    rbm.pseudo_log_likelihood(v, w, a, b, np.zeros(N))
+
+
+def _gaussian(real):
+    w, a, b, v, p = (np.zeros(shape, real) for shape in ((H, V), (N, V), (N, H), (N, V), (N, H)))
+    key, out = np.uint64(1), np.zeros(N)
+    gaussian.normal_row(key, 0, 0, np.zeros(4, np.float32))
+    gaussian.corrupt(key, 0.1, 0.1, v)
+    gaussian.hidden_probability(v, w, b, a, p)
+    gaussian.free_energy(v, w, a, b, a, out)
+    gaussian.contrast(v, v, w, a, b, a, np.ones(N, real), a, b, a, w)
+    gaussian.pseudo_log_likelihood(v, w, a, b, a, out)
 
 
 def _network(real):
@@ -52,6 +65,7 @@ def _jacobians(real):
     jacobian.weight_jacobians(*network, inputs, y, np.zeros((N, 2, params.size), real))
     jacobian.input_jacobians(*network, inputs, y, np.zeros((N, 2, X), real))
     jacobian.vector_jacobian(*network, inputs, y, y, np.zeros_like(params), x)
+    textbook.textbook_block(*network, 1, inputs, y, np.zeros(N), y, np.zeros((2, params.size), real), params)
 
 
 def _steps(real):

@@ -12,14 +12,12 @@ import numpy as np
 from numba import njit
 
 from midigen.kernels.cpu import rbm
-from midigen.kernels.codes import CORRUPT
+from midigen.kernels.codes import CORRUPT, OVERFLOW, TAIL
 from midigen.kernels.cpu.blas import gemm
 from midigen.kernels.jit import KERNEL
 from midigen.kernels.scalar import f32, softplus
 
 _TURN = f32(2 * math.pi)
-TAIL = 7.0  # deviations past the outermost means where the integral over one unit ends: 1e-12 of its mass is beyond
-OVERFLOW = 700.0  # log of the largest product that float64 holds, nearly
 
 
 @njit(**KERNEL)

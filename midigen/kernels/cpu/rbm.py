@@ -7,14 +7,13 @@ Random draws are keyed by (key, sweep, row, column): the same on any number of t
 import numpy as np
 from numba import njit
 
-from midigen.kernels.codes import CORRUPT
+from midigen.kernels.codes import CORRUPT, FACTORS
 from midigen.kernels.cpu.blas import gemm
 from midigen.kernels.jit import KERNEL
 from midigen.kernels.scalar import f32, philox, sigmoid, softplus, u64, uniform
 
 _LOW, _WORD = u64(0xFFFFFFFF), u64(32)
 ROWS = 64  # frames that go through all sweeps together: W and their states stay in the core's own cache
-FACTORS = 32  # of a product of (1 + p (e^w - 1)) between two logarithms: float64 cannot overflow for |w| < 22
 
 
 @njit(**KERNEL)

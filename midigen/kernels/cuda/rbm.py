@@ -6,15 +6,16 @@ arrays with one for each lane, uint64 and int64 (B,): row n then belongs to lane
 first_row + n // B.
 """
 
+import math
 from functools import cache
 
 import numpy as np
 from numba import cuda
 
-from midigen.kernels.codes import CORRUPT
+from midigen.kernels.codes import CORRUPT, FACTORS
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import as_matrix, gemm, matrix
-from midigen.kernels.cuda.jit import TILE, along, jit, over
+from midigen.kernels.cuda.jit import TILE, along, device, jit, over
 from midigen.kernels.cuda.memory import scratch, upload
 from midigen.kernels.cuda.scalar import philox, softplus, uniform
 from midigen.kernels.scalar import f64, u64
@@ -32,6 +33,13 @@ def lanes_of(key, first_row):
     return key, first_row, count
 
 
+@device
+def words(j, r, sweep, keys, first_rows, lanes):
+    """The four words of row r that belong to column j and to those a quarter of the row's width apart from it."""
+    key, row = keys[r % lanes], first_rows[r % lanes] + r // lanes
+    return philox(u64(j), u64(row), u64(sweep), _NONE, key & _LOW, key >> _WORD)
+
+
 def uniform_row(key, sweep, row, out):
     """out (4 Q,) float32 <- uniform numbers in [0, 1) of one row; column j is word j // Q of counter j mod Q."""
     keys, rows, _ = lanes_of(key, row)
@@ -44,9 +52,9 @@ def _uniform():
     def uniform_numbers(quarter, keys, rows, sweep, out):
         j = cuda.grid(1)
         if j < quarter:
-            words = philox(u64(j), u64(rows[0]), u64(sweep), _NONE, keys[0] & _LOW, keys[0] >> _WORD)
-            out[j], out[j + quarter] = uniform(words[0]), uniform(words[1])
-            out[j + 2 * quarter], out[j + 3 * quarter] = uniform(words[2]), uniform(words[3])
+            drawn = words(j, 0, sweep, keys, rows, 1)
+            out[j], out[j + quarter] = uniform(drawn[0]), uniform(drawn[1])
+            out[j + 2 * quarter], out[j + 3 * quarter] = uniform(drawn[2]), uniform(drawn[3])
 
     return uniform_numbers
 
@@ -69,14 +77,12 @@ def _sampled(real):
         j, i = cuda.grid(2)
         if j < quarter:
             for r in range(i, count, cuda.gridDim.y * cuda.blockDim.y):
-                lane = r % lanes
-                key, row = keys[lane], first_rows[lane] + r // lanes
-                words = philox(u64(j), u64(row), u64(sweep), _NONE, key & _LOW, key >> _WORD)
+                drawn = words(j, r, sweep, keys, first_rows, lanes)
                 from_row, to_row = field_at[0] + r * field_at[1], out_at[0] + r * out_at[1]
                 for part in range(4):
                     s = j + part * quarter
                     if s < columns:
-                        on = uniform(words[part]) < sigmoid(field[from_row + s])
+                        on = uniform(drawn[part]) < sigmoid(field[from_row + s])
                         out[to_row + s] = one if on else zero
 
     return sampled
@@ -102,10 +108,8 @@ def _corrupted(real):
         j, i = cuda.grid(2)
         if j < quarter:
             for r in range(i, count, cuda.gridDim.y * cuda.blockDim.y):
-                lane = r % lanes
-                low, high, row = keys[lane] & _LOW, keys[lane] >> _WORD, u64(first_rows[lane] + r // lanes)
-                flips = philox(u64(j), row, u64(CORRUPT), _NONE, low, high)
-                drops = philox(u64(j), row, u64(CORRUPT + 1), _NONE, low, high)
+                flips = words(j, r, CORRUPT, keys, first_rows, lanes)
+                drops = words(j, r, CORRUPT + 1, keys, first_rows, lanes)
                 for part in range(4):
                     s = j + part * quarter
                     if s < columns:
@@ -224,3 +228,73 @@ def _difference(real):
                 out[out_at[0] + r * out_at[1] + j] = of_model - of_data
 
     return difference
+
+
+def pseudo_log_likelihood(v, w, a, b, out, tile=TILE):
+    """out (N,) float64 <- sum_i log p(v_i | all other visible units), exactly, in nats.
+
+    Flipping v_i changes F by -+a_i and by sum_j log(1 + p_j (exp(+-W_ji) - 1)); a thread flips one unit.
+    """
+    v, w, a = as_matrix(v), as_matrix(w), as_matrix(a)
+    p, terms = _wide("flipped p", v.rows, w.rows, v.real), _wide("terms", v.rows, v.columns, f64)
+    hidden_probability(v, w, b, p, tile)
+    over(_flipped(), v.rows, v.columns, w.rows, v.array, v.place, a.array, a.place, p.array,
+         exponentials(w, 2 * w.rows, tile).array, terms.array, tile=tile)
+    along(_summed(), v.rows, v.columns, terms.array, out, tile=tile)
+
+
+def exponentials(w, rows, tile=TILE):
+    """A scratch Matrix (rows, V) float64 of exp(W), for W (H, V), and, from row H on, of exp(-W)."""
+    out = _wide("exponentials", rows, w.columns, f64)
+    over(_exponentials(), rows, w.columns, w.rows, w.array, w.place, out.array, tile=tile)
+    return out
+
+
+@cache
+def _exponentials():
+    @jit()
+    def exponentials(rows, columns, hidden, w, w_at, out):
+        i, j = cuda.grid(2)
+        if i < columns:
+            for r in range(j, rows, cuda.gridDim.y * cuda.blockDim.y):
+                x = f64(w[w_at[0] + (r if r < hidden else r - hidden) * w_at[1] + i])
+                out[r * columns + i] = math.exp(x if r < hidden else -x)
+
+    return exponentials
+
+
+@cache
+def _flipped():
+    """terms (N, V) <- log p(v_i | all others); odds (2 H, V) is what `exponentials` makes."""
+    one = f64(1)
+
+    @jit()
+    def flipped(rows, columns, hidden, v, v_at, a, a_at, p, odds, terms):
+        i, y = cuda.grid(2)
+        if i < columns:
+            for n in range(y, rows, cuda.gridDim.y * cuda.blockDim.y):
+                value = f64(v[v_at[0] + n * v_at[1] + i])
+                first = hidden if value > 0.5 else 0
+                change, product = f64(a[a_at[0] + n * a_at[1] + i]) * (one - value - value), one
+                for j in range(hidden):
+                    product *= one + f64(p[n * hidden + j]) * (odds[(first + j) * columns + i] - one)
+                    if j % FACTORS == FACTORS - 1:
+                        change += math.log(product)
+                        product = one
+                terms[n * columns + i] = -softplus(change + math.log(product))
+
+    return flipped
+
+
+@cache
+def _summed():
+    @jit()
+    def summed(rows, columns, terms, out):
+        n = cuda.grid(1)
+        if n < rows:
+            total = f64(0)
+            for i in range(n * columns, (n + 1) * columns):
+                total += terms[i]
+            out[n] = total
+
+    return summed

@@ -6,8 +6,19 @@ from types import FunctionType
 
 from midigen.kernels import scalar
 from midigen.kernels.codes import LEAK, LEAKY, SIGMOID, SOFTPLUS, TANH
-from midigen.kernels.cuda.jit import device
+from midigen.kernels.cuda.jit import SIMULATED, device
 from midigen.kernels.scalar import f32, f64
+
+# of angles in half turns: the GPU's sin and cos of radians keep room for large ones in local memory
+if SIMULATED:
+    def _cospi(x):
+        return math.cos(math.pi * x)
+
+    def _sinpi(x):
+        return math.sin(math.pi * x)
+else:
+    from numba.cuda.libdevice import cospif as _cospi
+    from numba.cuda.libdevice import sinpif as _sinpi
 
 
 def _made(function, **names):
@@ -19,14 +30,13 @@ def _made(function, **names):
 philox = _made(scalar.philox, _philox_round=_made(scalar._philox_round))
 uniform = _made(scalar.uniform)
 softplus = _made(scalar.softplus)
-_TURN = f32(2 * math.pi)
 
 
 @device
 def normals(first, second):
     """Two independent standard normal numbers, float32, of two uniform ones in [0, 1), by Box and Muller."""
-    radius, angle = math.sqrt(f32(-2) * math.log(f32(1) - first)), _TURN * second
-    return radius * math.cos(angle), radius * math.sin(angle)
+    radius, angle = math.sqrt(f32(-2) * math.log(f32(1) - first)), f32(2) * second
+    return radius * _cospi(angle), radius * _sinpi(angle)
 
 
 _TANH = {f32: _made(scalar._tanh_float32), f64: _made(scalar._tanh_float64)}
