@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from midigen.kernels.cuda import ais, gaussian, jacobian, optimizer, rbm, rolls, textbook
+from midigen.kernels.cuda import ais, gaussian, jacobian, optimizer, rbm, rolls, rtrl, textbook
 from midigen.kernels.cuda.blas import gemm, matrix
+from midigen.kernels.cuda.memory import upload
 
 N, V, H, X, R = 6, 5, 4, 3, 4
+KEY = np.uint64(1)
 
 
 def call_all(real):
@@ -15,30 +17,40 @@ def call_all(real):
     _network(real)
     _jacobians(real)
     _steps(real)
-    gemm(True, True, 1, np.zeros((1024, 2), real), np.zeros((3, 1024), real), 0, np.zeros((2, 3), real))
+    gemm(True, True, 1, zeros((1024, 2), real), zeros((3, 1024), real), 0, zeros((2, 3), real))
+
+
+def zeros(shape, real):
+    """An array on the device."""
+    return upload(np.zeros(shape, real))
+
+
+def _parts(real):
+    """w (H, V), a (N, V), b (N, H), v (N, V), p (N, H)."""
+    return (zeros(shape, real) for shape in ((H, V), (N, V), (N, H), (N, V), (N, H)))
 
 
 def _rbm(real):
-    w, a, b, v, p = (np.zeros(shape, real) for shape in ((H, V), (N, V), (N, H), (N, V), (N, H)))
-    key, weight = np.uint64(1), np.ones(N, real)
-    rbm.uniform_row(key, 0, 0, np.zeros(4, np.float32))
-    rbm.corrupt(key, 0.1, 0.1, v)
-    rbm.gibbs_chain(v, w, a, b, 1, 1.0, key, 0, 0, a)
+    w, a, b, v, p = _parts(real)
+    rbm.uniform_row(KEY, 0, 0, zeros(4, np.float32))
+    rbm.corrupt(KEY, 0.1, 0.1, v)
+    rbm.gibbs_chain(v, w, a, b, 1, 1.0, KEY, 0, 0, a)
     rbm.hidden_probability(v, w, b, p)
-    rbm.free_energy(v, w, a, b, np.zeros(N))
-    rbm.contrast(v, a, w, a, b, weight, np.zeros_like(a), np.zeros_like(b), np.zeros_like(w))
-    rbm.pseudo_log_likelihood(v, w, a, b, np.zeros(N))
+    rbm.free_energy(v, w, a, b, zeros(N, np.float64))
+    rbm.contrast(v, a, w, a, b, zeros(N, real), v, p, w)
+    rbm.pseudo_log_likelihood(v, w, a, b, zeros(N, np.float64))
+    ais.draw_base(a, KEY, 0, a)
+    ais.anneal(w, a, a, b, 0, 2, 2, KEY, 0, a, zeros(N, np.float64))
 
 
 def _gaussian(real):
-    w, a, b, v, p = (np.zeros(shape, real) for shape in ((H, V), (N, V), (N, H), (N, V), (N, H)))
-    key, out = np.uint64(1), np.zeros(N)
-    gaussian.normal_row(key, 0, 0, np.zeros(4, np.float32))
-    gaussian.corrupt(key, 0.1, 0.1, v)
+    w, a, b, v, p = _parts(real)
+    gaussian.normal_row(KEY, 0, 0, zeros(4, np.float32))
+    gaussian.corrupt(KEY, 0.1, 0.1, v)
     gaussian.hidden_probability(v, w, b, a, p)
-    gaussian.free_energy(v, w, a, b, a, out)
-    gaussian.contrast(v, v, w, a, b, a, np.ones(N, real), a, b, a, w)
-    gaussian.pseudo_log_likelihood(v, w, a, b, a, out)
+    gaussian.free_energy(v, w, a, b, a, zeros(N, np.float64))
+    gaussian.contrast(v, v, w, a, b, a, zeros(N, real), a, b, a, w)
+    gaussian.pseudo_log_likelihood(v, w, a, b, a, zeros(N, np.float64))
 
 
 def _network(real):
@@ -46,42 +58,42 @@ def _network(real):
     from midigen.model.network import Network
 
     lanes = LaneNetwork(Network(X, (3, 6), R, 2, real))
-    params, starts = np.zeros(lanes.network.parameters, real), np.zeros((3, 2), np.uint8)
-    block = lanes.forward(params, np.zeros((3, 2, X), real), np.zeros((2, R), real), starts)
-    adjoint = lanes.backward(params, block, np.zeros_like(block.u), params)
-    influence = lanes.influence(params, block, None)
-    lanes.influence(params, block, influence)
-    lanes.influence_gradient(adjoint, influence, params)
+    params, starts = zeros(lanes.network.parameters, real), np.zeros((3, 2), np.uint8)
+    block = lanes.forward(params, zeros((3, 2, X), real), zeros((2, R), real), starts)
+    adjoint = lanes.backward(params, block, zeros(block.u.shape, real), params)
+    for products in (False, True):
+        rtrl._worth_products = lambda *_: products  # noqa: B023  called at once
+        influence = lanes.influence(params, block, None)
+        lanes.influence(params, block, influence, 1e-6)
+        lanes.influence_gradient(adjoint, influence, params)
 
 
 def _jacobians(real):
-    sizes, codes, params = np.array([X, H, 2]), np.zeros(H + 2, np.int8), np.zeros(H * (X + 1) + 2 * (H + 1), real)
-    x, inputs, y, d = (np.zeros(shape, real) for shape in ((N, X), N * (X + H + 2), (N, 2), 2 * (H + 2)))
+    sizes, codes, params = np.array([X, H, 2]), zeros(H + 2, np.int8), zeros(H * (X + 1) + 2 * (H + 1), real)
+    x, inputs, y, d = (zeros(shape, real) for shape in ((N, X), N * (X + H + 2), (N, 2), 2 * (H + 2)))
     network = sizes, codes, params
     jacobian.forward_batch(*network, x, inputs, y)
     jacobian.local_gradients(*network, inputs, y, 1, d)
-    jacobian.weight_jacobian(sizes, inputs, d, N, 1, np.zeros((2, params.size), real))
-    jacobian.input_jacobian(sizes, params, d, np.zeros((2, X), real))
-    jacobian.weight_jacobians(*network, inputs, y, np.zeros((N, 2, params.size), real))
-    jacobian.input_jacobians(*network, inputs, y, np.zeros((N, 2, X), real))
-    jacobian.vector_jacobian(*network, inputs, y, y, np.zeros_like(params), x)
-    textbook.textbook_block(*network, 1, inputs, y, np.zeros(N), y, np.zeros((2, params.size), real), params)
+    jacobian.weight_jacobian(sizes, inputs, d, N, 1, zeros((2, params.size), real))
+    jacobian.input_jacobian(sizes, params, d, zeros((2, X), real))
+    jacobian.weight_jacobians(*network, inputs, y, zeros((N, 2, params.size), real))
+    jacobian.input_jacobians(*network, inputs, y, zeros((N, 2, X), real))
+    jacobian.vector_jacobian(*network, inputs, y, y, zeros(params.size, real), x)
+    textbook.textbook_block(*network, 1, inputs, y, np.zeros(N), y, zeros((2, params.size), real), params)
 
 
 def _steps(real):
-    w, a, b = np.zeros((H, V), real), np.zeros((N, V), real), np.zeros((N, H), real)
-    x, y, z, decay = np.zeros((4, 20), real)
+    w, a, b, *_ = _parts(real)
+    x, y, z, decay = (zeros(20, real) for _ in range(4))
     optimizer.adam_step(x, y, z, decay, 0.1, 0.9, 0.999, 1, 1e-8)
     optimizer.momentum_step(x, y, z, 0.1, 0.9)
     optimizer.shorten_and_decay(x, y, 1, decay)
     optimizer.average_step(x, y, 0.9)
     optimizer.squared_norm(x)
-    parts = matrix(w.ravel(), 0, H, V), matrix(a.ravel(), 0, 1, V), matrix(b.ravel(), 0, 1, H)
-    optimizer.centre_shift(*parts, np.zeros(V, real), 0.5, 1)
-    optimizer.centre_gradient(*parts, np.zeros(V, real), 0.5)
-    ais.draw_base(a, np.uint64(1), 0, a)
-    ais.anneal(w, a, a, b, 0, 2, 2, np.uint64(1), 0, a, np.zeros(N))
-    packed, place = np.zeros((N, 1), np.uint8), np.zeros(N, np.int64)
+    parts = matrix(w, 0, H, V), matrix(a, 0, 1, V), matrix(b, 0, 1, H)
+    optimizer.centre_shift(*parts, zeros(V, real), 0.5, 1)
+    optimizer.centre_gradient(*parts, zeros(V, real), 0.5)
+    packed, place = zeros((N, 1), np.uint8), zeros(N, np.int64)
     rolls.unpack(packed, place, V, a)
     rolls.pack(a, place, V, packed)
-    rolls.weigh(place, 1, np.zeros(N, real))
+    rolls.weigh(place, 1, zeros(N, real))
