@@ -28,9 +28,8 @@ def choose(name, obstacle="", say=None):
     return "cpu"
 
 
-def training_obstacle(config, settings):
-    """What of a ModelConfig and TrainConfig the GPU cannot train, or ""."""
+def training_obstacle(settings):
+    """What of a TrainConfig the GPU cannot do, or ""."""
     return next((name for name, asked in {
-        "gaussian models": config.visible_model == "gaussian", "--exact": settings.sampler == "exact",
-        "--gradient textbook": settings.gradient == "textbook", "--concatenate": settings.concatenate,
-        "--negative": settings.negative != "off"}.items() if asked), "")
+        "--exact": settings.sampler == "exact", "--gradient textbook": settings.gradient == "textbook",
+        "--concatenate": settings.concatenate}.items() if asked), "")

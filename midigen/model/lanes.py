@@ -17,24 +17,6 @@ PROBES = 32  # random rows that are carried back in place of all n_cut, to see w
 SURE = 10  # of them that must be left over: they miss a direction that matters once in 10^SURE times
 
 
-def theta_parts(model, theta):
-    """Of a device array like an RnnRbm's theta: W (H, V), the constants in a (1, V) and b (1, H), each a Matrix."""
-    config, network = model.config, model.network
-    units, width = network.shapes[-1]
-    start = network.parameters - units * width + (config.recurrent + 1) * width - 1
-    return (Matrix(theta, network.parameters, config.rbm_hidden, config.visible, config.visible),
-            Matrix(theta, start, 1, config.visible, 0, width),
-            Matrix(theta, start + config.visible * width, 1, config.rbm_hidden, 0, width))
-
-
-def bias_parts(model, u):
-    """a (h B, V) and b (h B, H) of u (h, B, R + Y), or of what is like it, each a Matrix."""
-    config, outputs, array = model.config, tuple(u.shape)[-1], flat(u)
-    rows = array.size // outputs
-    return (matrix(array, config.recurrent, rows, config.visible, outputs),
-            matrix(array, config.recurrent + config.visible, rows, config.rbm_hidden, outputs))
-
-
 @dataclass(frozen=True)
 class LaneInfluence:
     """How the parameters have moved the states of B lanes, J (B, n_cut, P_r), whole or in the parts of Eq. (12b).

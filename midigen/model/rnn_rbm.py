@@ -37,7 +37,7 @@ class RnnRbm:
 
     about: what the model was made from (corpus digest, tempo, metre, notes a frame, seed, settings), and the levels of
     a Gaussian model (generation.choose_levels); {} where unknown.  kernels: the module of its kind of RBM, whose
-    functions take `*biases`.
+    functions take `*biases`.  log_variances (2,): the bounds of z.
     """
 
     def __init__(self, config, grid, theta, about=None):
@@ -48,8 +48,7 @@ class RnnRbm:
         expected = self.network.parameters + config.rbm_hidden * config.visible
         if self.theta.shape != (expected,):
             raise ValueError(f"theta must have shape ({expected},), not {self.theta.shape}")
-        low, high = 2 * np.log(np.array(config.deviation, self.network.dtype))
-        self._z_low, self._z_range = low, high - low
+        self.log_variances = 2 * np.log(np.array(config.deviation, self.network.dtype))
 
     @classmethod
     def initial(cls, config, grid, means, seed=0, about=None, variances=None):
@@ -82,15 +81,17 @@ class RnnRbm:
         """The RBM's weights W (H, V), a view of theta."""
         return self.theta[self.network.parameters:].reshape(self.config.rbm_hidden, self.config.visible)
 
-    def variance_rows(self, theta):
-        """The rows of the network's last layer that make z, a view of theta or of an array like it: (V or 0, n + 1)."""
-        last = self.network.layers(theta[:self.network.parameters])[-1]
-        return last[self.config.recurrent + self.config.visible + self.config.rbm_hidden:]
+    @property
+    def variance_rows(self):
+        """Where in theta the rows of the network's last layer lie that make z, a slice, empty of a Bernoulli model."""
+        end = self.network.parameters
+        return slice(end - (self.config.visible * self.network.shapes[-1][1] if self.gaussian else 0), end)
 
     def biases(self, u):
         """a (h, V) and b (h, H), views of the network's output u (h, R + Y), and z (h, V) of a Gaussian model."""
         a, b, *s = _split(self.config, u)
-        return (a, b, self._z_low + self._z_range * s[0]) if s else (a, b)
+        low, high = self.log_variances
+        return (a, b, low + (high - low) * s[0]) if s else (a, b)
 
     def bias_gradients(self, du):
         """Views of du (h, R + Y), dE/du_t, to be filled with dE/da, dE/db (and dE/dz); `finish_gradients` follows."""
@@ -99,7 +100,7 @@ class RnnRbm:
     def finish_gradients(self, du):
         """Turn dE/dz in du into dE/ds, in place."""
         for s in _split(self.config, du)[2:]:
-            s *= self._z_range
+            s *= self.log_variances[1] - self.log_variances[0]
 
     def frames(self, roll):
         """A roll (T, V) as the model sees it: 0 and 1, or velocities over 127, in the model's dtype.

@@ -82,7 +82,7 @@ class Checkpoint:
             model = RnnRbm(ModelConfig.from_json(header["config"]), Grid.from_json(header["grid"]), tensors["theta"],
                            header["about"])
             settings = TrainConfig.from_json(header["settings"])
-            kind = trainer_kind(choose(device, training_obstacle(model.config, settings), say))
+            kind = trainer_kind(choose(device, training_obstacle(settings), say))
             trainer = kind(model, train, valid, settings, state=State(**header["state"]))
             trainer.average = tensors["average"]
             trainer.optimizer.steps = header["steps"]

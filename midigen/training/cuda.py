@@ -1,7 +1,7 @@
 """Training on the GPU: songs side by side, one a lane, and all that a step needs on the device.
 
-Notes and particles lie there as bits, with theta, its moments and its running mean; a step uploads where its frames
-are, and reads back two numbers.
+Songs and particles lie there, notes as bits, with theta, its moments and its running mean; a step uploads where its
+frames are, and reads back two numbers.
 """
 
 import math
@@ -10,13 +10,16 @@ import numpy as np
 
 from midigen.errors import MidigenError
 from midigen.kernels.cuda import optimizer as kernels
-from midigen.kernels.cuda import rbm, rolls
+from midigen.kernels.cuda import rolls
 from midigen.kernels.cuda.blas import copy, fill
 from midigen.kernels.cuda.jit import GpuError
 from midigen.kernels.cuda.memory import empty, scratch, upload
-from midigen.model.lanes import LaneNetwork, bias_parts, theta_parts
+from midigen.model.on_device import OnDevice, theta_parts
+from midigen.model.rnn_rbm import LOUDEST
+from midigen.randomness import derive_key, generator
 from midigen.training.centre import HIDDEN_MEAN
 from midigen.training.gradient import block_end
+from midigen.training.negative import random_song
 from midigen.training.optimizer import Optimizer
 from midigen.training.trainer import Trainer
 
@@ -54,46 +57,88 @@ class _DeviceOptimizer(Optimizer):
         self.length = math.sqrt(kernels.squared_norm(gradient))
         return self.length
 
+    def copied(self, array):
+        out = empty(array.size, array.dtype)
+        copy(array, out)
+        return out
+
     def forget(self):
         for moment in self.moments:
             fill(moment, 0)
 
 
-class _Lanes:
-    """Series on their way through the model side by side, block by block: what Stream is on the CPU.
+class _Songs:
+    """Songs on the device that are read at places, see midigen.kernels.cuda.rolls: bits, or numbers of a Gaussian model.
 
-    places: for each lane the places (T,) of its frames in `notes` and `particles`, see midigen.kernels.cuda.rolls.
-    starts: for each uint8 (T,), 1 where a series begins.  keys uint64 (B,); first_rows: of each lane's first frame
-    among its key's draws.
+    kept: such arrays, of notes or of particles as Trainer keeps them.  loudest: what numbers are divided by.
     """
 
-    def __init__(self, trainer, places, starts, keys, first_rows, settings):
-        self._trainer, self._places, self._starts, self._settings = trainer, places, starts, settings
+    def __init__(self, model, kept, loudest=1):
+        self._model, self._kept, self._loudest = model, upload(np.concatenate(kept)), loudest
+
+    def read(self, place, out):
+        """out (h B, V) <- the frames at the places."""
+        pitches = self._model.grid.pitches
+        if self._model.gaussian:
+            rolls.take(self._kept, self._loudest, place, pitches, out)
+        else:
+            rolls.unpack(self._kept, place, pitches, out)
+
+    def write(self, v, place):
+        """Put frames v (h B, V) at their places."""
+        write = rolls.put if self._model.gaussian else rolls.pack
+        write(v, place, self._model.grid.pitches, self._kept)
+
+    def copy_to_host(self):
+        """All of it as one NumPy array."""
+        return self._kept.copy_to_host()
+
+
+class _Lanes:
+    """Series on their way through a model, an OnDevice, side by side, block by block: what Stream is on the CPU.
+
+    songs, particles: _Songs, particles None for chains that start at the data.  places: for each lane the places (T,)
+    of its frames in them.  starts: for each uint8 (T,), 1 where a series begins.  keys uint64 (B,); first_rows: of each
+    lane's first frame among its key's draws.  negative: whether the frames are noise to be pushed away, Eq. (23)-(24).
+    """
+
+    def __init__(self, model, settings, songs, particles, places, starts, keys, first_rows, negative=False):
+        self._model, self._settings, self._songs, self._particles = model, settings, songs, particles
+        self._places, self._starts, self._negative = places, starts, negative
         self._keys, self._first_rows = upload(keys, np.uint64), np.array(first_rows)
-        self._positions = np.zeros(len(places), np.int64)
-        self._state = upload(np.zeros((len(places), trainer.model.config.recurrent), trainer.model.theta.dtype))
-        self._influence = None
+        self._positions, config = np.zeros(len(places), np.int64), model.model.config
+        self._dtype, self._visible = model.model.theta.dtype, config.visible
+        self._state, self._influence = upload(np.zeros((len(places), config.recurrent), self._dtype)), None
 
     @property
     def done(self):
         """Whether every frame has been through."""
         return all(at >= len(place) for at, place in zip(self._positions, self._places, strict=True))
 
-    def step(self, theta, gradient):
+    @property
+    def frames(self):
+        """How many there are in all lanes."""
+        return sum(map(len, self._places))
+
+    def step(self, gradient):
         """Add the next block's gradient to `gradient` (all of theta, summed over frames); returns its frame count."""
-        trainer, network = self._trainer, self._trainer.network
+        model, network = self._model, self._model.network
         place, starts, rows = self._block()
-        v, x, weight = self._inputs(place, starts, rows)
-        block = network.forward(theta, x, self._state, starts)
-        du = scratch.shaped("du", tuple(block.u.shape), trainer.model.theta.dtype)
+        here = upload(place[1:].ravel())
+        v, x = self._inputs(place, here, starts, rows)
+        block = model.forward(x, self._state, starts)
+        du = scratch.shaped("du", tuple(block.u.shape), self._dtype)
         fill(du, 0)
-        self._contrast(v, weight, upload(place[1:]), rows, theta, block.u, du, gradient)
-        adjoint = network.backward(theta, block, du, gradient)
+        self._contrast(v, here, rows, model.biases(block.u), model.bias_gradients(du),
+                       theta_parts(model.model, gradient)[0])
+        model.finish_gradients(du)
+        adjoint = network.backward(model.theta, block, du, gradient)
         if self._influence is not None:
             network.influence_gradient(adjoint, self._influence, gradient)
         goes_on = any(at < len(begun) and not begun[at]
                       for at, begun in zip(self._positions, self._starts, strict=True))
-        self._influence = network.influence(theta, block, self._influence) if goes_on else None
+        self._influence = network.influence(model.theta, block, self._influence,
+                                            self._settings.rank_tolerance) if goes_on else None
         return int((place[1:] >= 0).sum())
 
     def _block(self):
@@ -111,49 +156,58 @@ class _Lanes:
         self._positions = ends
         return place, starts, upload(self._first_rows + begins, np.int64)
 
-    def _inputs(self, place, starts, rows):
-        """v and x (h, B, V) and the weight of every frame (h B,), 0 where a lane has ended."""
-        trainer, settings = self._trainer, self._settings
-        model, shape = trainer.model, (*starts.shape, trainer.model.config.visible)
-        v, x = (scratch.shaped(name, shape, model.theta.dtype) for name in ("v", "x"))
-        weight = scratch.shaped("weight", (starts.size,), model.theta.dtype)
-        here, pitches = upload(place[1:].ravel()), model.grid.pitches
-        rolls.unpack(trainer.notes, here, pitches, v)
-        rolls.unpack(trainer.notes, upload(np.where(starts, -1, place[:-1]).ravel()), pitches, x)
-        rolls.weigh(here, 1, weight)
+    def _inputs(self, place, here, starts, rows):
+        """v and x (h, B, V), x corrupted."""
+        settings, shape = self._settings, (*starts.shape, self._visible)
+        v, x = (scratch.shaped(name, shape, self._dtype) for name in ("v", "x"))
+        self._songs.read(here, v)
+        self._songs.read(upload(np.where(starts, -1, place[:-1]).ravel()), x)
         if settings.noise or settings.dropout:
-            rbm.corrupt(self._keys, settings.noise, settings.dropout, x, rows)
-        return v, x, weight
+            self._model.kernels.corrupt(self._keys, settings.noise, settings.dropout, x, rows)
+        return v, x
 
-    def _contrast(self, v, weight, place, rows, theta, u, du, gradient):
-        """dE/da and dE/db of the block into du, dE/dW added to the gradient.  Eq. (15), (17)."""
-        trainer, model = self._trainer, self._trainer.model
-        biases = bias_parts(model, u)
-        w, gradient_w = theta_parts(model, theta)[0], theta_parts(model, gradient)[0]
-        sample, start, place = scratch.shaped("sample", tuple(v.shape), v.dtype), v, place.reshape(weight.size)
-        if trainer.kept is not None:
-            start = scratch.shaped("start", tuple(v.shape), v.dtype)
-            rolls.unpack(trainer.kept, place, model.grid.pitches, start)
-        rbm.gibbs_chain(start, w, *biases, self._settings.gibbs_steps, 1.0, self._keys, 0, rows, sample)
-        if trainer.kept is not None:
-            rolls.pack(sample, place, model.grid.pitches, trainer.kept)
-        rbm.contrast(v, sample, w, *biases, weight, *bias_parts(model, du), gradient_w)
+    def _contrast(self, v, here, rows, biases, out, gradient_w):
+        """dE/da, dE/db (and dE/dz) of the block into `out`, dE/dW added to gradient_w.  Eq. (15), (17), (21)."""
+        kernels, w, start = self._model.kernels, self._model.w, v
+        sample = scratch.shaped("sample", tuple(v.shape), self._dtype)
+        if self._particles:
+            start = scratch.shaped("start", tuple(v.shape), self._dtype)
+            self._particles.read(here, start)
+        kernels.gibbs_chain(start, w, *biases, self._settings.gibbs_steps, 1.0, self._keys, 0, rows, sample)
+        if self._particles:
+            self._particles.write(sample, here)
+        kernels.contrast(v, sample, w, *biases, self._weight(here, v, sample, w, biases), *out, gradient_w)
+
+    def _weight(self, here, v, sample, w, biases):
+        """Of every frame (h B,): 1, or as noise that of Eq. (23) or (24); 0 where a lane has ended."""
+        settings, rows = self._settings, here.size
+        weight = scratch.shaped("weight", (rows,), self._dtype)
+        rolls.weigh(here, -settings.negative_weight if self._negative else 1, weight)
+        if self._negative and settings.negative == "bounded":
+            energies = [scratch.shaped(f"energy of {name}", (rows,), np.float64) for name in ("noise", "sample")]
+            for states, energy in zip((v, sample), energies, strict=True):
+                self._model.kernels.free_energy(states, w, *biases, energy)
+            rolls.lessen(settings.negative_margin, *energies, weight)
+        return weight
 
 
 class CudaTrainer(Trainer):
     """A Trainer whose steps run on the GPU, of what midigen.device.training_obstacle lets through.
 
     `fetch` brings theta, moments, mean and particles back to the host.
-
-    network: a LaneNetwork.  notes, kept: the songs and their particles as bits on the device, kept None without them.
     """
 
     def __post_init__(self):
         super().__post_init__()
-        self.network = LaneNetwork(self.model.network)
-        self.notes = upload(np.concatenate([np.packbits(roll > 0, axis=1) for roll in self.train]))
+        self._songs = self._kept(self.train)
         self._begins = np.concatenate([[0], np.cumsum([len(roll) for roll in self.train])])
-        self._on_device = None
+        self._model = None
+
+    def _kept(self, songs):
+        """Rolls as _Songs."""
+        if not self.model.gaussian:
+            return _Songs(self.model, [np.packbits(roll > 0, axis=1) for roll in songs])
+        return _Songs(self.model, songs, LOUDEST if self.model.grid.values == "velocity" else 1)
 
     def _batch(self, songs):
         try:
@@ -167,9 +221,9 @@ class CudaTrainer(Trainer):
 
         Songs draw with the keys, and at the rows, that they have on the CPU.
         """
-        if self._on_device is None:
+        if self._model is None:
             self._upload()
-        series = []
+        series, self._streams = [], len(lanes)
         for songs in lanes:
             key = (self._epoch.key + int(songs[0])) % 2**64
             places = [self._place(song) for song in songs]
@@ -183,7 +237,22 @@ class CudaTrainer(Trainer):
                            for place, first in zip(places, firsts, strict=False)]
         longest = min(max(len(place) for place, *_ in series), settings.block)
         most = len(series) if settings.update == "block" else max(1, MOST_ROWS // longest)
-        return [_Lanes(self, *zip(*series[i:i + most], strict=True), settings) for i in range(0, len(series), most)]
+        return [_Lanes(self._model, settings, self._songs, self._particles, *zip(*series[i:i + most], strict=True))
+                for i in range(0, len(series), most)]
+
+    def _noise(self, streams, settings):
+        """Random songs for one batch, side by side, as long as its songs on average."""
+        state = self.state
+        if settings.negative == "off":
+            return []
+        frames = sum(stream.frames for stream in streams) // self._streams
+        rng = generator(settings.seed, "noise", state.epoch, state.cursor)
+        songs = [random_song(rng, frames, self.model.config.visible, settings.negative_density)
+                 for _ in range(settings.negative_songs)]
+        places = [np.arange(i * frames, (i + 1) * frames) << rolls.SHIFT_BITS for i in range(len(songs))]
+        keys = [derive_key(settings.seed, "noise", state.epoch, state.cursor, i) for i in range(len(songs))]
+        return [_Lanes(self._model, settings, self._kept(songs), None, places, [np.zeros(frames, np.uint8)] * len(songs),
+                       keys, [0] * len(songs), negative=True)]
 
     def _place(self, song):
         """Places of a song's frames, with its shift in this epoch."""
@@ -194,14 +263,22 @@ class CudaTrainer(Trainer):
         """Particles are on the device already."""
 
     def _mean_gradient(self, streams, noise):
-        theta, gradient, count = self._on_device["theta"], self._on_device["gradient"], 0
+        gradient, count = self._gradient(streams, "gradient")
+        if not all(s.done for s in noise):
+            pushed, frames = self._gradient(noise, "pushed")
+            kernels.mix(1 / count, gradient, 1 / frames, pushed)
+        else:
+            kernels.mix(1 / count, gradient, 0, gradient)
+        return gradient, count
+
+    def _gradient(self, streams, name):
+        gradient, count = scratch.shaped(name, self.model.theta.shape, self.model.theta.dtype), 0
         fill(gradient, 0)
         for stream in streams:
             while not stream.done:
-                count += stream.step(theta, gradient)
+                count += stream.step(gradient)
                 if self.settings.update == "block":
                     break
-        kernels.mix(1 / count, gradient, 0, gradient)
         return gradient, count
 
     def _not_finite(self, theta):
@@ -209,32 +286,31 @@ class CudaTrainer(Trainer):
         return ""
 
     def _move(self, gradient):
-        theta, optimizer = self._on_device["theta"], self._on_device["optimizer"]
+        theta, optimizer = self._model.theta, self._optimizer
         optimizer.move(theta, gradient, self.rate)
         self.optimizer.steps = optimizer.steps
         if not math.isfinite(optimizer.length):
             return super()._not_finite(gradient.copy_to_host()) or "gradient"
         if not math.isfinite(kernels.squared_norm(theta)):
             return "weights after a step"
-        kernels.average_step(self._on_device["average"], theta, self._decay())
+        kernels.average_step(self._average, theta, self._decay())
         return ""
 
     def _restore(self):
-        copy(self._on_device["average"], self._on_device["theta"])
-        self._on_device["optimizer"].forget()
+        copy(self._average, self._model.theta)
+        self._optimizer.forget()
 
     def _upload(self):
         """Put the run's arrays on the device, as they were made or as a checkpoint has them."""
-        self._on_device = {"theta": upload(self.model.theta), "average": upload(self.average),
-                           "gradient": empty(self.model.theta.size, self.model.theta.dtype),
-                           "optimizer": _DeviceOptimizer(self.optimizer, self.model, self.settings, self._means)}
-        self.kept = upload(np.concatenate(self.particles)) if self.particles else None
+        self._model, self._average = OnDevice(self.model), upload(self.average)
+        self._optimizer = _DeviceOptimizer(self.optimizer, self.model, self.settings, self._means)
+        self._particles = _Songs(self.model, self.particles) if self.particles else None
 
     def fetch(self):
-        if self._on_device is None:
+        if self._model is None:
             return
-        self.model.theta[:] = self._on_device["theta"].copy_to_host()
-        self.average = self._on_device["average"].copy_to_host()
-        self.optimizer.moments = [moment.copy_to_host() for moment in self._on_device["optimizer"].moments]
+        self.model.theta[:] = self._model.theta.copy_to_host()
+        self.average = self._average.copy_to_host()
+        self.optimizer.moments = [moment.copy_to_host() for moment in self._optimizer.moments]
         if self.particles:
-            self.particles = np.split(self.kept.copy_to_host(), self._begins[1:-1])
+            self.particles = np.split(self._particles.copy_to_host(), self._begins[1:-1])

@@ -37,20 +37,24 @@ class Optimizer:
         scale = settings.clip / norm if settings.clip and norm > settings.clip else 1.0
         self.kernels.shorten_and_decay(theta, gradient, scale, self._decay)
         self.steps += 1
-        variance_rows = self.model.variance_rows(theta) if self.model.gaussian else None
-        before = None if variance_rows is None else variance_rows.copy()
+        rows = theta[self.model.variance_rows] if self.model.gaussian else None
+        before = self.copied(rows) if self.model.gaussian else None
         if settings.optimizer == "adam":
             self.kernels.adam_step(theta, gradient, *self.moments, rate, BETA1, BETA2, self.steps, EPSILON)
         else:
             self.kernels.momentum_step(theta, gradient, *self.moments, rate, settings.momentum)
-        if variance_rows is not None:
-            variance_rows[:] = before + settings.variance_rate * (variance_rows - before)
+        if self.model.gaussian:
+            self.kernels.average_step(rows, before, settings.variance_rate)
         if self._centre:
             self._centre.leave(theta)
 
     def norm(self, gradient):
         """The length of a gradient, a float."""
         return float(np.sqrt(np.dot(gradient, gradient)))
+
+    def copied(self, array):
+        """A copy of a part of theta."""
+        return array.copy()
 
     def forget(self):
         """Go on without moments."""

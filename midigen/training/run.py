@@ -68,7 +68,7 @@ class Run:
         if not train:
             raise MidigenError(f"{corpus_path} holds no songs to train on: prepare more songs")
         config = _model_config(corpus.grid, sizes, settings)
-        device = choose(device, training_obstacle(config, settings), say)
+        device = choose(device, training_obstacle(settings), say)
         folder = make_folder()
         figures = corpus.statistics()
         about = {"name": Path(folder).resolve().name, "midigen": __version__, "corpus_digest": corpus.digest,

@@ -131,10 +131,10 @@ class Trainer:
         """The streams' gradient a frame, with that of the noise, up to the next move of the weights; and frames."""
         gradient, count = self._gradient(streams)
         gradient /= count
-        if noise:
+        if not all(s.done for s in noise):  # songs that are longer than it may still be on their way
             own = gradient.copy()
             gradient, pushed = self._gradient(noise)
-            gradient /= max(pushed, 1)
+            gradient /= pushed
             gradient += own
         return gradient, count
 

@@ -74,6 +74,24 @@ def _scaled(real):
     return scaled
 
 
+def log_variance(s, low, high, out, tile=TILE):
+    """out (N, V) <- z = low + (high - low) s, of the network's sigmoids s (N, V), Matrix both."""
+    over(_stretched(), s.rows, s.columns, s.real(low), s.real(high - low), s.array, s.place, out.array, out.place,
+         tile=tile)
+
+
+@cache
+def _stretched():
+    @jit()
+    def stretched(rows, columns, low, length, s, s_at, out, out_at):
+        j, i = cuda.grid(2)
+        if j < columns:
+            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
+                out[out_at[0] + r * out_at[1] + j] = low + length * s[s_at[0] + r * s_at[1] + j]
+
+    return stretched
+
+
 def corrupt(key, noise, dropout, x, first_row=0, tile=TILE):
     """Values x (T, V), in place: normal numbers of deviation `noise` are added, then `dropout` as in rbm.corrupt."""
     if noise > 0:

@@ -1,22 +1,32 @@
-"""Notes of 0 and 1 that stay on the GPU as bits, a row a frame, and are read and written transposed.
+"""Songs that stay on the GPU, a row a frame, and are read and written transposed.
 
-packed: uint8 (F, W), np.packbits of rolls (F, V).  place int64 (h, B): for frame t of lane b a row of it and a shift in
-semitones, `row << SHIFT_BITS | shift`, 0 <= shift < pitches, or -1 for a silent frame that is no frame of a song.
-What leaves a pitch range at one end comes back at the other.
+packed: notes of 0 and 1 as bits, uint8 (F, W), np.packbits of rolls (F, V), or numbers (F, V) of any type.
+place int64 (h, B): for frame t of lane b a row of it and a shift in semitones, `row << SHIFT_BITS | shift`,
+0 <= shift < pitches, or -1 for a silent frame that is no frame of a song.  What leaves a pitch range at one end comes
+back at the other.
 """
 
 from functools import cache
 
 from numba import cuda
 
+from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import as_matrix
-from midigen.kernels.cuda.jit import TILE, jit, over
+from midigen.kernels.cuda.jit import TILE, device, jit, over
+from midigen.kernels.scalar import f64
 
 SHIFT_BITS = 8
 
 
+@device
+def _moved(j, shift, pitches):
+    """Where channel j comes from, or goes to, in a roll whose pitches move up by `shift`, 0 <= shift < pitches."""
+    low = j // pitches * pitches
+    return low + (j - low + shift) % pitches
+
+
 def unpack(packed, place, pitches, out, tile=TILE):
-    """out (h B, V) <- the notes at every place, transposed by its shift."""
+    """out (h B, V) <- the notes, kept as bits, at every place, transposed by its shift."""
     out = as_matrix(out)
     over(_unpacked(out.real), out.rows, out.columns, packed, place, pitches, out.array, out.place, tile=tile)
 
@@ -32,8 +42,7 @@ def _unpacked(real):
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
                 at, value = place[r], zero
                 if at >= 0:
-                    low = j // pitches * pitches
-                    bit = low + (j - low - (at & ((1 << SHIFT_BITS) - 1)) + pitches) % pitches
+                    bit = _moved(j, pitches - (at & ((1 << SHIFT_BITS) - 1)), pitches)
                     if (packed[at >> SHIFT_BITS, bit >> 3] >> (7 - (bit & 7))) & 1:
                         value = one
                 out[out_at[0] + r * out_at[1] + j] = value
@@ -42,7 +51,7 @@ def _unpacked(real):
 
 
 def pack(v, place, pitches, packed, tile=TILE):
-    """Put notes v (h B, V) at their places, transposed back; silent frames go nowhere."""
+    """Put notes v (h B, V) as bits at their places, transposed back; silent frames go nowhere."""
     v = as_matrix(v)
     over(_packed(), v.rows, tuple(packed.shape)[1], v.columns, v.array, v.place, place, pitches, packed, tile=tile)
 
@@ -59,13 +68,58 @@ def _packed():
                     for part in range(8):
                         bit = 8 * j + part
                         if bit < visible:
-                            low = bit // pitches * pitches
-                            s = low + (bit - low + (at & ((1 << SHIFT_BITS) - 1))) % pitches
+                            s = _moved(bit, at & ((1 << SHIFT_BITS) - 1), pitches)
                             if v[v_at[0] + r * v_at[1] + s] > 0:
                                 byte |= 128 >> part
                     packed[at >> SHIFT_BITS, j] = byte
 
     return pack_byte
+
+
+def take(values, loudest, place, pitches, out, tile=TILE):
+    """out (h B, V) <- the numbers at every place over `loudest`, transposed by its shift."""
+    out = as_matrix(out)
+    over(_taken(out.real), out.rows, out.columns, values, out.real(loudest), place, pitches, out.array, out.place,
+         tile=tile)
+
+
+@cache
+def _taken(real):
+    zero = real(0)
+
+    @jit()
+    def taken(rows, columns, values, loudest, place, pitches, out, out_at):
+        j, i = cuda.grid(2)
+        if j < columns:
+            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
+                at, value = place[r], zero
+                if at >= 0:
+                    s = _moved(j, pitches - (at & ((1 << SHIFT_BITS) - 1)), pitches)
+                    value = real(values[at >> SHIFT_BITS, s]) / loudest
+                out[out_at[0] + r * out_at[1] + j] = value
+
+    return taken
+
+
+def put(v, place, pitches, values, tile=TILE):
+    """Put numbers v (h B, V) at their places, transposed back; silent frames go nowhere."""
+    v = as_matrix(v)
+    over(_put(), v.rows, v.columns, v.array, v.place, place, pitches, values, tile=tile)
+
+
+@cache
+def _put():
+    @jit()
+    def put_number(rows, columns, v, v_at, place, pitches, values):
+        j, i = cuda.grid(2)
+        if j < columns:
+            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
+                at = place[r]
+                if at >= 0:
+                    s = _moved(j, at & ((1 << SHIFT_BITS) - 1), pitches)
+                    values[at >> SHIFT_BITS, j] = v[v_at[0] + r * v_at[1] + s]
+
+    return put_number
 
 
 def weigh(place, weight, out, tile=TILE):
@@ -85,3 +139,22 @@ def _weighed(real):
             out[j] = weight if place[j] >= 0 else zero
 
     return weighed
+
+
+def lessen(margin, noise, sample, out, tile=TILE):
+    """out (h B,) <- out s, Eq. (24), from the free energies of noise and of the model's samples, float64 (h B,)."""
+    out = as_matrix(out)
+    over(_lessened(out.real), 1, out.columns, f64(margin), noise, sample, out.array, tile=tile)
+
+
+@cache
+def _lessened(real):
+    sigmoid = scalar.sigmoid(f64)
+
+    @jit()
+    def lessened(_, count, margin, noise, sample, out):
+        j, i = cuda.grid(2)
+        if i == 0 and j < count:
+            out[j] *= real(sigmoid(margin - (noise[j] - sample[j])))
+
+    return lessened
