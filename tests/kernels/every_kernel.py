@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from midigen.kernels.cuda import ais, jacobian, optimizer, rbm, rolls
+from midigen.kernels.cuda import ais, gaussian, jacobian, optimizer, rbm, rolls
 from midigen.kernels.cuda.blas import gemm, matrix
+from midigen.kernels.cuda.jit import TILE, Tile
 
 N, V, H, X, R = 6, 5, 4, 3, 4
 
@@ -22,7 +23,10 @@ def _rbm(real):
     key, weight = np.uint64(1), np.ones(N, real)
     rbm.uniform_row(key, 0, 0, np.zeros(4, np.float32))
     rbm.corrupt(key, 0.1, 0.1, v)
-    rbm.gibbs_chain(v, w, a, b, 1, 1.0, key, 0, 0, a)
+    for tile in (TILE, Tile(blocks=1)):  # with one row and with several in a thread
+        rbm.gibbs_chain(v, w, a, b, 1, 1.0, key, 0, 0, a, tile)
+        gaussian.gibbs_chain(v, w, a, b, a, 1, 1.0, key, 0, 0, v, tile)
+        ais.anneal(w, a, a, b, 0, 2, 2, key, 0, v, np.zeros(N), tile)
     rbm.hidden_probability(v, w, b, p)
     rbm.free_energy(v, w, a, b, np.zeros(N))
     rbm.contrast(v, a, w, a, b, weight, np.zeros_like(a), np.zeros_like(b), np.zeros_like(w))
@@ -66,7 +70,6 @@ def _steps(real):
     optimizer.centre_shift(*parts, np.zeros(V, real), 0.5, 1)
     optimizer.centre_gradient(*parts, np.zeros(V, real), 0.5)
     ais.draw_base(a, np.uint64(1), 0, a)
-    ais.anneal(w, a, a, b, 0, 2, 2, np.uint64(1), 0, a, np.zeros(N))
     packed, place = np.zeros((N, 1), np.uint8), np.zeros(N, np.int64)
     rolls.unpack(packed, place, V, a)
     rolls.pack(a, place, V, packed)

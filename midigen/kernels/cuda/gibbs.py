@@ -19,7 +19,7 @@ from midigen.kernels.cuda.memory import scratch
 from midigen.kernels.cuda.scalar import normals, philox, uniform
 from midigen.kernels.scalar import u64
 
-EACH = 4  # rows of a thread: what it reads at once
+READ = 16  # bytes that a thread reads of memory at once: of 4 rows, or of 2 in float64
 WARP = 32
 _LOW, _WORD, _NONE = u64(0xFFFFFFFF), u64(32), u64(0)
 
@@ -33,7 +33,7 @@ def launch(factory, kind, count, widest, row_bytes, arguments, tile):
     """Launch factory(*kind, each, most rows) for `count` rows, each with row_bytes of shared memory in its block.
 
     A block has fewer rows where they are too large, or too few to keep the whole GPU at work.  widest: units of the
-    larger layer.
+    larger layer.  kind: the float type, and what else the factory takes.
     """
     rows = tile.chains
     keys = 16 * rows
@@ -41,7 +41,7 @@ def launch(factory, kind, count, widest, row_bytes, arguments, tile):
         rows //= 2
     if rows * row_bytes + keys > SHARED:
         raise ValueError(f"a chain takes {row_bytes} bytes, more than a GPU's shared memory has: fewer units are needed")
-    each = min(rows, EACH)
+    each = min(rows, READ // kind[0]().itemsize)
     threads = min(tile.threads, -(-(padded(widest) // 4 * (rows // each)) // WARP) * WARP)
     if count:
         factory(*kind, each, tile.chains)[-(-count // rows), threads, 0, rows * row_bytes](
