@@ -5,6 +5,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+from midigen.kernels.cuda.jit import SIMULATED
 from numba import cuda
 
 
@@ -38,3 +39,9 @@ def kernels(request):
     if request.param == "cpu":
         return lambda name: import_module(f"midigen.kernels.cpu.{name}")
     return OnDevice
+
+
+@pytest.fixture
+def simulated(kernels):
+    """Whether the backend is Numba's simulator, a thousand times slower than the CPU."""
+    return SIMULATED and kernels is OnDevice
