@@ -63,7 +63,7 @@ def test_the_mean_weight_is_z(ais, simulated, dtype):
     w, *biases = (x.astype(np.float64) for x in problem(1, dtype))
     base, a, b = (np.repeat(x, count, axis=0).astype(dtype) for x in biases)
     v = np.empty_like(a)
-    log_weight = np.logaddexp(0, base.astype(np.float64)).sum(axis=1) + np.logaddexp(0, b.astype(np.float64)).sum(axis=1)
+    log_weight = sum(np.logaddexp(0, x.astype(np.float64)).sum(axis=1) for x in (base, b))
     ais.draw_base(base, derive_key(3), 0, v)
     ais.anneal(w.astype(dtype), base, a, b, 0, moves, moves, derive_key(3), 0, v, log_weight)
     weights = np.exp(log_weight - reference.log_partition(w, biases[1][0], biases[2][0]))

@@ -8,7 +8,7 @@ from numba import cuda, float64, uint64
 from midigen.kernels.codes import MOST_MOVES  # noqa: F401  callers keep to it
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import as_matrix
-from midigen.kernels.cuda.gibbs import adder, drawer, launch, padded, take_keys, turned
+from midigen.kernels.cuda.gibbs import half_sweep, launch, padded, take_keys, turned
 from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, device, jit
 from midigen.kernels.cuda.rbm import lanes_of, sample_bernoulli
 from midigen.kernels.scalar import f64
@@ -34,59 +34,33 @@ def anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weig
 
 
 @cache
-def _hidden_half(real, each):
-    """ratio *= (1 + e^(x + d)) / (1 + e^x), d being a move's growth of the field; h is drawn at the next beta."""
+def _grown(real):
+    """The field at the next beta; ratio *= (1 + e^(x + d)) / (1 + e^x), d being a move's growth of the field."""
     one, two, tanh, sigmoid = real(1), real(2), scalar.tanh(real), scalar.sigmoid(real)
-    add_up, draw = adder(real, each), drawer(real, each, False)
 
     @device
-    def hidden_half(total, thread, threads, memory, ratio, source, units, target, columns, groups, across, across_at, b,
-                    b_at, step, low, high, begin, count, key_of, row_of, sweep):
-        quarter = (columns + 3) >> 2
-        for e in range(thread, quarter * groups, threads):
-            g, j = e // quarter, e % quarter
-            add_up(total, memory, source, units, groups, g, across, across_at, columns, quarter, j)
-            for r in range(each):
-                at = b_at[0] + min(begin + g * each + r, count - 1) * b_at[1]
-                for part in range(4):
-                    x, bias = total[part, r], b[at + min(j + part * quarter, columns - 1)]
-                    t = tanh(step * x / two)
-                    ratio[((j + part * quarter) * groups + g) * each + r] *= f64(1) + f64(
-                        sigmoid(low * x + bias) * (two * t / (one - t)))
-                    total[part, r] = high * x + bias
-            draw(total, one, memory, target, groups, g, quarter, j, key_of, row_of, sweep)
+    def grown(x, given, row, unit, place):
+        ratio, b, at, step, low, high = given
+        bias, t = b[at[0] + row * at[1] + unit], tanh(step * x / two)
+        ratio[place] *= f64(1) + f64(sigmoid(low * x + bias) * (two * t / (one - t)))
+        return high * x + bias
 
-    return hidden_half
+    return grown
 
 
-@cache
-def _visible_half(real, each):
-    """v is drawn at the next beta, `high`."""
-    add_up, draw, one = adder(real, each), drawer(real, each, False), real(1)
-
-    @device
-    def visible_half(total, thread, threads, memory, source, units, target, columns, groups, w, w_at, base, base_at, a,
-                     a_at, high, begin, count, key_of, row_of, sweep):
-        quarter = (columns + 3) >> 2
-        for e in range(thread, quarter * groups, threads):
-            g, j = e // quarter, e % quarter
-            add_up(total, memory, source, units, groups, g, w, w_at, columns, quarter, j)
-            for r in range(each):
-                n = min(begin + g * each + r, count - 1)
-                for part in range(4):
-                    i = min(j + part * quarter, columns - 1)
-                    start = base[base_at[0] + n * base_at[1] + i]
-                    total[part, r] = start + high * (a[a_at[0] + n * a_at[1] + i] - start) + high * total[part, r]
-            draw(total, one, memory, target, groups, g, quarter, j, key_of, row_of, sweep)
-
-    return visible_half
+@device
+def _tilted(x, given, row, unit, place):
+    """The field at the next beta, `high`, of a visible unit."""
+    base, base_at, a, a_at, high = given
+    start = base[base_at[0] + row * base_at[1] + unit]
+    return start + high * (a[a_at[0] + row * a_at[1] + unit] - start) + high * x
 
 
 @cache
 def _annealed(real, each, most):
     """`memory` has a place for each hidden unit's product of ratios, and then holds v, h and the sum of all v."""
-    kind, zero, wide = NUMBA_TYPE[real], real(0), f64().itemsize // real().itemsize
-    draw_hidden, draw_visible = _hidden_half(real, each), _visible_half(real, each)
+    kind, zero, one, wide = NUMBA_TYPE[real], real(0), real(1), f64().itemsize // real().itemsize
+    draw_hidden, draw_visible = (half_sweep(real, each, False, settle) for settle in (_grown(real), _tilted))
 
     @jit()
     def annealed(count, groups, visible, hidden, first, last, temperatures, keys, first_rows, w, w_at, across,
@@ -112,13 +86,13 @@ def _annealed(real, each, most):
             cuda.syncthreads()
             for e in range(thread, rows * visible, threads):
                 memory[held + e] += memory[states + e]
-            draw_hidden(total, thread, threads, memory, ratio, of_h * wide, visible, behind_v, hidden, groups, across,
-                        across_at, b, b_at, real(1 / temperatures), low, high, begin, count, key_of, row_of,
-                        2 * move + 2)
+            draw_hidden(total, thread, threads, memory, of_h * wide, visible, behind_v, hidden, groups, across,
+                        across_at, (ratio, b, b_at, real(1 / temperatures), low, high), one, begin, count, key_of,
+                        row_of, 2 * move + 2)
             if move + 1 < temperatures:
                 cuda.syncthreads()
                 draw_visible(total, thread, threads, memory, behind_v, hidden, of_h * wide, visible, groups, w, w_at,
-                             base, base_at, a, a_at, high, begin, count, key_of, row_of, 2 * move + 3)
+                             (base, base_at, a, a_at, high), one, begin, count, key_of, row_of, 2 * move + 3)
         cuda.syncthreads()
         for e in range(thread, rows * hidden, threads):
             ratio[e] = math.log(ratio[e])

@@ -40,7 +40,7 @@ def launch(factory, kind, count, widest, row_bytes, arguments, tile):
     while rows > 1 and (-(-count // rows) < tile.blocks or rows * row_bytes + keys > SHARED):
         rows //= 2
     if rows * row_bytes + keys > SHARED:
-        raise ValueError(f"a chain takes {row_bytes} bytes, more than a GPU's shared memory has: fewer units are needed")
+        raise ValueError(f"a chain takes {row_bytes} bytes, and a GPU's shared memory has {SHARED}: use fewer units")
     each = min(rows, READ // kind[0]().itemsize)
     threads = min(tile.threads, -(-(padded(widest) // 4 * (rows // each)) // WARP) * WARP)
     if count:
@@ -78,7 +78,7 @@ def take_keys(thread, threads, begin, rows, count, keys, first_rows, key_of, row
 
 
 @cache
-def adder(real, each):
+def _adder(real, each):
     """A device function: total (4, each) <- what `units` states add to four columns of rows g each, .. of a layer."""
     zero, wide, two = real(0), u64(each), u64(2)
 
@@ -111,7 +111,7 @@ def adder(real, each):
 
 
 @cache
-def drawer(real, each, normal):
+def _drawer(real, each, normal):
     """A device function: units <- draws from total, their fields, or their means and deviation where `normal`."""
     sigmoid, zero, one = scalar.sigmoid(real), real(0), real(1)
 
@@ -138,31 +138,43 @@ def drawer(real, each, normal):
 
 
 @cache
-def _half_sweep(real, each, normal):
-    """A device function: the layer of `columns` units is drawn, its field being scale (states W + bias)."""
-    add_up, draw = adder(real, each), drawer(real, each, normal)
+def half_sweep(real, each, normal, settle):
+    """A device function: the layer of `columns` units from `target` on is drawn, as _drawer has it.
+
+    settle(x, given, row, unit, place) makes a field or a mean of x, what the states of the other layer, `units` from
+    `source` on, add to a unit of a row; `given` is what it needs, and `place` is where it may keep a number of its own.
+    """
+    add_up, draw = _adder(real, each), _drawer(real, each, normal)
 
     @device
-    def half_sweep(total, thread, threads, memory, source, units, target, columns, groups, w, w_at, bias, bias_at, scale,
-                   spread, begin, count, key_of, row_of, sweep):
+    def half(total, thread, threads, memory, source, units, target, columns, groups, w, w_at, given, spread, begin,
+             count, key_of, row_of, sweep):
         quarter = (columns + 3) >> 2
         for e in range(thread, quarter * groups, threads):
             g, j = e // quarter, e % quarter
             add_up(total, memory, source, units, groups, g, w, w_at, columns, quarter, j)
             for r in range(each):
-                at = bias_at[0] + min(begin + g * each + r, count - 1) * bias_at[1]
+                row = min(begin + g * each + r, count - 1)
                 for part in range(4):
-                    total[part, r] = scale * (total[part, r] + bias[at + min(j + part * quarter, columns - 1)])
+                    unit = j + part * quarter
+                    total[part, r] = settle(total[part, r], given, row, min(unit, columns - 1),
+                                            (unit * groups + g) * each + r)
             draw(total, spread, memory, target, groups, g, quarter, j, key_of, row_of, sweep)
 
-    return half_sweep
+    return half
+
+
+@device
+def _biased(x, given, row, unit, place):
+    bias, at, scale = given
+    return scale * (x + bias[at[0] + row * at[1] + unit])
 
 
 @cache
 def _chain(real, gaussian, each, most):
     """States of Gaussian units are x = exp(-z/2) v; their alpha = exp(-z/2) a is in `out` until the chains end."""
     kind, zero, one, half = NUMBA_TYPE[real], real(0), real(1), real(0.5)
-    draw_hidden, draw_visible = _half_sweep(real, each, False), _half_sweep(real, each, gaussian)
+    draw_hidden, draw_visible = (half_sweep(real, each, normal, _biased) for normal in (False, gaussian))
 
     @jit()
     def chain(count, groups, visible, hidden, first, sweeps, beta, spread, keys, first_rows, w, w_at, across, across_at,
@@ -183,14 +195,14 @@ def _chain(real, gaussian, each, most):
                     value *= inverse
                     out[out_at[0] + n * out_at[1] + i] = inverse * a[a_at[0] + n * a_at[1] + i]
             memory[i * rows + e // visible] = value
-        bias, bias_at, scale = (out, out_at, one) if gaussian else (a, a_at, beta)
+        given = (out, out_at, one) if gaussian else (a, a_at, beta)
         cuda.syncthreads()
         for sweep in range(first, first + sweeps):
-            draw_hidden(total, thread, threads, memory, 0, visible, behind, hidden, groups, across, across_at, b, b_at,
-                        beta, spread, begin, count, key_of, row_of, 2 * sweep)
+            draw_hidden(total, thread, threads, memory, 0, visible, behind, hidden, groups, across, across_at,
+                        (b, b_at, beta), spread, begin, count, key_of, row_of, 2 * sweep)
             cuda.syncthreads()
-            draw_visible(total, thread, threads, memory, behind, hidden, 0, visible, groups, w, w_at, bias, bias_at,
-                         scale, spread, begin, count, key_of, row_of, 2 * sweep + 1)
+            draw_visible(total, thread, threads, memory, behind, hidden, 0, visible, groups, w, w_at, given, spread,
+                         begin, count, key_of, row_of, 2 * sweep + 1)
             cuda.syncthreads()
         for e in range(thread, rows * visible, threads):
             n, i = begin + e // visible, e % visible
