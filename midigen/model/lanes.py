@@ -12,6 +12,8 @@ from midigen.kernels.cuda.blas import Matrix, copy, flat, matrix
 from midigen.kernels.cuda.memory import empty, scratch, upload
 from midigen.model.network import Block, Influence
 
+MOST_ROWS = 1 << 17  # frames of all lanes that go through a block together: bounds the memory
+
 
 def theta_parts(model, theta):
     """Of a device array like an RnnRbm's theta: W (H, V), the constants in a (1, V) and b (1, H), each a Matrix."""

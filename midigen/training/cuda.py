@@ -14,13 +14,11 @@ from midigen.kernels.cuda import rbm, rolls
 from midigen.kernels.cuda.blas import copy, fill
 from midigen.kernels.cuda.jit import GpuError
 from midigen.kernels.cuda.memory import empty, scratch, upload
-from midigen.model.lanes import LaneNetwork, bias_parts, theta_parts
+from midigen.model.lanes import MOST_ROWS, LaneNetwork, bias_parts, theta_parts
 from midigen.training.centre import HIDDEN_MEAN
 from midigen.training.gradient import block_end
 from midigen.training.optimizer import Optimizer
 from midigen.training.trainer import Trainer
-
-MOST_ROWS = 1 << 17  # frames of all lanes that go through a block together: bounds the memory
 
 
 class _Centre:
