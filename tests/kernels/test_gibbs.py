@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import cuda
 
-from midigen.kernels.cuda import gibbs
+from midigen.kernels.cuda import gibbs, rbm
 from midigen.kernels.cuda.blas import matrix
 from midigen.kernels.cuda.jit import SHARED, Tile
 
@@ -61,6 +61,14 @@ def test_rows_belong_to_lanes_and_lie_anywhere(kind):
         own = [x if x is arrays[1] else np.ascontiguousarray(x[lane::lanes]) for x in arrays]
         expected = on_the_cpu(kind, own, 3, 1.0, keys[lane], 1, rows[lane])
         np.testing.assert_allclose(found[lane::lanes, -visible:], expected, atol=1e-5)
+
+
+@pytest.mark.cuda
+def test_at_beta_0_units_are_independent():
+    arrays, settings = problem("rbm", 3, 6, 5), (1, 0.0, KEY, 0, 0)
+    v, *others = (cuda.to_device(x) for x in arrays)
+    rbm.gibbs_chain(v, *others, *settings, v)
+    np.testing.assert_array_equal(v.copy_to_host(), on_the_cpu("rbm", arrays, *settings))
 
 
 @pytest.mark.parametrize("count, row_bytes, rows", [

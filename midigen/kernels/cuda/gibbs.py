@@ -35,8 +35,7 @@ def launch(factory, kind, count, widest, row_bytes, arguments, tile):
     A block has fewer rows where they are too large, or too few to keep the whole GPU at work.  widest: units of the
     larger layer.  kind: the float type, and what else the factory takes.
     """
-    rows = tile.chains
-    keys = 16 * rows
+    rows, keys = tile.chains, 16 * tile.chains
     while rows > 1 and (-(-count // rows) < tile.blocks or rows * row_bytes + keys > SHARED):
         rows //= 2
     if rows * row_bytes + keys > SHARED:
@@ -60,12 +59,11 @@ def chain(v, w, a, b, z, sweeps, beta, keys, first_rows, first_sweep, out, tile)
     """gibbs_chain of midigen.kernels.cuda.rbm where z is None, else that of midigen.kernels.cuda.gaussian."""
     v, w, a, b, out = (as_matrix(x) for x in (v, w, a, b, out))
     gaussian, real, across = z is not None, out.real, turned(w, tile)
-    z = as_matrix(z) if gaussian else a
+    z, spread = (as_matrix(z), 1 / math.sqrt(beta)) if gaussian else (a, 1)
     places = [part for x in (w, across, v, a, b, z, out) for part in (x.array, x.place)]
     launch(_chain, (real, gaussian), out.rows, max(w.rows, w.columns),
            (padded(w.rows) + padded(w.columns)) * real().itemsize,
-           (w.columns, w.rows, first_sweep, sweeps, real(beta), real(1 / math.sqrt(beta)), keys, first_rows, *places),
-           tile)
+           (w.columns, w.rows, first_sweep, sweeps, real(beta), real(spread), keys, first_rows, *places), tile)
 
 
 @device
