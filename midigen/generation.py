@@ -73,7 +73,7 @@ def _generate_side_by_side(model, frames, primer, beta, gibbs_steps, keys, progr
     """The songs of _generate_song on the GPU, a list; a song is a lane."""
     from midigen.kernels.cuda import rbm, rolls  # ahead of Numba's CUDA, which takes time
     from midigen.kernels.cuda.memory import upload
-    from midigen.model.lanes import LaneNetwork, bias_parts, theta_parts
+    from midigen.model.on_device import OnDevice
 
     network, dtype, lanes = LaneNetwork(model.network), model.network.dtype, len(keys)
     theta, keys = upload(model.theta), upload(keys, np.uint64)

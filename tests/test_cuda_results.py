@@ -5,7 +5,7 @@ import pytest
 
 from midigen import checks
 from midigen.config import Grid, ModelConfig
-from midigen.evaluation import likelihood
+from midigen.evaluation import cuda, likelihood
 from midigen.generation import generate
 from midigen.model.rnn_rbm import RnnRbm
 
@@ -32,13 +32,37 @@ def test_both_devices_make_the_same_songs(primed):
     assert not np.array_equal(songs[0], songs[1]) and 0 < songs.mean() < 1 and sum(counted) == 8
 
 
+def songs(*lengths):
+    rng = np.random.default_rng(2)
+    return [(rng.random((n, V)) < 0.3).astype(np.uint8) for n in lengths]
+
+
 def test_both_devices_measure_the_same_likelihood(monkeypatch):
+    """Songs of different lengths, in several groups and several blocks."""
     monkeypatch.setattr(likelihood, "LARGEST", 0)
-    model, rolls = lively(), [(np.random.default_rng(2).random((n, V)) < 0.3).astype(np.uint8) for n in (3, 2)]
+    monkeypatch.setattr(likelihood, "BASE_SAMPLES", 3)
+    monkeypatch.setattr(likelihood, "GPU_BLOCK", 6)
+    monkeypatch.setattr("midigen.evaluation.cuda.MOST_ROWS", 6)
+    model, rolls = lively(), songs(2, 3, 1, 3)
     found, expected = (likelihood.estimate_log_likelihood(model, rolls, temperatures=5, chains=2, device=device)
                        for device in ("cuda", "cpu"))
     np.testing.assert_allclose(found.frames, expected.frames, rtol=0, atol=1e-9)
     assert found.spread.min() > 0
+
+
+def test_both_devices_run_songs_the_same(monkeypatch):
+    """Groups of songs of at most 6 frames, and a longer song that is one by itself."""
+    monkeypatch.setattr("midigen.evaluation.cuda.MOST_ROWS", 6)
+    model, rolls = lively(), songs(2, 8, 1, 3, 2)
+    for found, expected in zip(cuda.teacher_forced(model, rolls), likelihood.teacher_forced(model, rolls), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_both_devices_sum_small_rbms_exactly():
+    model, rolls = lively(), songs(3)
+    found, expected = (likelihood.estimate_log_likelihood(model, rolls, device=device) for device in ("cuda", "cpu"))
+    assert found.exact
+    np.testing.assert_allclose(found.frames, expected.frames, rtol=0, atol=1e-9)
 
 
 def test_the_gradients_of_the_gpu_are_checked():

@@ -36,7 +36,7 @@ def score_draws(p, v, seed=0):
 
 def score_model(model, rolls, seed=0, threads=0):
     """The mean Accuracy of DRAWS draws of a Bernoulli model in every frame of the songs `rolls`."""
-    v, a, b = teacher_forced(model, rolls)
+    v, a, b, _ = teacher_forced(model, rolls)
     key = derive_key(seed, "accuracy")
     before = np.concatenate([np.zeros_like(v[:1]), v[:-1]])
 

@@ -78,40 +78,50 @@ def estimate_log_likelihood(model, rolls, temperatures=2000, chains=4, seed=0, m
 
     temperatures: moves of each chain from the base to the RBM.  chains: for each frame.  means (V,): how often each
     note sounds in the training songs, which speeds the chains up; left out, those of `rolls`.  progress(frames) is
-    called from worker threads.  device: "cpu", or "cuda" to anneal on the GPU.  The same (model, rolls, settings,
-    seed) give the same figures on any number of threads.
+    called from worker threads.  device: "cpu", or "cuda", where all is done on the GPU but exact sums.  The same
+    (model, rolls, settings, seed) give the same figures on any number of threads.
     """
     check_measurable(model)
-    v, a, b = teacher_forced(model, rolls)
-    energy = np.empty(len(v))
-    model.kernels.free_energy(v, model.w, a, b, energy)
+    run, base_of, anneal = _steps(device)
+    v, a, b, energy = run(model, rolls)
     means = v.mean(axis=0) if means is None else np.asarray(means)
     exact = is_exact(model)
-    block = BLOCK if device == "cpu" or exact else GPU_BLOCK
+    on_gpu = device == "cuda" and not exact
+    block = GPU_BLOCK if on_gpu else BLOCK
 
     def job(start, stopped):
         rows = slice(start, start + block)
         if exact:
             log_z = None if stopped.is_set() else log_partition(model.w, a[rows], b[rows])[None]
         else:
-            base = _base(model.w, a[rows], b[rows], means, seed, start)
-            anneal = _annealed if device == "cpu" else _annealed_on_the_gpu
+            base = base_of(model.w, a[rows], b[rows], means, seed, start)
             log_z = anneal(model.w, base, a[rows], b[rows], temperatures, chains, seed, start, stopped)
         if progress:
             progress(len(a[rows]))
         return log_z
 
-    log_weights = np.concatenate(spread_out(job, range(0, len(v), block), 1 if block > BLOCK else threads), axis=1)
+    log_weights = np.concatenate(spread_out(job, range(0, len(v), block), 1 if on_gpu else threads), axis=1)
     log_z = logsumexp(log_weights, axis=0) - math.log(len(log_weights))
     variance, spread = np.zeros((2, len(v))) if exact else _uncertainty(log_weights)
     return Likelihood(-energy - log_z, variance, spread, exact)
 
 
+def _steps(device):
+    """teacher_forced, near_base and annealed as a device has them."""
+    if device == "cpu":
+        return teacher_forced, near_base, annealed
+    from midigen.evaluation import cuda  # its import takes time
+
+    return cuda.teacher_forced, cuda.near_base, cuda.annealed
+
+
 def teacher_forced(model, rolls):
-    """All frames of the songs as the model sees them, v (N, V), and their RBMs' biases a (N, V), b (N, H)."""
-    runs = [model.run(roll) for roll in rolls]
-    return (np.concatenate([model.frames(roll) for roll in rolls]), np.concatenate([a for a, _ in runs]),
-            np.concatenate([b for _, b in runs]))
+    """All frames of the songs as the model sees them, v (N, V), their RBMs' biases a (N, V), b (N, H), and F (N,)."""
+    runs, v = [model.run(roll) for roll in rolls], np.concatenate([model.frames(roll) for roll in rolls])
+    a, b = (np.concatenate(biases) for biases in zip(*runs, strict=True))
+    energy = np.empty(len(v))
+    model.kernels.free_energy(v, model.w, a, b, energy)
+    return v, a, b, energy
 
 
 def spread_out(job, items, threads=0):
@@ -125,15 +135,15 @@ def spread_out(job, items, threads=0):
             pool.shutdown(cancel_futures=True)
 
 
-def _log_z_of_base(base, b, chains):
+def log_z_of_base(base, b, chains):
     """Where log weights begin, (chains, N) float64: log Z of the bases, which have no weights."""
     start = np.logaddexp(0, base.astype(np.float64)).sum(axis=1) + np.logaddexp(0, b.astype(np.float64)).sum(axis=1)
     return np.tile(start, (chains, 1))
 
 
-def _annealed(w, base, a, b, temperatures, chains, seed, first_row, stopped):
+def annealed(w, base, a, b, temperatures, chains, seed, first_row, stopped):
     """Log weights (chains, N) float64, each an estimate of log Z, of the RBMs of N frames; None once `stopped`."""
-    log_weights = _log_z_of_base(base, b, chains)
+    log_weights = log_z_of_base(base, b, chains)
     v = np.empty_like(a, order="C")
     for chain in range(chains):
         key = derive_key(seed, "anneal", chain)
@@ -146,42 +156,36 @@ def _annealed(w, base, a, b, temperatures, chains, seed, first_row, stopped):
     return log_weights
 
 
-def _annealed_on_the_gpu(w, base, a, b, temperatures, chains, seed, first_row, stopped):
-    """_annealed, with every array on the device."""
-    from midigen.kernels.cuda import ais  # its import takes time
-    from midigen.kernels.cuda.memory import upload
-
-    log_weights = _log_z_of_base(base, b, chains)
-    w, base, a, b, v = (upload(array) for array in (w, base, a, b, np.empty(a.shape, a.dtype)))
-    for chain in range(chains):
-        key, weights = derive_key(seed, "anneal", chain), upload(log_weights[chain])
-        ais.draw_base(base, key, first_row, v)
-        for first in range(0, temperatures, ais.MOST_MOVES):
-            if stopped.is_set():
-                return None
-            ais.anneal(w, base, a, b, first, min(first + ais.MOST_MOVES, temperatures), temperatures, key, first_row, v,
-                       weights)
-        log_weights[chain] = weights.copy_to_host()
-    return log_weights
-
-
-def _base(w, a, b, means, seed, first_row):
+def near_base(w, a, b, means, seed, first_row):
     """Visible biases (N, V) of bases that lie near the RBMs: the notes' means in short chains, smoothed with `means`.
 
     Any base gives an unbiased Z; from a near one the chains agree sooner.
     """
     key = derive_key(seed, "base")
     v = np.empty(a.shape, a.dtype)
-    ais.draw_base(np.tile(logit(np.clip(means, 1e-3, 1 - 1e-3)).astype(a.dtype), (len(a), 1)), key, first_row, v)
+    ais.draw_base(np.tile(log_odds(means, a.dtype), (len(a), 1)), key, first_row, v)
     p, total, done = np.empty(b.shape, b.dtype), np.zeros(a.shape), 1
-    for sample in range(BASE_SAMPLES):
-        sweeps = 2 if sample else BASE_SWEEPS
+    for sweeps in base_sweeps():
         gibbs_chain(v.copy(), w, a, b, sweeps, 1.0, key, done, first_row, v)
         done += sweeps
         hidden_probability(v, w, b, p)
         total += expit(a + p @ w)
-    near = (1 - BASE_SHARE) * total / BASE_SAMPLES + BASE_SHARE * means
-    return logit(np.clip(near, 1e-3, 1 - 1e-3)).astype(a.dtype)
+    return smoothed(total, means, a.dtype)
+
+
+def base_sweeps():
+    """Gibbs sweeps before each of the samples that the base is made of."""
+    return [BASE_SWEEPS] + [2] * (BASE_SAMPLES - 1)
+
+
+def smoothed(total, means, dtype):
+    """The base (N, V) of the sum `total` (N, V) of its samples' notes and of the notes' means (V,)."""
+    return log_odds((1 - BASE_SHARE) * total / BASE_SAMPLES + BASE_SHARE * means, dtype)
+
+
+def log_odds(p, dtype):
+    """Visible biases that give notes these probabilities, within what leaves none of them certain."""
+    return logit(np.clip(p, 1e-3, 1 - 1e-3)).astype(dtype)
 
 
 def _uncertainty(log_weights):

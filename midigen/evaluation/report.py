@@ -26,9 +26,10 @@ def evaluate_model(model, corpus, split, temperatures, chains, seed, max_frames=
 
     max_frames: of whole songs drawn at random, the same for every model; None for all songs.  rnn_frames: that the
     recurrent baseline is trained on, 0 for none.  progress(what, total) makes a context whose value is called with the
-    frames done, or is None.  device: that anneals, "cpu" or "cuda".  Returns a dict: songs, frames, all_frames, the
-    settings; `rows`, a dict for each predictor (nats a frame with their standard errors, over chains and over songs,
-    and two accuracies); and how far the chains can be trusted, exact, flattery (nats), disagreeing (share of frames).
+    frames done, or is None.  device: of the likelihood, "cpu" or "cuda".  Returns a dict: songs, frames, all_frames,
+    the settings; `rows`, a dict for each predictor (nats a frame with their standard errors, over chains and over
+    songs, and two accuracies); and how far the chains can be trusted, exact, flattery (nats), disagreeing (share of
+    frames).
     """
     check_measurable(model)
     _check_grid(model, corpus)

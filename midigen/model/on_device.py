@@ -3,8 +3,6 @@
 Arrays lie on the device, frames first and lanes next; see midigen.kernels.cuda.
 """
 
-import numpy as np
-
 from midigen.kernels.cuda import gaussian, rbm
 from midigen.kernels.cuda.blas import Matrix, copy, flat, matrix
 from midigen.kernels.cuda.memory import scratch, upload

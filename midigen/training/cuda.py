@@ -14,6 +14,7 @@ from midigen.kernels.cuda import rolls
 from midigen.kernels.cuda.blas import copy, fill
 from midigen.kernels.cuda.jit import GpuError
 from midigen.kernels.cuda.memory import empty, scratch, upload
+from midigen.model.lanes import MOST_ROWS
 from midigen.model.on_device import OnDevice, theta_parts
 from midigen.model.rnn_rbm import LOUDEST
 from midigen.randomness import derive_key, generator
@@ -22,8 +23,6 @@ from midigen.training.gradient import block_end
 from midigen.training.negative import random_song
 from midigen.training.optimizer import Optimizer
 from midigen.training.trainer import Trainer
-
-MOST_ROWS = 1 << 17  # frames of all lanes that go through a block together: bounds the memory
 
 
 class _Centre:
@@ -68,7 +67,7 @@ class _DeviceOptimizer(Optimizer):
 
 
 class _Songs:
-    """Songs on the device that are read at places, see midigen.kernels.cuda.rolls: bits, or numbers of a Gaussian model.
+    """Songs on the device, read at places, see midigen.kernels.cuda.rolls: bits, or numbers of a Gaussian model.
 
     kept: such arrays, of notes or of particles as Trainer keeps them.  loudest: what numbers are divided by.
     """
@@ -251,8 +250,9 @@ class CudaTrainer(Trainer):
                  for _ in range(settings.negative_songs)]
         places = [np.arange(i * frames, (i + 1) * frames) << rolls.SHIFT_BITS for i in range(len(songs))]
         keys = [derive_key(settings.seed, "noise", state.epoch, state.cursor, i) for i in range(len(songs))]
-        return [_Lanes(self._model, settings, self._kept(songs), None, places, [np.zeros(frames, np.uint8)] * len(songs),
-                       keys, [0] * len(songs), negative=True)]
+        starts = [np.zeros(frames, np.uint8)] * len(songs)
+        return [_Lanes(self._model, settings, self._kept(songs), None, places, starts, keys, [0] * len(songs),
+                       negative=True)]
 
     def _place(self, song):
         """Places of a song's frames, with its shift in this epoch."""

@@ -4,13 +4,10 @@ import time
 
 import numpy as np
 import pytest
-from scipy.special import expit
 
 from midigen.errors import MidigenError
 from midigen.evaluation import likelihood
 from midigen.evaluation.likelihood import Likelihood, estimate_log_likelihood, spread_out
-from midigen.kernels.cpu import ais
-from midigen.randomness import derive_key
 from tests.evaluation.models import small_model, songs
 
 
@@ -81,39 +78,6 @@ def test_the_uncertainty_of_two_chains():
     variance, spread = likelihood._uncertainty(np.log([[1.0, 5.0], [3.0, 5.0]]))
     np.testing.assert_allclose(variance, [0.25, 0], atol=1e-15)
     np.testing.assert_allclose(spread, [np.log(3) / np.sqrt(2), 0], atol=1e-15)
-
-
-def test_the_log_weight_is_the_growth_of_log_p(rng):
-    """One move from the base to the RBM, written out."""
-    w, base, a, b = rng.normal(size=(6, 11)), *rng.normal(size=(2, 3, 11)), rng.normal(size=(3, 6))
-    v, log_weight = np.empty((3, 11)), np.ones(3)
-    ais.draw_base(base, derive_key(0), 0, v)
-    before = v.copy()
-    ais.anneal(w, base, a, b, 0, 1, 1, derive_key(0), 0, v, log_weight)
-    growth = (before * (a - base)).sum(axis=1) + (np.logaddexp(0, before @ w.T + b) - np.logaddexp(0, b)).sum(axis=1)
-    np.testing.assert_allclose(log_weight, 1 + growth)
-    np.testing.assert_array_equal(v, before)
-
-
-def test_moves_can_be_cut_anywhere(rng):
-    w, base, a, b = rng.normal(size=(6, 11)), *rng.normal(size=(2, 3, 11)), rng.normal(size=(3, 6))
-    key = derive_key(1)
-    whole, parts = np.zeros((3, 11)), np.zeros((3, 11))
-    ais.draw_base(base, key, 0, whole)
-    ais.draw_base(base, key, 0, parts)
-    together, apart = np.zeros(3), np.zeros(3)
-    ais.anneal(w, base, a, b, 0, 20, 20, key, 0, whole, together)
-    for first, last in ((0, 7), (7, 19), (19, 20)):
-        ais.anneal(w, base, a, b, first, last, 20, key, 0, parts, apart)
-    np.testing.assert_array_equal(whole, parts)
-    np.testing.assert_allclose(together, apart)
-
-
-def test_the_base_has_its_own_means(rng):
-    base = np.tile(rng.normal(size=11), (4000, 1))
-    v = np.empty_like(base)
-    ais.draw_base(base, derive_key(2), 0, v)
-    np.testing.assert_allclose(v.mean(axis=0), expit(base[0]), atol=0.04)
 
 
 def test_an_error_ends_the_other_jobs():

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numba import cuda
 
+from midigen.kernels.cuda.jit import SIMULATED
 from midigen.model.network import Block, Network
-
 
 HOST = "sizes", "starts"
 
@@ -83,3 +83,9 @@ def kernels(request):
     if request.param == "cpu":
         return lambda name: import_module(f"midigen.kernels.cpu.{name}")
     return OnDevice
+
+
+@pytest.fixture
+def simulated(kernels):
+    """Whether the backend is Numba's simulator, a thousand times slower than the CPU."""
+    return SIMULATED and kernels is OnDevice

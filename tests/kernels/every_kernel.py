@@ -4,6 +4,7 @@ import numpy as np
 
 from midigen.kernels.cuda import ais, gaussian, jacobian, optimizer, rbm, rolls, rtrl, textbook
 from midigen.kernels.cuda.blas import gemm, matrix
+from midigen.kernels.cuda.jit import TILE, Tile
 from midigen.kernels.cuda.memory import upload
 
 N, V, H, X, R = 6, 5, 4, 3, 4
@@ -34,13 +35,14 @@ def _rbm(real):
     w, a, b, v, p = _parts(real)
     rbm.uniform_row(KEY, 0, 0, zeros(4, np.float32))
     rbm.corrupt(KEY, 0.1, 0.1, v)
-    rbm.gibbs_chain(v, w, a, b, 1, 1.0, KEY, 0, 0, a)
+    for tile in (TILE, Tile(blocks=1)):  # with one row and with several in a thread
+        rbm.gibbs_chain(v, w, a, b, 1, 1.0, KEY, 0, 0, a, tile)
+        ais.anneal(w, a, a, b, 0, 2, 2, KEY, 0, v, zeros(N, np.float64), tile)
     rbm.hidden_probability(v, w, b, p)
     rbm.free_energy(v, w, a, b, zeros(N, np.float64))
     rbm.contrast(v, a, w, a, b, zeros(N, real), v, p, w)
     rbm.pseudo_log_likelihood(v, w, a, b, zeros(N, np.float64))
     ais.draw_base(a, KEY, 0, a)
-    ais.anneal(w, a, a, b, 0, 2, 2, KEY, 0, a, zeros(N, np.float64))
 
 
 def _gaussian(real):
@@ -48,6 +50,9 @@ def _gaussian(real):
     gaussian.normal_row(KEY, 0, 0, zeros(4, np.float32))
     gaussian.corrupt(KEY, 0.1, 0.1, v)
     gaussian.hidden_probability(v, w, b, a, p)
+    gaussian.log_variance(matrix(a, 0, N, V), 0, 1, matrix(v, 0, N, V))
+    for tile in (TILE, Tile(blocks=1)):
+        gaussian.gibbs_chain(v, w, a, b, a, 1, 1.0, KEY, 0, 0, v, tile)
     gaussian.free_energy(v, w, a, b, a, zeros(N, np.float64))
     gaussian.contrast(v, v, w, a, b, a, zeros(N, real), a, b, a, w)
     gaussian.pseudo_log_likelihood(v, w, a, b, a, zeros(N, np.float64))
@@ -96,4 +101,7 @@ def _steps(real):
     packed, place = zeros((N, 1), np.uint8), zeros(N, np.int64)
     rolls.unpack(packed, place, V, a)
     rolls.pack(a, place, V, packed)
+    rolls.take(a, 1, place, V, a)
+    rolls.put(a, place, V, a)
     rolls.weigh(place, 1, zeros(N, real))
+    rolls.lessen(0, zeros(N, np.float64), zeros(N, np.float64), zeros(N, real))

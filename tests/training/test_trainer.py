@@ -34,7 +34,8 @@ def train(trainer, epochs, after=None):
 
 
 @pytest.mark.parametrize("changes", [{}, {"update": "block"}, {"update": "epoch"}, {"concatenate": True},
-                                     {"sampler": "cd"}, {"negative": "bounded"}, {"negative": "literal", "update": "block"}, {"optimizer": "sgd"}])
+                                     {"sampler": "cd"}, {"negative": "bounded"}, {"optimizer": "sgd"},
+                                     {"negative": "literal", "update": "block"}])
 def test_any_number_of_threads_gives_the_same_run(changes):
     runs = [make_trainer(threads, **changes) for threads in (1, 3)]
     for run in runs:

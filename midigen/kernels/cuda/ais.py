@@ -3,13 +3,13 @@
 import math
 from functools import cache
 
-from numba import cuda
+from numba import cuda, float64, uint64
 
 from midigen.kernels.codes import MOST_MOVES  # noqa: F401  callers keep to it
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.blas import as_matrix, fill, gemm, matrix
-from midigen.kernels.cuda.jit import TILE, along, jit, over
-from midigen.kernels.cuda.memory import scratch
+from midigen.kernels.cuda.blas import as_matrix
+from midigen.kernels.cuda.gibbs import half_sweep, launch, padded, take_keys, turned
+from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, device, jit
 from midigen.kernels.cuda.rbm import lanes_of, sample_bernoulli
 from midigen.kernels.scalar import f64
 
@@ -25,73 +25,89 @@ def anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weig
     Contiguous device arrays of one float type: w (H, V), base and a (N, V), b (N, H); v (N, V) of 0 and 1 is moved on
     in place; log_weight (N,) float64 is added to, in nats.  A draw depends on (key, move, first_row + n, unit) alone.
     """
-    (count, visible), hidden, real = tuple(v.shape), tuple(w.shape)[0], v.dtype.type
-    key, first_row, _ = lanes_of(key, first_row)
-    fields, h, field_v, held = (matrix(scratch(f"ais {name}", count * n, real), 0, count, n) for name, n in (
-        ("fields", hidden), ("h", hidden), ("field v", visible), ("held", visible)))
-    ratio = matrix(scratch("ais ratio", count * hidden, f64), 0, count, hidden)
-    fill(held, 0, tile)
-    fill(ratio, 1, tile)
-    for move in range(first, last):
-        low, high = real(move / temperatures), real((move + 1) / temperatures)
-        gemm(False, True, 1, v, w, 0, fields, tile=tile)
-        over(_grown(real), count, hidden, real(1 / temperatures), low, high, as_matrix(b).array, fields.array,
-             ratio.array, tile=tile)
-        over(_tilted(real), count, visible, high, as_matrix(base).array, as_matrix(a).array, as_matrix(v).array,
-             held.array, field_v.array, tile=tile)
-        if move + 1 < temperatures:
-            sample_bernoulli(key, 2 * move + 2, first_row, fields, None, h, tile)
-            gemm(False, False, high, h, w, 1, field_v, tile=tile)
-            sample_bernoulli(key, 2 * move + 3, first_row, field_v, None, v, tile)
-    along(_weighed(), count, visible, hidden, temperatures, as_matrix(a).array, as_matrix(base).array, held.array,
-          ratio.array, log_weight, tile=tile)
+    w, base, a, b, v = (as_matrix(x) for x in (w, base, a, b, v))
+    real, across = v.real, turned(w, tile)
+    places = [part for x in (w, across, base, a, b, v) for part in (x.array, x.place)]
+    launch(_annealed, (real,), v.rows, max(w.rows, w.columns),
+           padded(w.rows) * f64().itemsize + (2 * padded(w.columns) + padded(w.rows)) * real().itemsize,
+           (w.columns, w.rows, first, last, temperatures, *lanes_of(key, first_row)[:2], *places, log_weight), tile)
 
 
 @cache
 def _grown(real):
-    """ratio *= (1 + e^(x + d)) / (1 + e^x), d being a move's growth of the field; fields <- those of the next beta."""
-    tanh, sigmoid, one, two = scalar.tanh(real), scalar.sigmoid(real), real(1), real(2)
+    """The field at the next beta; ratio *= (1 + e^(x + d)) / (1 + e^x), d being a move's growth of the field."""
+    one, two, tanh, sigmoid = real(1), real(2), scalar.tanh(real), scalar.sigmoid(real)
 
-    @jit()
-    def grown(rows, columns, step, low, high, b, fields, ratio):
-        j, i = cuda.grid(2)
-        if j < columns:
-            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
-                at = r * columns + j
-                x = fields[at]
-                t = tanh(step * x / two)
-                ratio[at] *= f64(1) + f64(sigmoid(low * x + b[at]) * (two * t / (one - t)))
-                fields[at] = high * x + b[at]
+    @device
+    def grown(x, given, row, unit, place):
+        ratio, b, at, step, low, high = given
+        bias, t = b[at[0] + row * at[1] + unit], tanh(step * x / two)
+        ratio[place] *= f64(1) + f64(sigmoid(low * x + bias) * (two * t / (one - t)))
+        return high * x + bias
 
     return grown
 
 
-@cache
-def _tilted(real):
-    """held += v; field_v <- the visible biases at the next beta."""
-    @jit()
-    def tilted(rows, columns, high, base, a, v, held, field_v):
-        j, i = cuda.grid(2)
-        if j < columns:
-            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
-                at = r * columns + j
-                held[at] += v[at]
-                field_v[at] = base[at] + high * (a[at] - base[at])
-
-    return tilted
+@device
+def _tilted(x, given, row, unit, place):
+    """The field at the next beta, `high`, of a visible unit."""
+    base, base_at, a, a_at, high = given
+    start = base[base_at[0] + row * base_at[1] + unit]
+    return start + high * (a[a_at[0] + row * a_at[1] + unit] - start) + high * x
 
 
 @cache
-def _weighed():
-    @jit()
-    def weighed(count, visible, hidden, temperatures, a, base, held, ratio, log_weight):
-        n = cuda.grid(1)
-        if n < count:
-            total = f64(0)
-            for i in range(n * visible, (n + 1) * visible):
-                total += f64(held[i]) * (f64(a[i]) - f64(base[i])) / temperatures
-            for j in range(n * hidden, (n + 1) * hidden):
-                total += math.log(ratio[j])
-            log_weight[n] += total
+def _annealed(real, each, most):
+    """`memory` has a place for each hidden unit's product of ratios, and then holds v, h and the sum of all v."""
+    kind, zero, one, wide = NUMBA_TYPE[real], real(0), real(1), f64().itemsize // real().itemsize
+    draw_hidden, draw_visible = (half_sweep(real, each, False, settle) for settle in (_grown(real), _tilted))
 
-    return weighed
+    @jit()
+    def annealed(count, groups, visible, hidden, first, last, temperatures, keys, first_rows, w, w_at, across,
+                 across_at, base, base_at, a, a_at, b, b_at, v, v_at, log_weight):
+        ratio = cuda.shared.array(0, float64)
+        memory = cuda.shared.array(0, kind)
+        key_of = cuda.shared.array(most, uint64)
+        row_of = cuda.shared.array(most, uint64)
+        total = cuda.local.array((4, each), kind)
+        thread, threads, rows = cuda.threadIdx.x, cuda.blockDim.x, groups * each
+        begin, of_v, of_h = cuda.blockIdx.x * rows, (visible + 3 >> 2) * 4, (hidden + 3 >> 2) * 4
+        behind_v = of_h * wide + of_v
+        states, held = of_h * wide * rows, (behind_v + of_h) * rows
+        take_keys(thread, threads, begin, rows, count, keys, first_rows, key_of, row_of)
+        for e in range(thread, of_h * rows, threads):
+            ratio[e] = f64(1)
+        for e in range(thread, rows * visible, threads):
+            n, i = begin + e // visible, e % visible
+            memory[states + i * rows + e // visible] = v[v_at[0] + n * v_at[1] + i] if n < count else zero
+            memory[held + e] = zero
+        for move in range(first, last):
+            low, high = real(move / temperatures), real((move + 1) / temperatures)
+            cuda.syncthreads()
+            for e in range(thread, rows * visible, threads):
+                memory[held + e] += memory[states + e]
+            draw_hidden(total, thread, threads, memory, of_h * wide, visible, behind_v, hidden, groups, across,
+                        across_at, (ratio, b, b_at, real(1 / temperatures), low, high), one, begin, count, key_of,
+                        row_of, 2 * move + 2)
+            if move + 1 < temperatures:
+                cuda.syncthreads()
+                draw_visible(total, thread, threads, memory, behind_v, hidden, of_h * wide, visible, groups, w, w_at,
+                             (base, base_at, a, a_at, high), one, begin, count, key_of, row_of, 2 * move + 3)
+        cuda.syncthreads()
+        for e in range(thread, rows * hidden, threads):
+            ratio[e] = math.log(ratio[e])
+        for e in range(thread, rows * visible, threads):
+            n, i = begin + e // visible, e % visible
+            if n < count:
+                v[v_at[0] + n * v_at[1] + i] = memory[states + i * rows + e // visible]
+        cuda.syncthreads()
+        for n in range(begin + thread, min(begin + rows, count), threads):
+            weight = f64(0)
+            for i in range(visible):
+                growth = f64(a[a_at[0] + n * a_at[1] + i]) - f64(base[base_at[0] + n * base_at[1] + i])
+                weight += f64(memory[held + i * rows + n - begin]) * growth / temperatures
+            for j in range(hidden):
+                weight += ratio[j * rows + n - begin]
+            log_weight[n] += weight
+
+    return annealed

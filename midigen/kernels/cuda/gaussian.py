@@ -10,7 +10,7 @@ from functools import cache
 from numba import cuda, float64
 
 from midigen.kernels.codes import CORRUPT, OVERFLOW, TAIL
-from midigen.kernels.cuda import rbm
+from midigen.kernels.cuda import gibbs, rbm
 from midigen.kernels.cuda.blas import as_matrix, fill, gemm, matrix
 from midigen.kernels.cuda.jit import TILE, along, device, jit, over
 from midigen.kernels.cuda.memory import scratch
@@ -97,6 +97,15 @@ def corrupt(key, noise, dropout, x, first_row=0, tile=TILE):
     if noise > 0:
         _add_normals(key, CORRUPT, first_row, noise, x, tile)
     rbm.corrupt(key, 0.0, dropout, x, first_row, tile)
+
+
+def gibbs_chain(v, w, a, b, z, sweeps, beta, key, first_sweep, first_row, out, tile=TILE):
+    """`sweeps` steps of block Gibbs sampling from v at inverse temperature beta, Eq. (22); out (N, V) is overwritten.
+
+    beta divides the variance too.  Sweep s draws the hidden units with counter 2 (first_sweep + s), the visible ones
+    with the next.  out may be v.
+    """
+    gibbs.chain(v, w, a, b, z, sweeps, beta, *rbm.lanes_of(key, first_row)[:2], first_sweep, out, tile)
 
 
 def hidden_probability(v, w, b, z, out, tile=TILE):

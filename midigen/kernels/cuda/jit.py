@@ -16,6 +16,7 @@ else:
     from numba.cuda.cudadrv.driver import CudaAPIError as GpuError  # noqa: F401  for callers to catch
 NUMBA_TYPE = {f32: float32, f64: float64}  # what arrays in shared and local memory are declared with
 MOST_BLOCKS = 2 if SIMULATED else 65535  # of a grid's second and third axis
+SHARED = 48 << 10  # bytes of shared memory that any GPU gives a block of threads
 
 
 def jit(**options):
@@ -36,8 +37,9 @@ class Tile:
 
     rows, columns, depth: of a product, what a block of threads takes at a time; each of its threads has `each` x `each`
     numbers in registers.  enlarged: rows and columns are so many times as long where that still makes `many` tiles.
-    threads: of a block that walks over time by itself.  walked: rows of J that it takes along.  across, down: threads
-    of a block that goes over a matrix, number by number.
+    threads: of a block that walks over time by itself.  walked: rows of J that it takes along.  chains: Markov chains
+    that such a block moves on, fewer where that makes less than `blocks` of them.  across, down: threads of a block
+    that goes over a matrix, number by number.
     """
 
     rows: int = 64
@@ -50,10 +52,12 @@ class Tile:
     walked: int = 8
     across: int = 32
     down: int = 8
+    chains: int = 16
+    blocks: int = 128
 
 
 # a simulated thread costs 50 us and more whatever it does
-TILE = Tile(8, 8, 4, 4, 2, 256, 4, 2, 4, 2) if SIMULATED else Tile()
+TILE = Tile(8, 8, 4, 4, 2, 256, 4, 2, 4, 2, 8, 2) if SIMULATED else Tile()
 
 
 def over(kernel, rows, columns, *arguments, tile=TILE):

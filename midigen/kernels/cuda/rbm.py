@@ -13,7 +13,7 @@ import numpy as np
 from numba import cuda
 
 from midigen.kernels.codes import CORRUPT, FACTORS
-from midigen.kernels.cuda import scalar
+from midigen.kernels.cuda import gibbs, scalar
 from midigen.kernels.cuda.blas import as_matrix, gemm, matrix
 from midigen.kernels.cuda.jit import TILE, along, device, jit, over
 from midigen.kernels.cuda.memory import scratch, upload
@@ -127,17 +127,9 @@ def _corrupted(real):
 def gibbs_chain(v, w, a, b, sweeps, beta, key, first_sweep, first_row, out, tile=TILE):
     """`sweeps` steps of block Gibbs sampling from v at inverse temperature beta, Eq. (18); out (N, V) is overwritten.
 
-    Sweep s draws the hidden units with counter 2 (first_sweep + s) and the visible ones with the next.
+    Sweep s draws the hidden units with counter 2 (first_sweep + s) and the visible ones with the next.  out may be v.
     """
-    v, w, a, b, out = (as_matrix(x) for x in (v, w, a, b, out))
-    lanes = lanes_of(key, first_row)[:2]
-    h, field_h, field_v = (_wide(f"gibbs {name}", out.rows, n, out.real) for name, n in (
-        ("h", w.rows), ("field h", w.rows), ("field v", w.columns)))
-    for sweep in range(first_sweep, first_sweep + sweeps):
-        gemm(False, True, beta, v if sweep == first_sweep else out, w, beta, field_h, b, tile=tile)
-        sample_bernoulli(lanes[0], 2 * sweep, lanes[1], field_h, None, h, tile)
-        gemm(False, False, beta, h, w, beta, field_v, a, tile=tile)
-        sample_bernoulli(lanes[0], 2 * sweep + 1, lanes[1], field_v, None, out, tile)
+    gibbs.chain(v, w, a, b, None, sweeps, beta, *lanes_of(key, first_row)[:2], first_sweep, out, tile)
 
 
 def _wide(name, rows, columns, real):

@@ -18,14 +18,13 @@ from numba import cuda
 from midigen.kernels.codes import BELOW, CODES, COLUMNS, INPUTS, PARAMS, UNITS
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import Matrix, copy, flat, gemm, matrix
-from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, along, jit, over
+from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, TILE, along, jit, over
 from midigen.kernels.cuda.memory import scratch, upload
 from midigen.kernels.cuda.network import sloped
 from midigen.kernels.scalar import u64
 
 GATHERED = 1 << 26  # numbers of Q, about, that are gathered for one product
 LONGEST = 128  # frames of a chunk
-SHARED = 48 << 10  # bytes of shared memory that any GPU gives a block of threads
 WIDE = 256  # units of a layer from which on its weights are too many for the core's own cache
 
 

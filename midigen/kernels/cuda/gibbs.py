@@ -1,0 +1,213 @@
+"""Chains of Gibbs sampling in one launch: what Bernoulli and Gaussian RBMs and annealing share.  Eq. (18), (22).
+
+Rows, a chain each, do not know of each other: a block of threads takes a few, keeps their states in shared memory and
+makes all sweeps alone.  There unit i of row r = g each + s is number ((first + i) groups + g) each + s of `memory`,
+`first` being the number of units before its layer.  A layer's width is padded to 4 Q; a thread has columns j, j + Q,
+j + 2Q and j + 3Q, drawn from one counter, of `each` rows in registers.  Columns past a layer's last one are that one
+again, and rows past the last one likewise: they are never read.
+"""
+
+import math
+from functools import cache
+
+from numba import cuda, uint64
+
+from midigen.kernels.cuda import scalar
+from midigen.kernels.cuda.blas import as_matrix, copy, matrix
+from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, device, jit
+from midigen.kernels.cuda.memory import scratch
+from midigen.kernels.cuda.scalar import normals, philox, uniform
+from midigen.kernels.scalar import u64
+
+READ = 16  # bytes that a thread reads of memory at once: of 4 rows, or of 2 in float64
+WARP = 32
+_LOW, _WORD, _NONE = u64(0xFFFFFFFF), u64(32), u64(0)
+
+
+def padded(n):
+    """Units of a layer with those that fill its last quarter."""
+    return -(-n // 4) * 4
+
+
+def launch(factory, kind, count, widest, row_bytes, arguments, tile):
+    """Launch factory(*kind, each, most rows) for `count` rows, each with row_bytes of shared memory in its block.
+
+    A block has fewer rows where they are too large, or too few to keep the whole GPU at work.  widest: units of the
+    larger layer.  kind: the float type, and what else the factory takes.
+    """
+    rows, keys = tile.chains, 16 * tile.chains
+    while rows > 1 and (-(-count // rows) < tile.blocks or rows * row_bytes + keys > SHARED):
+        rows //= 2
+    if rows * row_bytes + keys > SHARED:
+        raise ValueError(f"a chain takes {row_bytes} bytes, and a GPU's shared memory has {SHARED}: use fewer units")
+    each = min(rows, READ // kind[0]().itemsize)
+    threads = min(tile.threads, -(-(padded(widest) // 4 * (rows // each)) // WARP) * WARP)
+    if count:
+        factory(*kind, each, tile.chains)[-(-count // rows), threads, 0, rows * row_bytes](
+            count, rows // each, *arguments)
+
+
+def turned(w, tile):
+    """W^T (V, H) in scratch memory, where neighbours that read neighbours' columns find them."""
+    w = as_matrix(w)
+    other = matrix(scratch("turned", w.rows * w.columns, w.real), 0, w.columns, w.rows)
+    copy(w.turned, other, tile)
+    return other
+
+
+def chain(v, w, a, b, z, sweeps, beta, keys, first_rows, first_sweep, out, tile):
+    """gibbs_chain of midigen.kernels.cuda.rbm where z is None, else that of midigen.kernels.cuda.gaussian."""
+    v, w, a, b, out = (as_matrix(x) for x in (v, w, a, b, out))
+    gaussian, real, across = z is not None, out.real, turned(w, tile)
+    z, spread = (as_matrix(z), 1 / math.sqrt(beta)) if gaussian else (a, 1)
+    places = [part for x in (w, across, v, a, b, z, out) for part in (x.array, x.place)]
+    launch(_chain, (real, gaussian), out.rows, max(w.rows, w.columns),
+           (padded(w.rows) + padded(w.columns)) * real().itemsize,
+           (w.columns, w.rows, first_sweep, sweeps, real(beta), real(spread), keys, first_rows, *places), tile)
+
+
+@device
+def take_keys(thread, threads, begin, rows, count, keys, first_rows, key_of, row_of):
+    """Every row's key and its number among that key's draws; rows are dealt out to lanes in turn."""
+    for r in range(thread, rows, threads):
+        n = min(begin + r, count - 1)
+        lane = n % keys.size
+        key_of[r], row_of[r] = keys[lane], u64(first_rows[lane] + n // keys.size)
+
+
+@cache
+def _adder(real, each):
+    """A device function: total (4, each) <- what `units` states add to four columns of rows g each, .. of a layer."""
+    zero, wide, two = real(0), u64(each), u64(2)
+
+    @device
+    def add_one(total, memory, state, w, at, second, third, fourth):
+        weights = w[at], w[at + second], w[at + third], w[at + fourth]
+        for r in range(each):
+            for part in range(4):
+                total[part, r] += weights[part] * memory[state + u64(r)]
+
+    @device
+    def add_up(total, memory, first, units, groups, g, w, w_at, columns, quarter, j):
+        for part in range(4):
+            for r in range(each):
+                total[part, r] = zero
+        # unsigned, as a signed index costs a test for what counts from the end
+        start, last, step, stride = u64(w_at[0]), columns - 1, u64(w_at[1]), u64(groups) * wide
+        at, state = start + u64(j), u64(first * groups + g) * wide
+        second, third, fourth = (u64(min(j + quarter, last) - j), u64(min(j + 2 * quarter, last) - j),
+                                 u64(min(j + 3 * quarter, last) - j))
+        for _ in range(units >> 1):  # two at once, whose reads wait for memory together
+            add_one(total, memory, state, w, at, second, third, fourth)
+            add_one(total, memory, state + stride, w, at + step, second, third, fourth)
+            at += two * step
+            state += two * stride
+        if units & 1:
+            add_one(total, memory, state, w, at, second, third, fourth)
+
+    return add_up
+
+
+@cache
+def _drawer(real, each, normal):
+    """A device function: units <- draws from total, their fields, or their means and deviation where `normal`."""
+    sigmoid, zero, one = scalar.sigmoid(real), real(0), real(1)
+
+    @device
+    def draw(total, spread, memory, first, groups, g, quarter, j, key_of, row_of, sweep):
+        for r in range(each):
+            key = key_of[g * each + r]
+            words = philox(u64(j), row_of[g * each + r], u64(sweep), _NONE, key & _LOW, key >> _WORD)
+            if normal:  # midigen.kernels.cpu.gaussian.normal_row makes column j and j + 2Q of their two numbers
+                even = normals(uniform(words[0]), uniform(words[2]))
+                odd = normals(uniform(words[1]), uniform(words[3]))
+                total[0, r] += spread * real(even[0])
+                total[1, r] += spread * real(odd[0])
+                total[2, r] += spread * real(even[1])
+                total[3, r] += spread * real(odd[1])
+            else:
+                for part in range(4):
+                    total[part, r] = one if uniform(words[part]) < sigmoid(total[part, r]) else zero
+        for part in range(4):
+            for r in range(each):
+                memory[((first + j + part * quarter) * groups + g) * each + r] = total[part, r]
+
+    return draw
+
+
+@cache
+def half_sweep(real, each, normal, settle):
+    """A device function: the layer of `columns` units from `target` on is drawn, as _drawer has it.
+
+    settle(x, given, row, unit, place) makes a field or a mean of x, what the states of the other layer, `units` from
+    `source` on, add to a unit of a row; `given` is what it needs, and `place` is where it may keep a number of its own.
+    """
+    add_up, draw = _adder(real, each), _drawer(real, each, normal)
+
+    @device
+    def half(total, thread, threads, memory, source, units, target, columns, groups, w, w_at, given, spread, begin,
+             count, key_of, row_of, sweep):
+        quarter = (columns + 3) >> 2
+        for e in range(thread, quarter * groups, threads):
+            g, j = e // quarter, e % quarter
+            add_up(total, memory, source, units, groups, g, w, w_at, columns, quarter, j)
+            for r in range(each):
+                row = min(begin + g * each + r, count - 1)
+                for part in range(4):
+                    unit = j + part * quarter
+                    total[part, r] = settle(total[part, r], given, row, min(unit, columns - 1),
+                                            (unit * groups + g) * each + r)
+            draw(total, spread, memory, target, groups, g, quarter, j, key_of, row_of, sweep)
+
+    return half
+
+
+@device
+def _biased(x, given, row, unit, place):
+    bias, at, scale = given
+    return scale * (x + bias[at[0] + row * at[1] + unit])
+
+
+@cache
+def _chain(real, gaussian, each, most):
+    """States of Gaussian units are x = exp(-z/2) v; their alpha = exp(-z/2) a is in `out` until the chains end."""
+    kind, zero, one, half = NUMBA_TYPE[real], real(0), real(1), real(0.5)
+    draw_hidden, draw_visible = (half_sweep(real, each, normal, _biased) for normal in (False, gaussian))
+
+    @jit()
+    def chain(count, groups, visible, hidden, first, sweeps, beta, spread, keys, first_rows, w, w_at, across, across_at,
+              v, v_at, a, a_at, b, b_at, z, z_at, out, out_at):
+        memory = cuda.shared.array(0, kind)
+        key_of = cuda.shared.array(most, uint64)
+        row_of = cuda.shared.array(most, uint64)
+        total = cuda.local.array((4, each), kind)
+        thread, threads, rows = cuda.threadIdx.x, cuda.blockDim.x, groups * each
+        begin, behind = cuda.blockIdx.x * rows, (visible + 3 >> 2) * 4
+        take_keys(thread, threads, begin, rows, count, keys, first_rows, key_of, row_of)
+        for e in range(thread, rows * visible, threads):
+            n, i, value = begin + e // visible, e % visible, zero
+            if n < count:
+                value = v[v_at[0] + n * v_at[1] + i]
+                if gaussian:
+                    inverse = math.exp(-half * z[z_at[0] + n * z_at[1] + i])
+                    value *= inverse
+                    out[out_at[0] + n * out_at[1] + i] = inverse * a[a_at[0] + n * a_at[1] + i]
+            memory[i * rows + e // visible] = value
+        given = (out, out_at, one) if gaussian else (a, a_at, beta)
+        cuda.syncthreads()
+        for sweep in range(first, first + sweeps):
+            draw_hidden(total, thread, threads, memory, 0, visible, behind, hidden, groups, across, across_at,
+                        (b, b_at, beta), spread, begin, count, key_of, row_of, 2 * sweep)
+            cuda.syncthreads()
+            draw_visible(total, thread, threads, memory, behind, hidden, 0, visible, groups, w, w_at, given, spread,
+                         begin, count, key_of, row_of, 2 * sweep + 1)
+            cuda.syncthreads()
+        for e in range(thread, rows * visible, threads):
+            n, i = begin + e // visible, e % visible
+            if n < count:
+                value = memory[i * rows + e // visible]
+                if gaussian:
+                    value *= math.exp(half * z[z_at[0] + n * z_at[1] + i])
+                out[out_at[0] + n * out_at[1] + i] = value
+
+    return chain

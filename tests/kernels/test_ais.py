@@ -1,0 +1,85 @@
+"""Annealed importance sampling: the log weights written out, against exact sums, and the same on every backend."""
+
+import numpy as np
+import pytest
+
+from midigen.kernels.cpu import ais as on_cpu
+from midigen.randomness import derive_key
+from tests import reference
+
+V, H = 11, 6
+DTYPES = [np.float32, np.float64]
+
+
+@pytest.fixture
+def ais(kernels):
+    return kernels("ais")
+
+
+def problem(count, dtype=np.float64, visible=V, hidden=H):
+    """W, base, a, b of RBMs that differ."""
+    rng = np.random.default_rng(20)
+    return [rng.normal(0, 0.7, shape).astype(dtype) for shape in (
+        (hidden, visible), (count, visible), (count, visible), (count, hidden))]
+
+
+def test_the_log_weight_is_the_growth_of_log_p(ais):
+    """One move from the base to the RBM, written out."""
+    w, base, a, b = problem(3)
+    v, log_weight = np.empty((3, V)), np.ones(3)
+    ais.draw_base(base, derive_key(0), 0, v)
+    before = v.copy()
+    ais.anneal(w, base, a, b, 0, 1, 1, derive_key(0), 0, v, log_weight)
+    growth = (before * (a - base)).sum(axis=1) + (np.logaddexp(0, before @ w.T + b) - np.logaddexp(0, b)).sum(axis=1)
+    np.testing.assert_allclose(log_weight, 1 + growth)
+    np.testing.assert_array_equal(v, before)
+
+
+def test_moves_can_be_cut_anywhere(ais):
+    arrays, key = problem(3), derive_key(1)
+    whole, parts = np.zeros((3, V)), np.zeros((3, V))
+    ais.draw_base(arrays[1], key, 0, whole)
+    ais.draw_base(arrays[1], key, 0, parts)
+    together, apart = np.zeros(3), np.zeros(3)
+    ais.anneal(*arrays, 0, 20, 20, key, 0, whole, together)
+    for first, last in ((0, 7), (7, 19), (19, 20)):
+        ais.anneal(*arrays, first, last, 20, key, 0, parts, apart)
+    np.testing.assert_array_equal(whole, parts)
+    np.testing.assert_allclose(together, apart)
+
+
+def test_the_base_has_its_own_means(ais, simulated):
+    count = 400 if simulated else 4000
+    base = np.repeat(problem(1)[1], count, axis=0)
+    v = np.empty_like(base)
+    ais.draw_base(base, derive_key(2), 0, v)
+    np.testing.assert_allclose(v.mean(axis=0), reference.sigmoid(base[0]), atol=2.5 / np.sqrt(count))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_mean_weight_is_z(ais, simulated, dtype):
+    """Its error is the weights' own standard error, and falls with the number of chains."""
+    count, moves = (80, 10) if simulated else (4000, 20)
+    w, *biases = (x.astype(np.float64) for x in problem(1, dtype))
+    base, a, b = (np.repeat(x, count, axis=0).astype(dtype) for x in biases)
+    v = np.empty_like(a)
+    log_weight = sum(np.logaddexp(0, x.astype(np.float64)).sum(axis=1) for x in (base, b))
+    ais.draw_base(base, derive_key(3), 0, v)
+    ais.anneal(w.astype(dtype), base, a, b, 0, moves, moves, derive_key(3), 0, v, log_weight)
+    weights = np.exp(log_weight - reference.log_partition(w, biases[1][0], biases[2][0]))
+    error = weights.std() / np.sqrt(count)
+    assert abs(weights.mean() - 1) < 3 * error < 0.3
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("count, visible, hidden", [(9, 11, 6), (3, 2, 3), (1, 5, 9)])
+def test_every_backend_moves_the_same_chains(ais, dtype, count, visible, hidden):
+    """Layers that are no multiple of 4 or less than it, rows that fill no block; draws from 2^31 on."""
+    arrays, found = problem(count, dtype, visible, hidden), []
+    for module in (ais, on_cpu):
+        v, log_weight = np.empty((count, visible), dtype), np.zeros(count)
+        module.draw_base(arrays[1], derive_key(4), 2**31, v)
+        module.anneal(*arrays, 0, 3, 5, derive_key(4), 2**31, v, log_weight)
+        found.append((v, log_weight))
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-12 if dtype is np.float64 else 2e-6)

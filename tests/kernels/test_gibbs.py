@@ -1,0 +1,94 @@
+"""Gibbs chains of both kinds of RBM in one launch against the CPU's: layers, rows, lanes and places of any kind."""
+
+from importlib import import_module
+
+import numpy as np
+import pytest
+from numba import cuda
+
+from midigen.kernels.cuda import gibbs, rbm
+from midigen.kernels.cuda.blas import matrix
+from midigen.kernels.cuda.jit import SHARED, Tile
+
+KEY = np.uint64(2**63 + 5)
+on_both_kinds = pytest.mark.parametrize("kind", ["rbm", "gaussian"])
+
+
+def problem(kind, count, visible, hidden):
+    """v, W, a and b, and z of Gaussian units, in float64, whose draws are the same on every backend."""
+    rng = np.random.default_rng(3)
+    arrays = [rng.normal(0, 0.7, shape) for shape in (
+        (count, visible), (hidden, visible), (count, visible), (count, hidden), (count, visible))]
+    return arrays if kind == "gaussian" else arrays[:4]
+
+
+def on_the_cpu(kind, arrays, *settings):
+    out = np.empty_like(arrays[0])
+    import_module(f"midigen.kernels.cpu.{kind}").gibbs_chain(*arrays, *settings, out)
+    return out
+
+
+@pytest.mark.cuda
+@on_both_kinds
+@pytest.mark.parametrize("count, visible, hidden", [(9, 6, 5), (19, 4, 8), (3, 2, 3), (1, 9, 1), (2, 5, 0)])
+def test_chains_are_the_cpu_s(kind, count, visible, hidden):
+    """Layers that are no multiple of 4 or less than it, rows that fill no block, several blocks; out is v."""
+    arrays, settings = problem(kind, count, visible, hidden), (3, 0.7, KEY, 2, 2**31)
+    v, *others = (cuda.to_device(x) for x in arrays)
+    import_module(f"midigen.kernels.cuda.{kind}").gibbs_chain(v, *others, *settings, v)
+    np.testing.assert_allclose(v.copy_to_host(), on_the_cpu(kind, arrays, *settings), atol=1e-5)
+
+
+@pytest.mark.cuda
+@on_both_kinds
+def test_rows_belong_to_lanes_and_lie_anywhere(kind):
+    """Every matrix in a wider one, behind numbers that are not its own; a key and a first row for each lane."""
+    lanes, frames, visible, hidden = 2, 3, 6, 5
+    arrays = problem(kind, lanes * frames, visible, hidden)
+    wide = np.concatenate([arrays[0], *arrays[2:], np.full_like(arrays[0], np.nan)], axis=1)
+    device, width, at, places = cuda.to_device(wide), wide.shape[1], 0, []
+    for n in (x.shape[1] for x in (arrays[0], *arrays[2:], arrays[0])):
+        places.append(matrix(device, at, len(wide), n, width))
+        at += n
+    theta = cuda.to_device(np.concatenate([[np.nan], arrays[1].ravel()]))
+    keys, rows = np.array([7, KEY], np.uint64), np.array([40, 2**33])
+    import_module(f"midigen.kernels.cuda.{kind}").gibbs_chain(
+        places[0], matrix(theta, 1, hidden, visible), *places[1:-1], 3, 1.0, cuda.to_device(keys), 1,
+        cuda.to_device(rows), places[-1])
+    found = device.copy_to_host()
+    np.testing.assert_array_equal(found[:, :-visible], wide[:, :-visible])
+    for lane in range(lanes):
+        own = [x if x is arrays[1] else np.ascontiguousarray(x[lane::lanes]) for x in arrays]
+        expected = on_the_cpu(kind, own, 3, 1.0, keys[lane], 1, rows[lane])
+        np.testing.assert_allclose(found[lane::lanes, -visible:], expected, atol=1e-5)
+
+
+@pytest.mark.cuda
+def test_at_beta_0_units_are_independent():
+    arrays, settings = problem("rbm", 3, 6, 5), (1, 0.0, KEY, 0, 0)
+    v, *others = (cuda.to_device(x) for x in arrays)
+    rbm.gibbs_chain(v, *others, *settings, v)
+    np.testing.assert_array_equal(v.copy_to_host(), on_the_cpu("rbm", arrays, *settings))
+
+
+@pytest.mark.parametrize("count, row_bytes, rows", [
+    (10_000, 1000, 16), (10_000, 4000, 8), (10_000, 48_000, 1), (1000, 1000, 4), (5, 1000, 1)])
+def test_blocks_fit_into_shared_memory_and_are_many(count, row_bytes, rows):
+    launched = {}
+
+    class Kernel:
+        def __init__(self, real, each, most):
+            self.each = each
+
+        def __getitem__(self, configuration):
+            launched.update(zip(("blocks", "threads", "stream", "bytes"), configuration, strict=True))
+            return lambda count, groups: launched.update(rows=groups * self.each)
+
+    gibbs.launch(Kernel, (np.float32,), count, 150, row_bytes, (), Tile())
+    assert launched["rows"] == rows and launched["bytes"] == rows * row_bytes <= SHARED
+    assert launched["blocks"] * rows >= count > (launched["blocks"] - 1) * rows
+
+
+def test_a_row_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="shared memory"):
+        gibbs.launch(None, (np.float32,), 1, 20_000, 80_000, (), Tile())
