@@ -71,31 +71,28 @@ def _generate_song(model, frames, primer, beta, gibbs_steps, key, progress, stop
 
 def _generate_side_by_side(model, frames, primer, beta, gibbs_steps, keys, progress):
     """The songs of _generate_song on the GPU, a list; a song is a lane."""
-    from midigen.kernels.cuda import rbm, rolls  # ahead of Numba's CUDA, which takes time
-    from midigen.kernels.cuda.memory import upload
-    from midigen.model.on_device import OnDevice
+    from midigen.kernels.cuda.memory import upload  # Numba's CUDA takes time
+    from midigen.model.on_device import OnDevice, Songs
 
-    network, dtype, lanes = LaneNetwork(model.network), model.network.dtype, len(keys)
-    theta, keys = upload(model.theta), upload(keys, np.uint64)
-    state, v = np.zeros((1, model.config.recurrent), dtype), np.zeros((1, 1, model.config.visible), dtype)
+    there, dtype, lanes, channels = OnDevice(model), model.network.dtype, len(keys), model.config.visible
+    state, v = np.zeros((1, model.config.recurrent), dtype), np.zeros((1, 1, channels), dtype)
     if primer is not None and len(primer):
         heard, heard_state = model.frames(primer)[:, None], upload(state)
-        starts = np.zeros((len(heard), 1), np.uint8)
-        network.forward(theta, upload(np.concatenate([v, heard[:-1]])), heard_state, starts)
+        there.forward(upload(np.concatenate([v, heard[:-1]])), heard_state, np.zeros((len(heard), 1), np.uint8))
         state, v = heard_state.copy_to_host(), heard[-1:]
     state, v = upload(np.repeat(state, lanes, axis=0)), upload(np.repeat(v, lanes, axis=1))
-    w, begins = theta_parts(model, theta)[0], np.zeros((1, lanes), np.uint8)
-    songs = upload(np.zeros((frames * lanes, -(-model.config.visible // 8)), np.uint8))
-    rows = upload(np.arange(frames)[:, None] + np.zeros(lanes, np.int64))
-    places = upload(np.arange(frames * lanes).reshape(frames, lanes) << rolls.SHIFT_BITS)
+    keys, begins = upload(keys, np.uint64), np.zeros((1, lanes), np.uint8)
+    songs = Songs.silent(model, frames * lanes)
+    rows, places = (upload(n) for n in (np.arange(frames)[:, None] + np.zeros(lanes, np.int64),
+                                        songs.places(0, frames * lanes).reshape(frames, lanes)))
     for t in range(frames):
-        a, b = bias_parts(model, network.forward(theta, v, state, begins).u)
-        rbm.gibbs_chain(v, w, a, b, gibbs_steps, beta, keys, 0, rows[t], v)
-        rolls.pack(v, places[t], model.grid.pitches, songs)
+        there.kernels.gibbs_chain(v, there.w, *there.biases(there.forward(v, state, begins).u), gibbs_steps, beta, keys,
+                                  0, rows[t], v)
+        there.quantise(v)
+        songs.write(v, places[t])
         if progress:
             progress(lanes)
-    bits = np.unpackbits(songs.copy_to_host().reshape(frames, lanes, -1), axis=2, count=model.config.visible)
-    return list(np.ascontiguousarray(bits.swapaxes(0, 1)))
+    return list(songs.rolls().reshape(frames, lanes, channels).swapaxes(0, 1).copy())
 
 
 def choose_levels(model, rolls, seed):

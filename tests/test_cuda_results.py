@@ -7,29 +7,20 @@ from midigen import checks
 from midigen.config import Grid, ModelConfig
 from midigen.evaluation import cuda, likelihood
 from midigen.generation import generate
+from midigen.model import on_device
 from midigen.model.rnn_rbm import RnnRbm
 
-GRID = Grid(low=60, high=67)
+GRID, LOUD = Grid(low=60, high=67), Grid(low=60, high=67, values="velocity")
 V = GRID.channels
 pytestmark = pytest.mark.cuda
 
 
-def lively(rbm_hidden=3):
+def lively(kind="bernoulli", grid=GRID):
     """A small model in float64, so that both devices draw the same."""
-    config = ModelConfig(V, rbm_hidden=rbm_hidden, recurrent=3, hidden=(4,), dtype="float64")
-    model = RnnRbm.initial(config, GRID, np.full(V, 0.3), 1)
+    config = ModelConfig(V, rbm_hidden=3, recurrent=3, hidden=(4,), dtype="float64", visible_model=kind)
+    model = RnnRbm.initial(config, grid, np.full(V, 0.3), 1, {"levels": {"threshold": 0.2, "gain": 0.7, "offset": 0.1}})
     model.theta += np.random.default_rng(0).normal(0, 0.3, model.theta.size)
     return model
-
-
-@pytest.mark.parametrize("primed", [False, True])
-def test_both_devices_make_the_same_songs(primed):
-    model, primer = lively(), (np.random.default_rng(1).random((3, V)) < 0.4).astype(np.uint8) if primed else None
-    settings = {"frames": 4, "count": 2, "primer": primer, "temperature": 0.9, "gibbs_steps": 2, "seed": 3}
-    counted = []
-    songs = generate(model, device="cuda", progress=counted.append, **settings)
-    assert np.array_equal(songs, generate(model, **settings))
-    assert not np.array_equal(songs[0], songs[1]) and 0 < songs.mean() < 1 and sum(counted) == 8
 
 
 def songs(*lengths):
@@ -37,12 +28,32 @@ def songs(*lengths):
     return [(rng.random((n, V)) < 0.3).astype(np.uint8) for n in lengths]
 
 
+@pytest.mark.parametrize("kind, grid, primed", [
+    ("bernoulli", GRID, False), ("bernoulli", GRID, True), ("gaussian", GRID, False), ("gaussian", LOUD, True)])
+def test_both_devices_make_the_same_songs(kind, grid, primed):
+    model, primer = lively(kind, grid), songs(3)[0] if primed else None
+    settings = {"frames": 4, "count": 2, "primer": primer, "temperature": 0.9, "gibbs_steps": 2, "seed": 3}
+    counted = []
+    made = generate(model, device="cuda", progress=counted.append, **settings)
+    assert np.array_equal(made, generate(model, **settings))
+    assert not np.array_equal(made[0], made[1]) and 0 < (made > 0).mean() < 1 and sum(counted) == 8
+    assert (made.max() > 1) == (grid is LOUD)
+
+
+@pytest.mark.parametrize("kind, grid", [("bernoulli", GRID), ("gaussian", LOUD)])
+def test_both_devices_find_the_same_pseudo_likelihood(monkeypatch, kind, grid):
+    monkeypatch.setattr(on_device, "MOST_ROWS", 6)
+    model, rolls = lively(kind, grid), songs(2, 3, 1)
+    for found, roll in zip(on_device.OnDevice(model).pseudo_log_likelihood(rolls), rolls, strict=True):
+        np.testing.assert_allclose(found, model.pseudo_log_likelihood(roll), rtol=0, atol=1e-9)
+
+
 def test_both_devices_measure_the_same_likelihood(monkeypatch):
     """Songs of different lengths, in several groups and several blocks."""
     monkeypatch.setattr(likelihood, "LARGEST", 0)
     monkeypatch.setattr(likelihood, "BASE_SAMPLES", 3)
     monkeypatch.setattr(likelihood, "GPU_BLOCK", 6)
-    monkeypatch.setattr("midigen.evaluation.cuda.MOST_ROWS", 6)
+    monkeypatch.setattr(on_device, "MOST_ROWS", 6)
     model, rolls = lively(), songs(2, 3, 1, 3)
     found, expected = (likelihood.estimate_log_likelihood(model, rolls, temperatures=5, chains=2, device=device)
                        for device in ("cuda", "cpu"))
@@ -52,7 +63,7 @@ def test_both_devices_measure_the_same_likelihood(monkeypatch):
 
 def test_both_devices_run_songs_the_same(monkeypatch):
     """Groups of songs of at most 6 frames, and a longer song that is one by itself."""
-    monkeypatch.setattr("midigen.evaluation.cuda.MOST_ROWS", 6)
+    monkeypatch.setattr(on_device, "MOST_ROWS", 6)
     model, rolls = lively(), songs(2, 8, 1, 3, 2)
     for found, expected in zip(cuda.teacher_forced(model, rolls), likelihood.teacher_forced(model, rolls), strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)

@@ -86,7 +86,7 @@ def command(model, count, length, primer, keep_primer, temperature, gibbs_steps,
     from midigen.output.generate import report
 
     model = RnnRbm.load(path)
-    device = choose(device, "gaussian models" if model.gaussian else "", teller(quiet))
+    device = choose(device, say=teller(quiet))
     grid, about = model.grid, model.about
     bpm = bpm or about.get("bpm") or 120.0
     opening, metre = _read_primer(primer, grid) if primer else (None, about.get("metre") or (4, 4))

@@ -7,7 +7,6 @@ from midigen.kernels.cuda import ais, rbm
 from midigen.kernels.cuda.blas import as_matrix, flat, matrix
 from midigen.kernels.cuda.memory import empty, upload
 from midigen.kernels.cuda.optimizer import mix
-from midigen.model.lanes import MOST_ROWS
 from midigen.model.on_device import OnDevice
 from midigen.randomness import derive_key
 
@@ -17,29 +16,14 @@ def teacher_forced(model, rolls):
     v, ends = np.concatenate([model.frames(roll) for roll in rolls]), np.cumsum([len(roll) for roll in rolls])
     a, b, energy = np.empty_like(v), np.empty((len(v), model.config.rbm_hidden), v.dtype), np.empty(len(v))
     there = OnDevice(model)
-    for songs in _side_by_side([len(roll) for roll in rolls]):
-        places = [slice(ends[song] - len(rolls[song]), ends[song]) for song in songs]
-        heard = np.zeros((len(rolls[songs[0]]) + 1, len(songs), model.config.visible), v.dtype)
-        for lane, place in enumerate(places):
-            heard[1:place.stop - place.start + 1, lane] = v[place]
-        u = there.forward(upload(heard[:-1]), upload(np.zeros((len(songs), model.config.recurrent), v.dtype)),
-                          np.zeros(heard[1:].shape[:2], np.uint8)).u
-        energies = empty(heard[1:, :, 0].size, np.float64)
-        rbm.free_energy(upload(heard[1:]), there.w, *there.biases(u), energies)
-        found = *model.biases(u.copy_to_host()), energies.copy_to_host().reshape(heard[1:].shape[:2])
-        for lane, place in enumerate(places):
+    for songs, frames, u in there.run(rolls):
+        energies = empty(frames.size // model.config.visible, np.float64)
+        rbm.free_energy(frames, there.w, *there.biases(u), energies)
+        found = *model.biases(u.copy_to_host()), energies.copy_to_host().reshape(-1, len(songs))
+        for lane, song in enumerate(songs):
             for out, lanes in zip((a, b, energy), found, strict=True):
-                out[place] = lanes[:place.stop - place.start, lane]
+                out[ends[song] - len(rolls[song]):ends[song]] = lanes[:len(rolls[song]), lane]
     return v, a, b, energy
-
-
-def _side_by_side(lengths):
-    """Songs by falling length, in groups of at most MOST_ROWS frames with those that fill up the shorter ones."""
-    order, start = np.argsort(lengths)[::-1], 0
-    while start < len(order):
-        stop = start + max(1, MOST_ROWS // lengths[order[start]])
-        yield order[start:stop]
-        start = stop
 
 
 def near_base(w, a, b, means, seed, first_row):

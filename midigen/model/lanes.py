@@ -16,7 +16,6 @@ from midigen.model.network import FIRST_STRETCH, Block
 PROBES = 32  # random rows that are carried back in place of all n_cut, to see what rank the propagator has
 SURE = 10  # of them that must be left over: they miss a direction that matters once in 10^SURE times
 
-MOST_ROWS = 1 << 17  # frames of all lanes that go through a block together: bounds the memory
 
 
 @dataclass(frozen=True)

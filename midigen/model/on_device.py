@@ -3,10 +3,15 @@
 Arrays lie on the device, frames first and lanes next; see midigen.kernels.cuda.
 """
 
-from midigen.kernels.cuda import gaussian, rbm
+import numpy as np
+
+from midigen.kernels.cuda import gaussian, rbm, rolls
 from midigen.kernels.cuda.blas import Matrix, copy, flat, matrix
-from midigen.kernels.cuda.memory import scratch, upload
+from midigen.kernels.cuda.memory import empty, scratch, upload
 from midigen.model.lanes import LaneNetwork
+from midigen.model.rnn_rbm import LOUDEST
+
+MOST_ROWS = 1 << 17  # frames of all lanes that go through a block together: bounds the memory
 
 
 def theta_parts(model, theta):
@@ -39,6 +44,28 @@ class OnDevice:
         """LaneNetwork.forward with these parameters."""
         return self.network.forward(self.theta, x, state, starts)
 
+    def run(self, rolls):
+        """Songs, a list of uint8 (T, V), each from the frames before it, side by side in groups: yields their numbers,
+        their frames v (h, B, V) and u (h, B, R + Y), of which a shorter lane's last rows are no frames of it."""
+        for songs in _side_by_side([len(roll) for roll in rolls]):
+            heard = np.zeros((len(rolls[songs[0]]) + 1, len(songs), self.model.config.visible), self.theta.dtype)
+            for lane, song in enumerate(songs):
+                heard[1:len(rolls[song]) + 1, lane] = self.model.frames(rolls[song])
+            state = upload(np.zeros((len(songs), self.model.config.recurrent), self.theta.dtype))
+            yield songs, upload(heard[1:]), self.forward(upload(heard[:-1]), state,
+                                                         np.zeros(heard[1:].shape[:2], np.uint8)).u
+
+    def pseudo_log_likelihood(self, rolls):
+        """That of RnnRbm of every frame of the songs, a list of float64 (T,)."""
+        found = [None] * len(rolls)
+        for songs, v, u in self.run(rolls):
+            out = empty(v.size // self.model.config.visible, np.float64)
+            self.kernels.pseudo_log_likelihood(v, self.w, *self.biases(u), out)
+            frames = out.copy_to_host().reshape(-1, len(songs))
+            for lane, song in enumerate(songs):
+                found[song] = frames[:len(rolls[song]), lane]
+        return found
+
     def biases(self, u):
         """a (h B, V) and b (h B, H), Matrix in u (h, B, R + Y), and z (h B, V) of a Gaussian model."""
         a, b, *s = self.bias_gradients(u)
@@ -63,3 +90,73 @@ class OnDevice:
         for s in self.bias_gradients(du)[2:]:
             low, high = self.model.log_variances
             copy(s, s, scale=Matrix(upload([high - low], s.real), 0, s.rows, s.columns, 0, 0))
+
+    def quantise(self, v):
+        """Samples v (.., V) <- what their roll says, as RnnRbm.frames(RnnRbm.roll(v)) has it, in place."""
+        if self.model.gaussian:
+            levels = self.model.levels
+            rolls.quantise(v, levels["threshold"], levels["gain"], levels["offset"], loudest(self.model))
+
+
+def _side_by_side(lengths):
+    """Songs by falling length, in groups of at most MOST_ROWS frames with those that fill up the shorter ones."""
+    order, start = np.argsort(lengths)[::-1], 0
+    while start < len(order):
+        stop = start + max(1, MOST_ROWS // lengths[order[start]])
+        yield order[start:stop]
+        start = stop
+
+
+def loudest(model):
+    """What velocities are divided by before a model sees them."""
+    return LOUDEST if model.grid.values == "velocity" else 1
+
+
+class Songs:
+    """Frames that stay on the device and are read and written at places, see midigen.kernels.cuda.rolls.
+
+    kept: their device array, notes as bits or, of a Gaussian model, numbers (F, V), which are divided by `over` where
+    they are read.
+    """
+
+    def __init__(self, model, kept, over=1):
+        self._model, self.kept, self._over = model, upload(kept), over
+
+    @classmethod
+    def of(cls, model, songs):
+        """Rolls, a list of uint8 (T, V), one behind the other."""
+        if model.gaussian:
+            return cls(model, np.concatenate(songs), loudest(model))
+        return cls(model, np.concatenate([np.packbits(roll > 0, axis=1) for roll in songs]))
+
+    @classmethod
+    def silent(cls, model, frames):
+        """Room for frames to be written: of a Gaussian model as it sees them, float32."""
+        channels = model.config.visible
+        return cls(model, np.zeros((frames, channels), np.float32) if model.gaussian
+                   else np.zeros((frames, -(-channels // 8)), np.uint8))
+
+    @staticmethod
+    def places(start, stop, shift=0):
+        """Places of frames start..stop-1, int64, transposed up by `shift` semitones, 0 <= shift < pitches."""
+        return np.arange(start, stop) << rolls.SHIFT_BITS | shift
+
+    def read(self, place, out):
+        """out (h B, V) <- the frames at the places."""
+        pitches = self._model.grid.pitches
+        if self._model.gaussian:
+            rolls.take(self.kept, self._over, place, pitches, out)
+        else:
+            rolls.unpack(self.kept, place, pitches, out)
+
+    def write(self, v, place):
+        """Put frames v (h B, V) at their places."""
+        write = rolls.put if self._model.gaussian else rolls.pack
+        write(v, place, self._model.grid.pitches, self.kept)
+
+    def rolls(self):
+        """What `silent` made and `write` filled, as one roll, uint8 (F, V)."""
+        kept = self.kept.copy_to_host()
+        if self._model.gaussian:
+            return np.rint(kept * loudest(self._model)).astype(np.uint8)
+        return np.unpackbits(kept, axis=1, count=self._model.config.visible)

@@ -117,12 +117,17 @@ class RnnRbm:
         """
         if not self.gaussian:
             return v.astype(np.uint8)
-        levels = {**LEVELS, **self.about.get("levels", {})}
+        levels = self.levels
         on = v > levels["threshold"]
         if self.grid.values != "velocity":
             return on.astype(np.uint8)
         loudness = np.clip(np.rint(LOUDEST * (levels["gain"] * v + levels["offset"])), 1, LOUDEST)
         return (on * loudness).astype(np.uint8)
+
+    @property
+    def levels(self):
+        """Threshold, gain and offset of `roll`, those that training has chosen or else LEVELS."""
+        return {**LEVELS, **self.about.get("levels", {})}
 
     def run(self, roll):
         """Biases of every frame of a roll (T, V), each from the frames before it: a (T, V), b (T, H) (and z (T, V))."""

@@ -14,9 +14,7 @@ from midigen.kernels.cuda import rolls
 from midigen.kernels.cuda.blas import copy, fill
 from midigen.kernels.cuda.jit import GpuError
 from midigen.kernels.cuda.memory import empty, scratch, upload
-from midigen.model.lanes import MOST_ROWS
-from midigen.model.on_device import OnDevice, theta_parts
-from midigen.model.rnn_rbm import LOUDEST
+from midigen.model.on_device import MOST_ROWS, OnDevice, Songs, theta_parts
 from midigen.randomness import derive_key, generator
 from midigen.training.centre import HIDDEN_MEAN
 from midigen.training.gradient import block_end
@@ -66,37 +64,10 @@ class _DeviceOptimizer(Optimizer):
             fill(moment, 0)
 
 
-class _Songs:
-    """Songs on the device, read at places, see midigen.kernels.cuda.rolls: bits, or numbers of a Gaussian model.
-
-    kept: such arrays, of notes or of particles as Trainer keeps them.  loudest: what numbers are divided by.
-    """
-
-    def __init__(self, model, kept, loudest=1):
-        self._model, self._kept, self._loudest = model, upload(np.concatenate(kept)), loudest
-
-    def read(self, place, out):
-        """out (h B, V) <- the frames at the places."""
-        pitches = self._model.grid.pitches
-        if self._model.gaussian:
-            rolls.take(self._kept, self._loudest, place, pitches, out)
-        else:
-            rolls.unpack(self._kept, place, pitches, out)
-
-    def write(self, v, place):
-        """Put frames v (h B, V) at their places."""
-        write = rolls.put if self._model.gaussian else rolls.pack
-        write(v, place, self._model.grid.pitches, self._kept)
-
-    def copy_to_host(self):
-        """All of it as one NumPy array."""
-        return self._kept.copy_to_host()
-
-
 class _Lanes:
     """Series on their way through a model, an OnDevice, side by side, block by block: what Stream is on the CPU.
 
-    songs, particles: _Songs, particles None for chains that start at the data.  places: for each lane the places (T,)
+    songs, particles: Songs, particles None for chains that start at the data.  places: for each lane the places (T,)
     of its frames in them.  starts: for each uint8 (T,), 1 where a series begins.  keys uint64 (B,); first_rows: of each
     lane's first frame among its key's draws.  negative: whether the frames are noise to be pushed away, Eq. (23)-(24).
     """
@@ -196,17 +167,13 @@ class CudaTrainer(Trainer):
     `fetch` brings theta, moments, mean and particles back to the host.
     """
 
+    device = "cuda"
+
     def __post_init__(self):
         super().__post_init__()
-        self._songs = self._kept(self.train)
+        self._songs = Songs.of(self.model, self.train)
         self._begins = np.concatenate([[0], np.cumsum([len(roll) for roll in self.train])])
         self._model = None
-
-    def _kept(self, songs):
-        """Rolls as _Songs."""
-        if not self.model.gaussian:
-            return _Songs(self.model, [np.packbits(roll > 0, axis=1) for roll in songs])
-        return _Songs(self.model, songs, LOUDEST if self.model.grid.values == "velocity" else 1)
 
     def _batch(self, songs):
         try:
@@ -248,16 +215,16 @@ class CudaTrainer(Trainer):
         rng = generator(settings.seed, "noise", state.epoch, state.cursor)
         songs = [random_song(rng, frames, self.model.config.visible, settings.negative_density)
                  for _ in range(settings.negative_songs)]
-        places = [np.arange(i * frames, (i + 1) * frames) << rolls.SHIFT_BITS for i in range(len(songs))]
+        noise = Songs.of(self.model, songs)
+        places = [noise.places(i * frames, (i + 1) * frames) for i in range(len(songs))]
         keys = [derive_key(settings.seed, "noise", state.epoch, state.cursor, i) for i in range(len(songs))]
         starts = [np.zeros(frames, np.uint8)] * len(songs)
-        return [_Lanes(self._model, settings, self._kept(songs), None, places, starts, keys, [0] * len(songs),
-                       negative=True)]
+        return [_Lanes(self._model, settings, noise, None, places, starts, keys, [0] * len(songs), negative=True)]
 
     def _place(self, song):
         """Places of a song's frames, with its shift in this epoch."""
         shift = int(self._epoch.shifts[song]) % self.model.grid.pitches
-        return np.arange(self._begins[song], self._begins[song + 1]) << rolls.SHIFT_BITS | shift
+        return self._songs.places(self._begins[song], self._begins[song + 1], shift)
 
     def _close_all(self, lanes, streams):
         """Particles are on the device already."""
@@ -296,6 +263,9 @@ class CudaTrainer(Trainer):
         kernels.average_step(self._average, theta, self._decay())
         return ""
 
+    def _scores(self, model, rolls):
+        return OnDevice(model).pseudo_log_likelihood(rolls)
+
     def _restore(self):
         copy(self._average, self._model.theta)
         self._optimizer.forget()
@@ -304,7 +274,7 @@ class CudaTrainer(Trainer):
         """Put the run's arrays on the device, as they were made or as a checkpoint has them."""
         self._model, self._average = OnDevice(self.model), upload(self.average)
         self._optimizer = _DeviceOptimizer(self.optimizer, self.model, self.settings, self._means)
-        self._particles = _Songs(self.model, self.particles) if self.particles else None
+        self._particles = Songs(self.model, np.concatenate(self.particles)) if self.particles else None
 
     def fetch(self):
         if self._model is None:
@@ -313,4 +283,4 @@ class CudaTrainer(Trainer):
         self.average = self._average.copy_to_host()
         self.optimizer.moments = [moment.copy_to_host() for moment in self._optimizer.moments]
         if self.particles:
-            self.particles = np.split(self._particles.copy_to_host(), self._begins[1:-1])
+            self.particles = np.split(self._particles.kept.copy_to_host(), self._begins[1:-1])

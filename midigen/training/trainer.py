@@ -36,6 +36,7 @@ class Trainer:
     longer end it.
     """
 
+    device = "cpu"
     model: RnnRbm
     train: list
     valid: list
@@ -252,6 +253,10 @@ class Trainer:
     def fetch(self):
         """Make the arrays here those of the run: on the CPU they are."""
 
+    def _scores(self, model, rolls):
+        """The pseudo-log-likelihood of every frame of the rolls, a list of float64 (T,)."""
+        return list(self._pool.map(model.pseudo_log_likelihood, rolls))
+
     def look(self):
         """Validate the averaged model; changes nothing in the run but a Gaussian model's levels.
 
@@ -262,7 +267,7 @@ class Trainer:
         state, model = self.state, self.averaged()
 
         def mean(rolls):
-            return -float(np.concatenate(list(self._pool.map(model.pseudo_log_likelihood, rolls))).mean())
+            return -float(np.concatenate(self._scores(model, rolls)).mean())
 
         ends = np.cumsum([len(roll) for roll in self.train])
         checked = self.train[:int(np.searchsorted(ends, CHECKED_FRAMES)) + 1]
@@ -270,7 +275,7 @@ class Trainer:
             model.about["levels"] = self.model.about["levels"] = choose_levels(model, checked, self.settings.seed)
         loss = mean(checked)
         validation = mean(self.valid) if self.valid else loss
-        sample = generate(model, seed=self.settings.seed, **SAMPLE)
+        sample = generate(model, seed=self.settings.seed, device=self.device, **SAMPLE)
         notes = float((sample[:, :, :model.grid.pitches] > 0).sum(axis=2).mean())
         return Validated(state.epoch, self.optimizer.steps, state.frames, loss, validation,
                          math.isfinite(validation) and (state.best is None or validation < state.best), notes,

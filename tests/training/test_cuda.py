@@ -53,12 +53,10 @@ def test_both_devices_train_the_same(monkeypatch, streams, changes):
         train(trainer, 3)
     assert one.optimizer.steps == other.optimizer.steps >= 3 and one.state == other.state
     assert np.abs(one.model.theta - before).max() > 1e-3
-    assert np.allclose(other.model.theta, one.model.theta, rtol=0, atol=1e-9)
-    assert np.allclose(other.average, one.average, rtol=0, atol=1e-9)
-    for a, b in zip(one.optimizer.moments, other.optimizer.moments, strict=True):
-        assert np.allclose(a, b, rtol=0, atol=1e-9)
-    for a, b in zip(one.particles, other.particles, strict=True):
-        assert np.array_equal(a, b)
+    near = 1e-6 if "gaussian" in changes else 1e-9  # normal numbers are of float32 and by another library
+    for a, b in zip(*([t.model.theta, t.average, *t.optimizer.moments, *t.particles] for t in (one, other)),
+                    strict=True):
+        assert a.dtype == b.dtype and np.allclose(a, b, rtol=0, atol=near)
 
 
 def test_a_run_goes_on_from_its_checkpoint(tmp_path):

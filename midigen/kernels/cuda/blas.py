@@ -266,7 +266,7 @@ def _added(real, scaled):
 
 
 def copy(a, b, tile=TILE, scale=None):
-    """b <- a, or a times scale number by number; all Matrix, a turned one a transposition, or contiguous device arrays."""
+    """b <- a, or a times scale, number by number; all Matrix or contiguous device arrays.  A turned a is transposed."""
     a, b = as_matrix(a), as_matrix(b)
     scaled, scale = scale is not None, a if scale is None else as_matrix(scale)
     over(_copied(scaled), b.rows, b.columns, a.array, a.place, scale.array, scale.place, b.array, b.place, tile=tile)
