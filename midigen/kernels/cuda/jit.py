@@ -35,11 +35,11 @@ def device(function):
 class Tile:
     """Sizes that kernels are built or launched with.
 
-    rows, columns, depth: of a product, what a block of threads takes at a time; each of its threads has `each` x `each`
-    numbers in registers.  enlarged: rows and columns are so many times as long where that still makes `many` tiles.
-    threads: of a block that walks over time by itself.  walked: rows of J that it takes along.  chains: Markov chains
-    that such a block moves on, fewer where that makes less than `blocks` of them.  across, down: threads of a block
-    that goes over a matrix, number by number.
+    rows, columns, depth (4 or 8): of a product, what a block of threads takes at a time; each of its threads has `each`
+    (4 or 8) squared numbers in registers.  enlarged: rows and columns are so many times as long where that still makes
+    `many` tiles.  threads: of a block that walks over time by itself.  walked: rows of J that it takes along.  chains:
+    Markov chains that such a block moves on, fewer where that makes less than `blocks` of them.  across, down: threads
+    of a block that goes over a matrix, number by number.
     """
 
     rows: int = 64
