@@ -2,10 +2,12 @@
 
     python benchmarks/gpu.py
 
-V = 88, H = 150, no hidden layer, float32.  A frame is the forward pass, backpropagation and, at the block's end, J
-carried on.  The device's rate is cuBLAS's, through PyTorch, in the same run, TF32 off; the operations are those
-of J, Eq. (11)-(12).  Beside it: the CPU kernels on two cores; on the same GPU, of the same network, PyTorch's
-backpropagation and RTRL by a scan in JAX, over fewer frames (--jax-frames): each frame costs it the same.
+V = 88, H = 150, no hidden layer, float32, random contracting networks.  A frame is the forward pass, backpropagation,
+what J of the block before adds to the gradient and, at the block's end, J carried on: the rank of the propagator
+followed as `midigen train` does (--rank-tolerance), Eq. (12b), or strictly exact.  The device's rate is cuBLAS's,
+through PyTorch, in the same run, TF32 off; the operations that are held to it are those of strictly exact J, Eq. (12).
+Beside it: the CPU kernels on two cores, rank followed; on the same GPU, of the same network, PyTorch's backpropagation
+and RTRL by a scan in JAX, over fewer frames (--jax-frames): each frame costs it the same.
 Needs a GPU, midigen[cuda] and, for the comparisons, torch and jax with CUDA.  A Markdown table on stdout; - is what was
 not measured, for want of a library, of memory or, on the CPU, of time (--cpu-up-to).
 """
@@ -21,7 +23,7 @@ import numpy as np
 from midigen.kernels.cuda.jit import GpuError
 from midigen.model.network import Network
 
-NOTES, OUTPUTS, SQUARE, CORES = 88, 238, 8192, 2
+NOTES, OUTPUTS, SQUARE, CORES, TOLERANCE = 88, 238, 8192, 2, 1e-6
 
 
 def best(job, wait, rounds=5):
@@ -43,7 +45,7 @@ def device_rate(torch):
     return 2 * SQUARE**3 / best(lambda: a @ a, torch.cuda.synchronize)
 
 
-def ours(network, params, x, du):
+def ours(network, params, x, du, tolerance):
     """A job on the GPU: one block of every lane, J carried on from one before."""
     from midigen.kernels.cuda.memory import upload
     from midigen.model.lanes import LaneNetwork
@@ -51,27 +53,27 @@ def ours(network, params, x, du):
     lanes, (h, count) = LaneNetwork(network), x.shape[:2]
     params, x, du, starts = upload(params), upload(x), upload(du), np.zeros((h, count), np.uint8)
     state, gradient = (upload(np.zeros(n, np.float32)) for n in ((count, network.recurrent), network.parameters))
-    old = lanes.influence(params, lanes.forward(params, x, state, starts), None)
+    old = lanes.influence(params, lanes.forward(params, x, state, starts), None, tolerance)
 
     def job():
         block = lanes.forward(params, x, state, starts)
         lanes.influence_gradient(lanes.backward(params, block, du, gradient), old, gradient)
-        lanes.influence(params, block, old)
+        lanes.influence(params, block, old, tolerance)
 
     return job
 
 
 def on_the_cpu(network, params, x, du):
-    """The same job of one lane on two cores, strictly exact as well."""
+    """The same job of one lane on two cores."""
     pool = ThreadPoolExecutor(CORES)
     x, du = np.ascontiguousarray(x[:, 0]), np.ascontiguousarray(du[:, 0])
     state, gradient = np.zeros(network.recurrent, np.float32), np.zeros_like(params)
-    old = network.influence(params, network.forward(params, x, state), None, pool=pool)
+    old = network.influence(params, network.forward(params, x, state), None, TOLERANCE, pool)
 
     def job():
         block = network.forward(params, x, state)
         network.influence_gradient(network.backward(params, block, du, gradient), old, gradient)
-        network.influence(params, block, old, pool=pool)
+        network.influence(params, block, old, TOLERANCE, pool)
 
     return job
 
@@ -102,15 +104,35 @@ def measured(make, wait, rounds=5):
         return None
 
 
-def main():
+def quotient(a, b):
+    """a / b, or None where one of them was not measured."""
+    return None if a is None or b is None else a / b
+
+
+def row(args, network, params, x, du, torch, rate, cpu):
+    """A line of the table; cpu: seconds of one lane on the CPU, or None."""
     from numba import cuda
 
+    taken, strict = (measured(lambda: ours(network, params, x, du, tolerance), cuda.synchronize)  # noqa: B023
+                     for tolerance in (TOLERANCE, 0.0))
+    peer = torch and measured(lambda: torch_bptt(torch, network, x, du), torch.cuda.synchronize)
+    scan = measured(lambda: jax_rtrl(network, params, x, du, args.jax_frames), int)
+    (frames, batch), units = x.shape[:2], network.recurrent
+    operations = 2 * batch * units**2 * (frames * (2 * units + NOTES + 1) + network.influential)
+    found = [("{:.4f}", quotient(taken, frames / 1000)), ("{:.4f}", quotient(strict, frames / 1000)),
+             ("{:.0%}", quotient(quotient(operations, strict), rate)),
+             ("{:.1f}", quotient(cpu, quotient(taken, batch))), ("{:.2f}", quotient(taken, peer or None)),
+             ("{:.1f}", quotient(quotient(scan, args.jax_frames), quotient(taken, frames)))]
+    return " | ".join(["-" if value is None else form.format(value) for form, value in found])
+
+
+def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recurrent", type=int, nargs="+", default=[100, 256, 512, 1024, 2048])
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 16, 64])
-    parser.add_argument("--frames", type=int, default=256)
+    parser.add_argument("--frames", type=int, default=1024, help="of a block")
     parser.add_argument("--jax-frames", type=int, default=8)
-    parser.add_argument("--cpu-up-to", type=int, default=1024, help="largest R for the CPU: half a minute there")
+    parser.add_argument("--cpu-up-to", type=int, default=1024, help="largest R for the CPU")
     args = parser.parse_args()
     try:
         import torch
@@ -118,8 +140,8 @@ def main():
     except ImportError:
         torch = None
     rate, rng = device_rate(torch) if torch else None, np.random.default_rng(0)
-    print("| R | batch | ms a frame | of cuBLAS | two cores / GPU | PyTorch BPTT / GPU | JAX RTRL / GPU |\n"
-          "|---|---|---|---|---|---|---|", flush=True)
+    print("| R | batch | ms a frame | strictly exact, ms | of cuBLAS | two cores / GPU | to PyTorch BPTT | "
+          "JAX RTRL / GPU |\n|---|---|---|---|---|---|---|---|", flush=True)
     for recurrent in args.recurrent:
         network = Network(NOTES, (), recurrent, OUTPUTS)
         params = network.initial(rng)
@@ -127,19 +149,10 @@ def main():
         for batch in args.batch:
             x = (rng.random((args.frames, batch, NOTES)) < 0.045).astype(np.float32)
             du = rng.standard_normal((args.frames, batch, recurrent + OUTPUTS)).astype(np.float32)
-            taken = measured(lambda: ours(network, params, x, du), cuda.synchronize)  # noqa: B023  called at once
-            if taken is None:
-                print(f"| {recurrent} | {batch} | - | - | - | - | - |", flush=True)
-                continue
-            operations = 2 * batch * recurrent**2 * (args.frames * (2 * recurrent + NOTES + 1) + network.influential)
             if cpu is None and recurrent <= args.cpu_up_to:
-                cpu = measured(lambda: on_the_cpu(network, params, x, du), int, 1)  # noqa: B023
-            peer = torch and measured(lambda: torch_bptt(torch, network, x, du), torch.cuda.synchronize)  # noqa: B023
-            scan = measured(lambda: jax_rtrl(network, params, x, du, args.jax_frames), int)  # noqa: B023
-            ratios = (cpu and batch * cpu, peer, scan and scan * args.frames / args.jax_frames)
-            print(f"| {recurrent} | {batch} | {1000 * taken / args.frames:.4f} | "
-                  + (f"{operations / taken / rate:.0%}" if rate else "-") + " | "
-                  + " | ".join(f"{other / taken:.2f}" if other else "-" for other in ratios) + " |", flush=True)
+                cpu = measured(lambda: on_the_cpu(network, params, x, du), int, 1)  # noqa: B023  called at once
+            cells = row(args, network, params, x, du, torch, rate, cpu)
+            print(f"| {recurrent} | {batch} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -79,4 +79,4 @@ def test_both_devices_sum_small_rbms_exactly():
 def test_the_gradients_of_the_gpu_are_checked():
     results = checks.run_backend("cuda float64")
     assert [r.check for r in results if not r.passed] == [] and {r.backend for r in results} == {"cuda float64"}
-    assert {(r.check, r.equation) for r in results} <= {(name, c[0]) for name, c in checks.CHECKS.items()}
+    assert {r.check for r in results} < set(checks.CHECKS)

@@ -23,7 +23,7 @@ from midigen.kernels.cuda.memory import scratch, upload
 from midigen.kernels.cuda.network import sloped
 from midigen.kernels.scalar import u64
 
-GATHERED = 1 << 26  # numbers of Q, about, that are gathered for one product
+GATHERED = 1 << 28  # numbers of Q, at most and about, that are gathered for one product: 1 GB in float32
 LONGEST = 128  # frames of a chunk
 WIDE = 256  # units of a layer from which on its weights are too many for the core's own cache
 
