@@ -1,14 +1,25 @@
-"""A call of every launcher of midigen.kernels.cuda, at a small size."""
+"""A call of every launcher of midigen.kernels.cuda, at a small size, and of the programs that use them."""
+
+import threading
+from dataclasses import replace
 
 import numpy as np
 
+from midigen.config import Grid, ModelConfig, TrainConfig
+from midigen.evaluation import cuda as evaluation
+from midigen.generation import generate
 from midigen.kernels.cuda import ais, gaussian, jacobian, optimizer, rbm, rolls, rtrl, textbook
 from midigen.kernels.cuda.blas import gemm, matrix
 from midigen.kernels.cuda.jit import TILE, Tile
 from midigen.kernels.cuda.memory import upload
+from midigen.model import on_device
+from midigen.model.lanes import LaneNetwork
+from midigen.model.network import Network
+from midigen.model.rnn_rbm import RnnRbm
+from midigen.training.cuda import CudaTrainer
 
 N, V, H, X, R = 6, 5, 4, 3, 4
-KEY = np.uint64(1)
+KEY, GRID = np.uint64(1), Grid(low=60, high=64)
 
 
 def call_all(real):
@@ -18,7 +29,9 @@ def call_all(real):
     _network(real)
     _jacobians(real)
     _steps(real)
+    _programs(real)
     gemm(True, True, 1, zeros((1024, 2), real), zeros((3, 1024), real), 0, zeros((2, 3), real))
+    gemm(False, False, 1, zeros((N, H), real), zeros((H, V), real), 0, zeros((N, V), real), tile=replace(TILE, many=1))
 
 
 def zeros(shape, real):
@@ -59,9 +72,6 @@ def _gaussian(real):
 
 
 def _network(real):
-    from midigen.model.lanes import LaneNetwork
-    from midigen.model.network import Network
-
     lanes = LaneNetwork(Network(X, (3, 6), R, 2, real))
     params, starts = zeros(lanes.network.parameters, real), np.zeros((3, 2), np.uint8)
     block = lanes.forward(params, zeros((3, 2, X), real), zeros((2, R), real), starts)
@@ -106,3 +116,19 @@ def _steps(real):
     rolls.quantise(a, 0.5, 1, 0, 127)
     rolls.weigh(place, 1, zeros(N, real))
     rolls.lessen(0, zeros(N, np.float64), zeros(N, np.float64), zeros(N, real))
+
+
+def _programs(real):
+    """Training with all that it keeps on the GPU, songs and likelihoods, of small models."""
+    for kind, changes in (("bernoulli", {"negative": "bounded"}), ("gaussian", {"update": "block"})):
+        config = ModelConfig(V, rbm_hidden=H, recurrent=R, dtype=np.dtype(real).name, visible_model=kind)
+        model, songs = RnnRbm.initial(config, GRID, np.full(V, 0.3)), [np.ones((n, V), np.uint8) for n in (9, 7, 4)]
+        trainer = CudaTrainer(model, songs, [], TrainConfig(block=4, batch=2, validate_every=1, **changes), 1)
+        list(trainer.run(1, lambda: False))
+        trainer.fetch()
+        generate(model, 2, count=2, primer=songs[0], device="cuda")
+        on_device.OnDevice(model).pseudo_log_likelihood(songs)
+    model = RnnRbm.initial(ModelConfig(V, rbm_hidden=H, recurrent=R, dtype=np.dtype(real).name), GRID, np.full(V, 0.3))
+    v, a, b, _ = evaluation.teacher_forced(model, songs)
+    base = evaluation.near_base(model.w, a, b, v.mean(axis=0), 0, 0)
+    evaluation.annealed(model.w, base, a, b, 2, 1, 0, 0, threading.Event())
