@@ -31,5 +31,5 @@ def choose(name, obstacle="", say=None):
 def training_obstacle(settings):
     """What of a TrainConfig the GPU cannot do, or ""."""
     return next((name for name, asked in {
-        "--exact": settings.sampler == "exact", "--gradient textbook": settings.gradient == "textbook",
-        "--concatenate": settings.concatenate}.items() if asked), "")
+        "--exact": settings.sampler == "exact",
+        "--gradient textbook": settings.gradient == "textbook"}.items() if asked), "")

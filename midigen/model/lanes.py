@@ -167,6 +167,13 @@ class LaneNetwork:
             s = met
         rtrl.influence_expand(s, old.matrix, 0, network.influential, j)
 
+    def whole(self, influence):
+        """J (B, n_cut, P_r) of a LaneInfluence."""
+        lanes, units = tuple(influence.last.u.shape)[1], self.network.cut_units
+        j = upload(np.zeros((lanes, units, self.network.influential), self.network.dtype))
+        self._carry_on(self._rows(lanes, units), np.ones(lanes, np.uint8), influence, j)
+        return j
+
     def _tail(self, block, frames, ahead):
         """`frames` frames of a block as a Block of their own, `ahead` of them being behind it."""
         network, (h, lanes) = self.network, block.starts.shape

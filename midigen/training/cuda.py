@@ -5,19 +5,22 @@ frames are, and reads back two numbers.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from midigen.errors import MidigenError
 from midigen.kernels.cuda import optimizer as kernels
 from midigen.kernels.cuda import rolls
-from midigen.kernels.cuda.blas import copy, fill
+from midigen.kernels.cuda.blas import copy, fill, matrix
 from midigen.kernels.cuda.jit import GpuError
 from midigen.kernels.cuda.memory import empty, scratch, upload
+from midigen.model.lanes import LaneInfluence
+from midigen.model.network import Block, Influence
 from midigen.model.on_device import MOST_ROWS, OnDevice, Songs, theta_parts
 from midigen.randomness import derive_key, generator
 from midigen.training.centre import HIDDEN_MEAN
-from midigen.training.gradient import block_end
+from midigen.training.gradient import Carry, block_end
 from midigen.training.negative import random_song
 from midigen.training.optimizer import Optimizer
 from midigen.training.trainer import Trainer
@@ -64,21 +67,52 @@ class _DeviceOptimizer(Optimizer):
             fill(moment, 0)
 
 
+@dataclass(frozen=True)
+class _Carry:
+    """What a lane hands to the songs that follow, on the device: the last frame (1, V), r (1, R), a LaneInfluence."""
+
+    frame: object
+    state: object
+    influence: LaneInfluence | None
+
+    @classmethod
+    def of(cls, carry):
+        """A Carry from the host."""
+        j, influence = carry.influence, None
+        if j is not None:
+            last = Block(upload(j.last.inputs), upload(j.last.u[:, None]), np.zeros((1, 1), np.uint8))
+            influence = LaneInfluence(upload(j.matrix[None]), None, None, last, last, upload(j.params))
+        return cls(upload(carry.frame[None]), upload(carry.state[None]), influence)
+
+    def on_the_host(self, network):
+        """The Carry that a checkpoint keeps; its J is whole."""
+        j, influence = self.influence, None
+        if j is not None:
+            last = Block(j.last.inputs.copy_to_host(), j.last.u.copy_to_host()[:, 0], np.zeros(1, np.uint8))
+            influence = Influence(network.whole(j).copy_to_host()[0], j.params.copy_to_host(), last)
+        return Carry(self.frame.copy_to_host()[0], self.state.copy_to_host()[0], influence)
+
+
 class _Lanes:
     """Series on their way through a model, an OnDevice, side by side, block by block: what Stream is on the CPU.
 
     songs, particles: Songs, particles None for chains that start at the data.  places: for each lane the places (T,)
     of its frames in them.  starts: for each uint8 (T,), 1 where a series begins.  keys uint64 (B,); first_rows: of each
-    lane's first frame among its key's draws.  negative: whether the frames are noise to be pushed away, Eq. (23)-(24).
+    lane's first frame among its key's draws.  carry: a _Carry of a lone lane that goes on from it and will be gone on
+    from, or None.  negative: whether the frames are noise to be pushed away, Eq. (23)-(24).
     """
 
-    def __init__(self, model, settings, songs, particles, places, starts, keys, first_rows, negative=False):
+    def __init__(self, model, settings, songs, particles, places, starts, keys, first_rows, carry=None, negative=False):
         self._model, self._settings, self._songs, self._particles = model, settings, songs, particles
         self._places, self._starts, self._negative = places, starts, negative
         self._keys, self._first_rows = upload(keys, np.uint64), np.array(first_rows)
         self._positions, config = np.zeros(len(places), np.int64), model.model.config
         self._dtype, self._visible = model.model.theta.dtype, config.visible
         self._state, self._influence = upload(np.zeros((len(places), config.recurrent), self._dtype)), None
+        self.carry = carry
+        if carry:
+            copy(carry.state, self._state)
+            self._influence = carry.influence
 
     @property
     def done(self):
@@ -105,10 +139,14 @@ class _Lanes:
         adjoint = network.backward(model.theta, block, du, gradient)
         if self._influence is not None:
             network.influence_gradient(adjoint, self._influence, gradient)
-        goes_on = any(at < len(begun) and not begun[at]
-                      for at, begun in zip(self._positions, self._starts, strict=True))
+        goes_on = self.carry or any(at < len(begun) and not begun[at]
+                                    for at, begun in zip(self._positions, self._starts, strict=True))
         self._influence = network.influence(model.theta, block, self._influence,
                                             self._settings.rank_tolerance) if goes_on else None
+        if self.carry and self.done:
+            frame = empty((1, self._visible), self._dtype)
+            copy(matrix(v, (len(starts) - 1) * self._visible, 1, self._visible), frame)
+            self.carry = _Carry(frame, self._state, self._influence)
         return int((place[1:] >= 0).sum())
 
     def _block(self):
@@ -132,6 +170,8 @@ class _Lanes:
         v, x = (scratch.shaped(name, shape, self._dtype) for name in ("v", "x"))
         self._songs.read(here, v)
         self._songs.read(upload(np.where(starts, -1, place[:-1]).ravel()), x)
+        if self.carry and place[0, 0] < 0:
+            copy(self.carry.frame, matrix(x, 0, 1, self._visible))
         if settings.noise or settings.dropout:
             self._model.kernels.corrupt(self._keys, settings.noise, settings.dropout, x, rows)
         return v, x
@@ -189,21 +229,25 @@ class CudaTrainer(Trainer):
         """
         if self._model is None:
             self._upload()
+        if self._particles:
+            copy(self._particles.kept, self._before)
         series, self._streams = [], len(lanes)
         for songs in lanes:
             key = (self._epoch.key + int(songs[0])) % 2**64
             places = [self._place(song) for song in songs]
             firsts = np.concatenate([[0], np.cumsum([len(place) for place in places])])
-            if settings.update == "block":
+            if settings.update == "block" or settings.concatenate:
                 starts = np.zeros(firsts[-1], np.uint8)
-                starts[firsts[1:-1]] = 1
+                starts[firsts[1:-1]] = not settings.concatenate
                 series.append((np.concatenate(places), starts, key, 0))
             else:
                 series += [(place, np.zeros(len(place), np.uint8), key, int(first))
                            for place, first in zip(places, firsts, strict=False)]
         longest = min(max(len(place) for place, *_ in series), settings.block)
         most = len(series) if settings.update == "block" else max(1, MOST_ROWS // longest)
-        return [_Lanes(self._model, settings, self._songs, self._particles, *zip(*series[i:i + most], strict=True))
+        most = 1 if settings.concatenate else most  # each with a carry of its own
+        return [_Lanes(self._model, settings, self._songs, self._particles, *zip(*series[i:i + most], strict=True),
+                       carry=self._carries.get(i, self._start) if settings.concatenate else None)
                 for i in range(0, len(series), most)]
 
     def _noise(self, streams, settings):
@@ -228,6 +272,8 @@ class CudaTrainer(Trainer):
 
     def _close_all(self, lanes, streams):
         """Particles are on the device already."""
+        if self.settings.concatenate:
+            self._carries.update(enumerate(stream.carry for stream in streams))
 
     def _mean_gradient(self, streams, noise):
         gradient, count = self._gradient(streams, "gradient")
@@ -269,12 +315,18 @@ class CudaTrainer(Trainer):
     def _restore(self):
         copy(self._average, self._model.theta)
         self._optimizer.forget()
+        if self._particles:
+            copy(self._before, self._particles.kept)
 
     def _upload(self):
         """Put the run's arrays on the device, as they were made or as a checkpoint has them."""
         self._model, self._average = OnDevice(self.model), upload(self.average)
         self._optimizer = _DeviceOptimizer(self.optimizer, self.model, self.settings, self._means)
         self._particles = Songs(self.model, np.concatenate(self.particles)) if self.particles else None
+        if self._particles:
+            self._before = empty(self._particles.kept.shape, self._particles.kept.dtype)  # at the start of a batch
+        self._start = _Carry.of(Carry.start(self.model))
+        self._carries = {lane: _Carry.of(carry) for lane, carry in self.carries.items()}
 
     def fetch(self):
         if self._model is None:
@@ -282,5 +334,6 @@ class CudaTrainer(Trainer):
         self.model.theta[:] = self._model.theta.copy_to_host()
         self.average = self._average.copy_to_host()
         self.optimizer.moments = [moment.copy_to_host() for moment in self._optimizer.moments]
+        self.carries = {lane: carry.on_the_host(self._model.network) for lane, carry in self._carries.items()}
         if self.particles:
             self.particles = np.split(self._particles.kept.copy_to_host(), self._begins[1:-1])

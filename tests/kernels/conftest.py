@@ -5,9 +5,9 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from numba import cuda
 
 from midigen.kernels.cuda.jit import SIMULATED
+from midigen.kernels.cuda.memory import upload
 from midigen.model.network import Block, Network
 
 HOST = "sizes", "starts"
@@ -27,7 +27,7 @@ class OnDevice:
 
         def call(*arguments):
             parameters = inspect.signature(function).parameters
-            moved = [cuda.to_device(np.ascontiguousarray(x)) if isinstance(x, np.ndarray) and parameter not in HOST
+            moved = [upload(x) if isinstance(x, np.ndarray) and parameter not in HOST
                      else x for parameter, x in zip(parameters, arguments, strict=False)]
             function(*moved)
             for here, there in zip(arguments, moved, strict=True):
@@ -47,27 +47,27 @@ class OneLane(Network):
         self._lanes = LaneNetwork(self)
 
     def _on_device(self, block):
-        return Block(cuda.to_device(block.inputs), cuda.to_device(block.u[:, None]), block.starts[:, None])
+        return Block(upload(block.inputs), upload(block.u[:, None]), block.starts[:, None])
 
     def forward(self, params, x, state, starts=None):
-        starts, there = np.zeros(len(x), np.uint8) if starts is None else starts, cuda.to_device(state[None])
-        block = self._lanes.forward(cuda.to_device(params), cuda.to_device(np.ascontiguousarray(x[:, None])), there,
+        starts, there = np.zeros(len(x), np.uint8) if starts is None else starts, upload(state[None])
+        block = self._lanes.forward(upload(params), upload(x[:, None]), there,
                                     starts[:, None])
         state[:] = there.copy_to_host()[0]
         return Block(block.inputs.copy_to_host(), block.u.copy_to_host()[:, 0], starts)
 
     def backward(self, params, block, du, gradient):
-        out = cuda.to_device(gradient)
-        adjoint = self._lanes.backward(cuda.to_device(params), self._on_device(block), cuda.to_device(du[:, None]), out)
+        out = upload(gradient)
+        adjoint = self._lanes.backward(upload(params), self._on_device(block), upload(du[:, None]), out)
         gradient[:] = out.copy_to_host()
         return adjoint.copy_to_host()[0]
 
     def influence(self, params, block, old, tolerance=0.0):
-        return self._lanes.influence(cuda.to_device(params), self._on_device(block), old, tolerance)
+        return self._lanes.influence(upload(params), self._on_device(block), old, tolerance)
 
     def influence_gradient(self, adjoint, influence, gradient):
-        out = cuda.to_device(gradient)
-        self._lanes.influence_gradient(cuda.to_device(adjoint[None]), influence, out)
+        out = upload(gradient)
+        self._lanes.influence_gradient(upload(adjoint[None]), influence, out)
         gradient[:] = out.copy_to_host()
 
 

@@ -120,7 +120,7 @@ def _steps(real):
 
 def _programs(real):
     """Training with all that it keeps on the GPU, songs and likelihoods, of small models."""
-    for kind, changes in (("bernoulli", {"negative": "bounded"}), ("gaussian", {"update": "block"})):
+    for kind, changes in (("bernoulli", {"negative": "bounded"}), ("gaussian", {"concatenate": True})):
         config = ModelConfig(V, rbm_hidden=H, recurrent=R, dtype=np.dtype(real).name, visible_model=kind)
         model, songs = RnnRbm.initial(config, GRID, np.full(V, 0.3)), [np.ones((n, V), np.uint8) for n in (9, 7, 4)]
         trainer = CudaTrainer(model, songs, [], TrainConfig(block=4, batch=2, validate_every=1, **changes), 1)

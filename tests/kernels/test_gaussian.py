@@ -2,11 +2,11 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd import grad
-from numba import cuda
 from scipy import stats
 
 from midigen.kernels.cpu import gaussian
 from midigen.kernels.cuda.jit import SIMULATED
+from midigen.kernels.cuda.memory import upload
 from tests import reference
 from tests.kernels.conftest import OnDevice
 
@@ -189,8 +189,8 @@ def test_lanes_are_corrupted_with_keys_of_their_own():
     from midigen.kernels.cuda.gaussian import corrupt
 
     keys, rows, x = np.array([3, 2**40], np.uint64), np.array([0, 5]), np.ones((12, V))
-    on_gpu = cuda.to_device(x)
-    corrupt(cuda.to_device(keys), 0.2, 0.3, on_gpu, cuda.to_device(rows))
+    on_gpu = upload(x)
+    corrupt(upload(keys), 0.2, 0.3, on_gpu, upload(rows))
     got = on_gpu.copy_to_host()
     for lane, (key, row) in enumerate(zip(keys, rows, strict=True)):
         alone = np.ones((row + 6, V))  # the CPU counts rows from 0
@@ -207,7 +207,7 @@ def test_weights_and_biases_may_be_parts_of_larger_arrays():
     alone, (w, biases, v, sample) = OnDevice("gaussian"), problem(np.float64)
     u, weight = np.concatenate([np.full((N, 3), np.nan), *biases], axis=1), np.linspace(-1, 2, N)
     v_there, sample_there, weight_there, u_there, du_there, theta, gradient = map(
-        cuda.to_device, (v, sample, weight, u, u, np.append(np.nan, w), np.zeros_like(w)))
+        upload, (v, sample, weight, u, u, np.append(np.nan, w), np.zeros_like(w)))
     parts, outs = ([matrix(array, start, N, width, u.shape[1]) for start, width in ((3, V), (3 + V, H), (3 + V + H, V))]
                    for array in (u_there, du_there))
     w_there, expected, by_w = matrix(theta, 1, H, V), [np.empty_like(bias) for bias in biases], np.zeros_like(w)
@@ -216,7 +216,7 @@ def test_weights_and_biases_may_be_parts_of_larger_arrays():
     assert np.array_equal(du_there.copy_to_host()[:, 3:], np.concatenate(expected, axis=1))
     assert np.array_equal(gradient.copy_to_host(), by_w)
     for name in ("free_energy", "pseudo_log_likelihood"):
-        got, here = cuda.to_device(np.empty(N)), np.empty(N)
+        got, here = upload(np.empty(N)), np.empty(N)
         getattr(on_gpu, name)(v_there, w_there, *parts, got)
         getattr(alone, name)(v, w, *biases, here)
         assert np.array_equal(got.copy_to_host(), here)

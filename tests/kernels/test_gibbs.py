@@ -4,11 +4,11 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from numba import cuda
 
 from midigen.kernels.cuda import gibbs, rbm
 from midigen.kernels.cuda.blas import matrix
 from midigen.kernels.cuda.jit import SHARED, Tile
+from midigen.kernels.cuda.memory import upload
 
 KEY = np.uint64(2**63 + 5)
 on_both_kinds = pytest.mark.parametrize("kind", ["rbm", "gaussian"])
@@ -34,7 +34,7 @@ def on_the_cpu(kind, arrays, *settings):
 def test_chains_are_the_cpu_s(kind, count, visible, hidden):
     """Layers that are no multiple of 4 or less than it, rows that fill no block, several blocks; out is v."""
     arrays, settings = problem(kind, count, visible, hidden), (3, 0.7, KEY, 2, 2**31)
-    v, *others = (cuda.to_device(x) for x in arrays)
+    v, *others = (upload(x) for x in arrays)
     import_module(f"midigen.kernels.cuda.{kind}").gibbs_chain(v, *others, *settings, v)
     np.testing.assert_allclose(v.copy_to_host(), on_the_cpu(kind, arrays, *settings), atol=1e-5)
 
@@ -46,15 +46,15 @@ def test_rows_belong_to_lanes_and_lie_anywhere(kind):
     lanes, frames, visible, hidden = 2, 3, 6, 5
     arrays = problem(kind, lanes * frames, visible, hidden)
     wide = np.concatenate([arrays[0], *arrays[2:], np.full_like(arrays[0], np.nan)], axis=1)
-    device, width, at, places = cuda.to_device(wide), wide.shape[1], 0, []
+    device, width, at, places = upload(wide), wide.shape[1], 0, []
     for n in (x.shape[1] for x in (arrays[0], *arrays[2:], arrays[0])):
         places.append(matrix(device, at, len(wide), n, width))
         at += n
-    theta = cuda.to_device(np.concatenate([[np.nan], arrays[1].ravel()]))
+    theta = upload(np.concatenate([[np.nan], arrays[1].ravel()]))
     keys, rows = np.array([7, KEY], np.uint64), np.array([40, 2**33])
     import_module(f"midigen.kernels.cuda.{kind}").gibbs_chain(
-        places[0], matrix(theta, 1, hidden, visible), *places[1:-1], 3, 1.0, cuda.to_device(keys), 1,
-        cuda.to_device(rows), places[-1])
+        places[0], matrix(theta, 1, hidden, visible), *places[1:-1], 3, 1.0, upload(keys), 1,
+        upload(rows), places[-1])
     found = device.copy_to_host()
     np.testing.assert_array_equal(found[:, :-visible], wide[:, :-visible])
     for lane in range(lanes):
@@ -66,7 +66,7 @@ def test_rows_belong_to_lanes_and_lie_anywhere(kind):
 @pytest.mark.cuda
 def test_at_beta_0_units_are_independent():
     arrays, settings = problem("rbm", 3, 6, 5), (1, 0.0, KEY, 0, 0)
-    v, *others = (cuda.to_device(x) for x in arrays)
+    v, *others = (upload(x) for x in arrays)
     rbm.gibbs_chain(v, *others, *settings, v)
     np.testing.assert_array_equal(v.copy_to_host(), on_the_cpu("rbm", arrays, *settings))
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from numba import cuda
 
+from midigen.kernels.cuda.memory import upload
 from midigen.model.network import Network
 
 X, R, Y = 3, 4, 3
@@ -40,21 +40,21 @@ def on_the_gpu(network, params, xs, du, starts, ends, adjoints, tolerance):
     """The same of all lanes; the gradient is their sum."""
     from midigen.model.lanes import LaneNetwork
 
-    lanes, state = LaneNetwork(network), cuda.to_device(np.zeros((xs.shape[1], R), network.dtype))
-    influence, gradient, us = None, cuda.to_device(np.zeros_like(params[0])), []
+    lanes, state = LaneNetwork(network), upload(np.zeros((xs.shape[1], R), network.dtype))
+    influence, gradient, us = None, upload(np.zeros_like(params[0])), []
     for i, (start, end) in enumerate(zip(ends, ends[1:], strict=False)):
-        weights = cuda.to_device(params[i])
-        block = lanes.forward(weights, cuda.to_device(xs[start:end]), state, starts[start:end])
+        weights = upload(params[i])
+        block = lanes.forward(weights, upload(xs[start:end]), state, starts[start:end])
         us.append(block.u.copy_to_host())
-        before = lanes.backward(weights, block, cuda.to_device(du[start:end]), gradient)
+        before = lanes.backward(weights, block, upload(du[start:end]), gradient)
         if influence is not None:
             lanes.influence_gradient(before, influence, gradient)
         influence = lanes.influence(weights, block, influence, tolerance)
     lasts = []
     for lane, adjoint in enumerate(adjoints):
-        rows, last = np.zeros_like(adjoints), cuda.to_device(np.zeros_like(params[0]))
+        rows, last = np.zeros_like(adjoints), upload(np.zeros_like(params[0]))
         rows[lane] = adjoint
-        lanes.influence_gradient(cuda.to_device(rows), influence, last)
+        lanes.influence_gradient(upload(rows), influence, last)
         lasts.append(last.copy_to_host())
     return np.concatenate(us), gradient.copy_to_host(), lasts
 

@@ -7,8 +7,8 @@ from numba import cuda
 
 
 def upload(array, dtype=None):
-    """A NumPy array on the device, contiguous."""
-    return cuda.to_device(np.ascontiguousarray(array, dtype))
+    """A NumPy array on the device, contiguous: a copy, since an axis that was made by [None] has a stride of its own."""
+    return cuda.to_device(np.array(array, dtype, order="C"))
 
 
 def empty(shape, dtype):
