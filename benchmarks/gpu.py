@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 import midigen.kernels  # noqa: F401  ahead of NumPy's BLAS threads
 import numpy as np
 
-from midigen.kernels.cuda.jit import GpuError
+from midigen.kernels.cuda.jit import is_gpu_error
 from midigen.model.network import Network
 
 NOTES, OUTPUTS, SQUARE, CORES, TOLERANCE = 88, 238, 8192, 2, 1e-6
@@ -99,7 +99,9 @@ def measured(make, wait, rounds=5):
     """Seconds of the job that make() gives, or None where there is no library or not enough memory for it."""
     try:
         return best(make(), wait, rounds)
-    except (ImportError, MemoryError, RuntimeError, GpuError) as e:  # those of PyTorch and JAX are RuntimeErrors
+    except Exception as e:  # those of PyTorch and JAX are RuntimeErrors
+        if not (isinstance(e, (ImportError, MemoryError, RuntimeError)) or is_gpu_error(e)):
+            raise
         print(f"{type(e).__name__}: {str(e).splitlines()[0]}", file=sys.stderr)
         return None
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from midigen.device import gpu_work
 from midigen.kernels.jit import usable_cores
 from midigen.randomness import derive_key
 
@@ -25,8 +26,10 @@ def generate_songs(model, frames, count=1, primer=None, temperature=1.0, gibbs_s
     if frames < 1 or count < 1 or gibbs_steps < 1 or not temperature > 0:
         raise ValueError("frames, count and gibbs_steps must be at least 1 and temperature over 0")
     if device == "cuda":
-        yield from _generate_side_by_side(model, frames, primer, 1 / temperature, gibbs_steps,
-                                          [derive_key(seed, "generate", i) for i in range(count)], progress)
+        with gpu_work("make fewer songs at once, or take --device cpu"):
+            songs = _generate_side_by_side(model, frames, primer, 1 / temperature, gibbs_steps,
+                                           [derive_key(seed, "generate", i) for i in range(count)], progress)
+        yield from songs
         return
     stopped = threading.Event()
     with ThreadPoolExecutor(min(count, usable_cores())) as pool:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from midigen.device import gpu_work
 from midigen.errors import MidigenError
 from midigen.evaluation.accuracy import score, score_draws, score_model
 from midigen.evaluation.baselines import baselines, note_means, recurrent_baseline
@@ -43,8 +44,9 @@ def evaluate_model(model, corpus, split, temperatures, chains, seed, max_frames=
         with progress("training a plain recurrent network to compare with", rnn_frames) as advance:
             rivals.append(recurrent_baseline(train, corpus.rolls("valid"), rolls, corpus.grid, rnn_frames, advance))
     with progress("annealing", len(v)) as advance:
-        found = estimate_log_likelihood(model, rolls, temperatures, chains, seed, note_means(train), advance,
-                                        device=device)
+        with gpu_work("take --device cpu"):
+            found = estimate_log_likelihood(model, rolls, temperatures, chains, seed, note_means(train), advance,
+                                            device=device)
     for baseline in rivals:
         accuracy = score_draws(baseline.p, v, seed) if baseline.copies is None else score(baseline.copies, v)
         rows.append(_row(baseline.name, baseline.log_likelihood(v), 0.0, accuracy, rolls))

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from midigen.errors import MidigenError
+from midigen.device import gpu_work
 from midigen.kernels.cuda import optimizer as kernels
 from midigen.kernels.cuda import rolls
 from midigen.kernels.cuda.blas import copy, fill, matrix
-from midigen.kernels.cuda.jit import GpuError
 from midigen.kernels.cuda.memory import empty, scratch, upload
 from midigen.model.lanes import LaneInfluence
 from midigen.model.network import Block, Influence
@@ -24,6 +23,8 @@ from midigen.training.gradient import Carry, block_end
 from midigen.training.negative import random_song
 from midigen.training.optimizer import Optimizer
 from midigen.training.trainer import Trainer
+
+GO_ON = "the last checkpoint is whole, go on from it with --resume, or with --device cpu as well"
 
 
 class _Centre:
@@ -216,11 +217,12 @@ class CudaTrainer(Trainer):
         self._model = None
 
     def _batch(self, songs):
-        try:
+        with gpu_work(GO_ON):
             return super()._batch(songs)
-        except GpuError as e:
-            raise MidigenError(f"the GPU failed ({e}): the last checkpoint is whole, go on from it with --resume, or "
-                               "with --device cpu as well") from None
+
+    def look(self):
+        with gpu_work(GO_ON):
+            return super().look()
 
     def _open_all(self, lanes, settings):
         """Streams that share blocks; songs have lanes of their own unless weights move within a batch.

@@ -1,23 +1,24 @@
-"""Compile every CUDA kernel to PTX without a GPU, and print what each is, one JSON object a line: see test_ptx.py.
+"""Compile every CUDA kernel without a GPU, and print what each is, one JSON object a line: see test_ptx.py.
 
-Launchers run as they are, with the arrays of numba-cuda, whose memory is the host's; where they would launch a kernel,
-it is compiled for the types of its arguments.
+Launchers run as they are, through numba-cuda's own arrays, dispatcher and linker.  Instead of a driver there is memory
+of the host, and where a kernel would be launched its arguments are made ready, and that is all.
 """
 
 import contextlib
 import json
 import re
 import types
+import warnings
 
 import numpy as np
 
 import midigen.kernels  # noqa: F401  ahead of numba
-from numba import cuda, typeof
 from numba.cuda import dispatcher
 from numba.cuda.cudadrv import devices, driver
 
+from midigen.kernels.cuda.jit import SHARED
+
 CAPABILITY = (9, 0)
-compiled = set()
 
 
 class Memory:
@@ -40,46 +41,38 @@ def to_host(host, array, size, stream=0):
     host.reshape(-1).view(np.uint8)[:] = array.gpu_data.content[:size]
 
 
-class Compiled:
-    """A kernel that is compiled in place of being launched."""
+def bind(kernel):
+    """What is called of every kernel that has been compiled, to load it: link it and tell of it."""
+    text, function = kernel._codelibrary.get_asm_str(), kernel.py_func
+    kernel._codelibrary.get_cubin(cc=CAPABILITY)
+    print(json.dumps({"kernel": f"{function.__module__}.{function.__qualname__}", "local": "__local_depot" in text,
+                      "version": re.search(r"\.version (\S+)", text)[1]}), flush=True)
 
-    def __init__(self, function):
-        self._function = function
 
-    def __getitem__(self, configuration):
-        sizes = np.ravel([*np.atleast_1d(configuration[0]), *np.atleast_1d(configuration[1])])
-        assert sizes.dtype.kind == "i" and sizes.min() > 0, f"{self._function.__name__}: {configuration}"
-        return self._compile
-
-    def _compile(self, *arguments):
-        signature = tuple(typeof(x) for x in arguments)
-        name = f"{self._function.__module__}.{self._function.__qualname__}"
-        cells = tuple(repr(c.cell_contents) for c in self._function.__closure__ or ())
-        if (name, cells, signature) in compiled:
-            return
-        compiled.add((name, cells, signature))
-        text, _ = cuda.compile_ptx(self._function, signature, cc=CAPABILITY)
-        print(json.dumps({"kernel": name, "local": "__local_depot" in text,
-                          "version": re.search(r"\.version (\S+)", text)[1]}), flush=True)
+def launch(kernel, arguments, blocks, threads, stream=0, shared=0):
+    """Make the arguments ready, as for the driver; none may be an array of the host, which would be copied twice."""
+    assert all(isinstance(n, int) and n > 0 for n in (*blocks, *threads)), (kernel.py_func, blocks, threads)
+    assert shared <= SHARED, kernel.py_func
+    copied_back = []
+    for kind, argument in zip(kernel.argument_types, arguments, strict=True):
+        kernel._prepare_args(kind, argument, stream, copied_back, [])
+    assert not copied_back, kernel.py_func
 
 
 def instead_of_a_gpu():
-    """Let numba.cuda compile kernels where it would launch them."""
-    dispatcher.get_current_device = lambda: types.SimpleNamespace(compute_capability=CAPABILITY)
-    jit = cuda.jit
-
-    def only_compile(**options):
-        return jit(**options) if options.get("device") else Compiled
-
-    cuda.jit = only_compile
-    context = types.SimpleNamespace(memalloc=lambda size: Memory(np.zeros(size, np.uint8)))
+    """A device of CAPABILITY that computes nothing."""
+    device = types.SimpleNamespace(compute_capability=CAPABILITY)
+    context = types.SimpleNamespace(memalloc=lambda size: Memory(np.zeros(size, np.uint8)), device=device)
     devices._runtime = types.SimpleNamespace(get_or_create_context=lambda _: context,
                                              ensure_context=contextlib.nullcontext)
-    driver.host_to_device, driver.device_to_host = to_device, to_host
+    dispatcher.get_current_device = lambda: device
+    driver.host_to_device, driver.device_to_host, driver._to_core_stream = to_device, to_host, lambda stream: stream
+    dispatcher._Kernel.bind, dispatcher._Kernel.launch = bind, launch
 
 
 def main():
     instead_of_a_gpu()
+    warnings.simplefilter("error")  # none may reach a user
     from tests.kernels.every_kernel import call_all
 
     for real in (np.float32, np.float64):

@@ -1,6 +1,6 @@
-"""Every CUDA kernel compiles for a real GPU, and none keeps its accumulators in local memory.
+"""Every CUDA kernel compiles and links for a real GPU, and none keeps its accumulators in local memory.
 
-In a process of its own, in which numba.cuda compiles where it would launch.  Needs `pip install midigen[cuda]`.
+In a process of its own, in which numba.cuda does all but ask a driver.  Needs `pip install midigen[cuda]`.
 """
 
 import ast

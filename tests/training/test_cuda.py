@@ -102,12 +102,13 @@ def test_what_the_gpu_cannot_do_is_said_in_one_line(changes):
 
 
 def test_a_gpu_that_fails_leaves_the_checkpoint_whole(tmp_path, monkeypatch):
-    from midigen.kernels.cuda.jit import GpuError
+    from numba.cuda.cudadrv.driver import CudaAPIError
+
     from midigen.model.lanes import LaneNetwork
     from midigen.training.cuda import CudaTrainer
 
     def fail(*_):
-        raise GpuError("out of memory")
+        raise CudaAPIError(2, "out of memory")
 
     trainer = make_trainer(CudaTrainer, count=2, frames=4)
     train(trainer, 1)

@@ -9,14 +9,19 @@ from midigen.kernels.scalar import f32, f64
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 _GPU_ONLY = ("forceinline", "launch_bounds")  # the simulator's jit does not know them
-if SIMULATED:
-    class GpuError(Exception):
-        """What a GPU that fails raises; the simulator's does not."""
-else:
-    from numba.cuda.cudadrv.driver import CudaAPIError as GpuError  # noqa: F401  for callers to catch
+if not SIMULATED:
+    from numba.cuda import dispatcher
+
+    dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # a lone song has few blocks of threads: no news to a user
 NUMBA_TYPE = {f32: float32, f64: float64}  # what arrays in shared and local memory are declared with
 MOST_BLOCKS = 2 if SIMULATED else 65535  # of a grid's second and third axis
 SHARED = 48 << 10  # bytes of shared memory that any GPU gives a block of threads
+
+
+def is_gpu_error(error):
+    """Whether an exception tells of the GPU: it is of Numba's driver, or of cuda-core, which launches kernels."""
+    module = type(error).__module__
+    return ".cudadrv." in module or module.startswith("cuda.")
 
 
 def jit(**options):

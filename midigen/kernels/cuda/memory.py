@@ -7,7 +7,7 @@ from numba import cuda
 
 
 def upload(array, dtype=None):
-    """A NumPy array on the device, contiguous: a copy, since an axis that was made by [None] has a stride of its own."""
+    """A NumPy array on the device, contiguous: of a copy, since an axis made by [None] has a stride of its own."""
     return cuda.to_device(np.array(array, dtype, order="C"))
 
 
