@@ -17,7 +17,6 @@ PROBES = 32  # random rows that are carried back in place of all n_cut, to see w
 SURE = 10  # of them that must be left over: they miss a direction that matters once in 10^SURE times
 
 
-
 @dataclass(frozen=True)
 class LaneInfluence:
     """How the parameters have moved the states of B lanes, J (B, n_cut, P_r), whole or in the parts of Eq. (12b).
@@ -94,12 +93,12 @@ class LaneNetwork:
             return LaneInfluence(None, *parts)
         s = self._rows(lanes, network.cut_units) if rows is None else self._rows(lanes, tuple(rows.shape)[1], rows)
         j = empty((lanes, tuple(s.shape)[1], network.influential), network.dtype)
-        stop, reach = h - frames, FIRST_STRETCH if tolerance else h
+        stop, reach = h - frames, h if rows is None else FIRST_STRETCH
         while stop > 0:
             start = max(0, stop - reach)
             carry(start, stop, stop < h - frames, s, j)
             stop, reach = start, 2 * reach
-            if tolerance and stop and not self._basis(s, tolerance)[1]:
+            if stop and not self._basis(s, tolerance)[1]:  # the few rows have died out as well
                 return LaneInfluence(j, *parts)
         if old is not None:
             self._carry_on(s, known, old, j)
