@@ -42,9 +42,9 @@ class Tile:
 
     rows, columns, depth (4 or 8): of a product, what a block of threads takes at a time; each of its threads has `each`
     (4 or 8) squared numbers in registers.  enlarged: rows and columns are so many times as long where that still makes
-    `many` tiles.  threads: of a block that walks over time by itself.  walked: rows of J that it takes along.  chains:
-    Markov chains that such a block moves on, fewer where that makes less than `blocks` of them.  across, down: threads
-    of a block that goes over a matrix, number by number.
+    `many` tiles.  threads: of a block that walks over time by itself, up to `most` where a lone series has more units.
+    walked: rows of J that it takes along.  chains: Markov chains that such a block moves on, fewer where that makes
+    less than `blocks` of them.  across, down: threads of a block that goes over a matrix, number by number.
     """
 
     rows: int = 64
@@ -54,6 +54,7 @@ class Tile:
     enlarged: int = 2
     many: int = 256  # two for each multiprocessor of a large GPU
     threads: int = 256
+    most: int = 512
     walked: int = 8
     across: int = 32
     down: int = 8
@@ -62,7 +63,7 @@ class Tile:
 
 
 # a simulated thread costs 50 us and more whatever it does
-TILE = Tile(8, 8, 4, 4, 2, 256, 4, 2, 4, 2, 8, 2) if SIMULATED else Tile()
+TILE = Tile(8, 8, 4, 4, 2, 256, 4, 8, 2, 4, 2, 8, 2) if SIMULATED else Tile()
 
 
 def over(kernel, rows, columns, *arguments, tile=TILE):

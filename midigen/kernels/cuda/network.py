@@ -23,6 +23,12 @@ from midigen.kernels.cuda.memory import scratch, upload
 UNITS, BELOW, ALL, PARAMS, CODES, INPUTS, DELTAS, TURNED, ACROSS, DOWN = range(10)
 
 
+def _walkers(sizes, recurrent, tile):
+    """Threads of a block that walks over time: a power of 2, about one for each unit of the widest layer."""
+    widest = max(recurrent, *sizes[1:-1].tolist(), 1)
+    return min(tile.most, max(tile.threads, 1 << (widest - 1).bit_length()))
+
+
 @lru_cache(256)
 def _layers(sizes, recurrent, rows, threads):
     """The table of layers, int64 (L, 10), for `rows` = h B rows and so many threads a lane: on host and device."""
@@ -41,8 +47,8 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
     x (h, B, X); state (B, R) is r before the block and is replaced by r at its end; inputs and u are overwritten.
     """
     real, rows, layers = u.dtype.type, starts.size, len(sizes) - 1
-    lanes = state.size // recurrent
-    table, on_device = _layers(tuple(int(n) for n in sizes), recurrent, rows, tile.threads)
+    lanes, threads = state.size // recurrent, _walkers(sizes, recurrent, tile)
+    table, on_device = _layers(tuple(int(n) for n in sizes), recurrent, rows, threads)
     x, starts, inputs, u = (flat(array) for array in (x, starts, inputs, u))
     below, serial, outputs, outside = sizes[0], table[0, UNITS], int(sizes[-1]), int(sizes[0]) - recurrent
     x = matrix(x, 0, rows, outside)
@@ -56,8 +62,8 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
     for units, width, _, at, _, _, _, to, *_ in table.tolist():
         copy(matrix(params, at, units, width + 1).turned, matrix(turned, to, width + 1, units), tile)
     widest = int(max(recurrent, table[:, UNITS].max()))
-    shared = (2 * widest + tile.threads) * real().itemsize
-    _walked_forward(real)[lanes, tile.threads, 0, shared](
+    shared = (2 * widest + threads) * real().itemsize
+    _walked_forward(real)[lanes, threads, 0, shared](
         rows // lanes, lanes, layers, outside, recurrent, outputs, widest, on_device, codes, turned, field.array,
         starts, flat(state), inputs, u)
     units, width, _, at, code, given, *_ = table[-1].tolist()
@@ -140,8 +146,8 @@ def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoi
     frames and is replaced by dE/dr before the block; deltas is overwritten; gradient (P,) is added to.
     """
     real, rows, layers = u.dtype.type, starts.size, len(sizes) - 1
-    lanes = adjoint.size // recurrent
-    table, on_device = _layers(tuple(int(n) for n in sizes), recurrent, rows, tile.threads)
+    lanes, threads = adjoint.size // recurrent, _walkers(sizes, recurrent, tile)
+    table, on_device = _layers(tuple(int(n) for n in sizes), recurrent, rows, threads)
     inputs, u, starts, du, deltas = (flat(array) for array in (inputs, u, starts, du, deltas))
     outputs, outside = int(sizes[-1]), int(sizes[0]) - recurrent
     _, width, _, at, code, _, to, *_ = table[-1].tolist()
@@ -153,8 +159,8 @@ def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoi
     gemm(False, False, 1, matrix(deltas, to + recurrent, rows, some, outputs),
          matrix(params, at + recurrent * (width + 1) + low, some, width - low, width + 1), 0, down, tile=tile)
     widest = int(max(recurrent, table[:, UNITS].max(), table[1:, BELOW].max(initial=0)))
-    shared = (2 * widest + tile.threads) * real().itemsize
-    _walked_backward(real)[lanes, tile.threads, 0, shared](
+    shared = (2 * widest + threads) * real().itemsize
+    _walked_backward(real)[lanes, threads, 0, shared](
         rows // lanes, lanes, layers, outside, recurrent, outputs, widest, on_device, codes, params, down.array, starts,
         flat(adjoint), inputs, u, du, deltas)
     for _, below, units, at, _, given, to, *_ in table.tolist():
