@@ -4,16 +4,14 @@ The output is u = [r; y], the R recurrent units first, so that the parameters th
 vector.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from midigen.kernels.cpu import network as kernels
 from midigen.kernels.cpu import rtrl, textbook
+from midigen.model.influence import Block, Carrying
 from midigen.model.layout import Layout
 
 ROWS, COLUMNS = 64, 1 << 14  # of J, at most, that one thread takes at a time: back over the frames, in a product
-FIRST_STRETCH = 32  # frames back to the first look at the propagator's rank; later stretches are as long as all before
 
 
 def share(pool, rows, most, job):
@@ -25,51 +23,7 @@ def share(pool, rows, most, job):
         pass
 
 
-def _factor(s, tolerance, frames):
-    """S (M, R) = U Z of lower rank k: U (M, k) and Z (k, R), or (None, S) where that would not pay over `frames`.
-
-    The singular values come from S S^T in float64, which resolves them to 1e-8 of the largest: enough for float32; for
-    float64 they come from S itself.
-    """
-    wide = s.astype(np.float64)
-    if not np.isfinite(wide).all():
-        return None, s
-    if s.dtype == np.float32:
-        squares, u = np.linalg.eigh(wide @ wide.T)
-        sigma, u = np.sqrt(np.maximum(squares[::-1], 0)), u[:, ::-1]
-    else:
-        u, sigma, _ = np.linalg.svd(wide, full_matrices=False)
-    rows, kept = len(s), int((sigma > tolerance * max(1.0, sigma[0])).sum())
-    if kept and rows * kept > (rows - kept) * frames:
-        return None, s
-    u = np.ascontiguousarray(u[:, :kept])
-    return u.astype(s.dtype), (u.T @ wide).astype(s.dtype)
-
-
-@dataclass
-class Block:
-    """What one block of h frames leaves for its gradient: layer inputs (flat), outputs u (h, R + Y), and where series
-    begin, `starts` (h,) uint8."""
-
-    inputs: np.ndarray
-    u: np.ndarray
-    starts: np.ndarray
-
-
-@dataclass(frozen=True)
-class Influence:
-    """How the parameters have moved the state: J (n_cut, P_r), laid out as kernels.cpu.rtrl says.
-
-    What leads on from y^(cut) to r: `params`, the weights (P,) at the frame that J belongs to, and `last`, a Block of
-    that frame alone.
-    """
-
-    matrix: np.ndarray
-    params: np.ndarray
-    last: Block
-
-
-class Network(Layout):
+class Network(Carrying, Layout):
     """f([x_t; r_{t-1}]) = u_t = [r_t; y_t]: X inputs, hidden layers, R recurrent units, Y outputs.
 
     activations: as in Layout, the last entry for the units of [r; y]; left out, y is linear and all else is tanh.
@@ -112,71 +66,87 @@ class Network(Layout):
         kernels.forward_block(self.sizes, self.codes, params, self.recurrent, x, starts, state, block.inputs, block.u)
         return block
 
-    def backward(self, params, block, du, gradient):
-        """gradient (P,) += that of the block's losses, du (h, R + Y) = dE/du_t.  Returns dE/dr before the block."""
-        adjoint = np.zeros(self.recurrent, self.dtype)
+    def backward(self, params, block, du, gradient, later=None):
+        """gradient (P,) += that of the block's losses, du (h, R + Y) = dE/du_t.
+
+        later: dE/dr (R,) at the block's end from what follows, or None for 0.  Returns dE/dr before the block.
+        """
+        adjoint = np.zeros(self.recurrent, self.dtype) if later is None else later.copy()
         deltas = np.empty(len(du) * int(self.sizes[1:].sum()), self.dtype)
         kernels.backward_block(self.sizes, self.codes, params, self.recurrent, block.inputs, block.u,
                                block.starts, du, adjoint, deltas, gradient)
         return adjoint
 
-    def influence(self, params, block, old, tolerance=0.0, pool=None):
-        """The Influence at the block's end from `old`, that before it (None for 0).  Eq. (11)-(12a).
-
-        A series that begins in the block leaves nothing of `old`.
-
-        tolerance: singular values of the propagator under tolerance max(1, the largest) are dropped on its way back;
-        0 keeps all, 1e-6 in float32 (1e-8 in float64) stays at the rounding error.  pool: an executor that shares the
-        rows of J among its threads; the result is the same without it.
-        """
-        h, units = len(block.u), self.cut_units
-        s = np.eye(units, max(units, self.recurrent), dtype=self.dtype)
+    def _way(self, params, block, old, pool):
         begun = np.flatnonzero(block.starts)
-        origin = int(begun[-1]) if len(begun) else 0
-        old = None if len(begun) else old
-        before = old or Influence(None, params, block)
-        run = (self.plan, self.cut, self.inputs, self.codes, params, block.inputs, block.u, before.params,
-               before.last.inputs, before.last.u, old is not None, origin)
-        sums, lefts = [np.empty((units, self.influential), self.dtype)], []
-        stop, reach, fresh = h, FIRST_STRETCH if tolerance else h, True
-        while stop > origin:
-            start = max(origin, h - reach)
-            share(pool, len(s), ROWS, lambda rows: rtrl.influence_stage(
-                *run, start, stop, not fresh, s[rows], sums[-1][rows]))  # noqa: B023  called before these change
-            stop, reach, fresh = start, 2 * reach, False
-            if stop == origin:
-                break
-            left, kept = _factor(s[:, :units], tolerance, min(reach, stop - origin))
-            if left is not None:
-                s = np.zeros((len(kept), s.shape[1]), self.dtype)
-                s[:, :units] = kept
-                lefts.append(left)
-                sums.append(np.empty((len(s), self.influential), self.dtype))
-                fresh = True
-            if not len(s):
-                sums.pop(), lefts.pop()
-                break
-        if old is not None and len(s):
-            lefts.append(np.ascontiguousarray(s[:, :units]))
-            sums.append(old.matrix)
-        while lefts:
-            left, inner = lefts.pop(), sums.pop()
-            share(pool, self.influential, COLUMNS, lambda part: rtrl.influence_expand(
-                left, inner, part.start, part.stop, sums[-1]))  # noqa: B023
-        return Influence(sums[0], params.copy(), self._last(block))
+        begin, old = (int(begun[-1]), None) if len(begun) else (0, old)
+        last, weights = (old.last, old.params) if old else (block, params)
+        run = (self.plan, self.cut, self.inputs, self.codes, params, block.inputs, block.u, weights, last.inputs,
+               last.u, old is not None, begin)
 
-    def _last(self, block):
-        """The last frame of a block as a Block of its own."""
+        def carry(start, stop, accumulate, s, out):
+            share(pool, len(s), ROWS, lambda rows: rtrl.influence_stage(
+                *run, start, stop, accumulate, s[rows], None if out is None else out[rows]))
+
+        return carry, begin, old
+
+    def _probes(self, block, probes):
+        return probes
+
+    def _rows(self, block, rows):
+        """Rows for influence_stage, (M, n_cut or R if that is more), those of the identity where `rows` is None."""
+        rows = np.eye(self.cut_units) if rows is None else rows
+        s = np.zeros((len(rows), max(self.cut_units, self.recurrent)), self.dtype)
+        s[:, :self.cut_units] = rows
+        return s
+
+    def _room(self, s):
+        return np.empty((len(s), self.influential), self.dtype)
+
+    def _copied(self, params):
+        return params.copy()
+
+    def _basis(self, s, tolerance):
+        """Orthonormal rows (k, n_cut) that span those of s (M, n) up to the tolerance, and k: M if s is not finite."""
+        wide = s[:, :self.cut_units].astype(np.float64)
+        if not np.isfinite(wide).all():
+            return None, len(s)
+        _, sigma, rows = np.linalg.svd(wide, full_matrices=False)
+        found = int((sigma > tolerance * max(1.0, sigma[0])).sum())
+        return rows[:found].astype(self.dtype), found
+
+    def _carry_on(self, s, block, old, j, pool):
+        """j (M, P_r) += what `old` adds to rows s that have come back to its end."""
+        if old.history:
+            begun = np.flatnonzero(old.history.starts)
+            begin = int(begun[-1]) if len(begun) else 0
+            rtrl.influence_stage(self.plan, self.cut, self.inputs, self.codes, old.params, old.history.inputs,
+                                 old.history.u, old.params, old.first.inputs, old.first.u, not len(begun), begin, begin,
+                                 len(old.history.u), True, s, j)
+            if len(begun):
+                return
+        if old.matrix is None:
+            return
+        left = s[:, :self.cut_units] if old.rows is None else s[:, :self.cut_units] @ old.rows.T
+        left = np.ascontiguousarray(left)
+        share(pool, self.influential, COLUMNS, lambda part: rtrl.influence_expand(
+            left, old.matrix, part.start, part.stop, j))
+
+    def _tail(self, block, frames, ahead):
+        """`frames` frames of a block as a Block of their own, `ahead` of them being behind it."""
         parts, h = [], len(block.u)
+        stop = h - ahead
         for _, below, _, _, at, _ in self.plan:
-            end = h * (at + below + 1)
-            parts.append(block.inputs[end - below - 1:end])
-        return Block(np.concatenate(parts), block.u[-1:].copy(), block.starts[-1:])
+            parts.append(block.inputs[h * at + (stop - frames) * (below + 1):h * at + stop * (below + 1)])
+        return Block(np.concatenate(parts), block.u[stop - frames:stop].copy(), block.starts[stop - frames:stop].copy())
 
     def influence_gradient(self, adjoint, influence, gradient):
         """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13)."""
-        rtrl.influence_gradient(self.plan, self.cut, self.inputs, self.codes, influence.params, influence.last.inputs,
-                                influence.last.u, adjoint, influence.matrix, gradient)
+        history, first = influence.history, influence.first
+        if history:
+            adjoint = self.backward(influence.params, history, np.zeros_like(history.u), gradient, adjoint)
+        rtrl.influence_gradient(self.plan, self.cut, self.inputs, self.codes, influence.params, first.inputs, first.u,
+                                adjoint, influence.matrix, gradient, influence.rows)
 
     def textbook(self, params, block, du, influence, gradient):
         """gradient (P, or longer) += that of the losses in the block by Eq. (9)-(10), du (h, R + Y) = dE/du_t.

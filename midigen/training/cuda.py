@@ -199,6 +199,6 @@ class CudaTrainer(Trainer):
         self.model.theta[:] = self._model.theta.copy_to_host()
         self.average = self._average.copy_to_host()
         self.optimizer.moments = [moment.copy_to_host() for moment in self._optimizer.moments]
-        self.carries = {lane: carry.on_the_host(self._model.network) for lane, carry in self._carries.items()}
+        self.carries = {lane: carry.on_the_host() for lane, carry in self._carries.items()}
         if self.particles:
             self.particles = np.split(self._particles.kept.copy_to_host(), self._begins[1:-1])

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from midigen.model import exact
-from midigen.model.network import Block, Influence, share
+from midigen.model.influence import Block, Influence
+from midigen.model.network import share
 from midigen.training.negative import push_weights
 
 CHAINS = 128  # Gibbs chains, at most, that one thread moves on at a time
@@ -36,8 +37,11 @@ class Carry:
         """Its arrays by name, for checkpoints."""
         tensors, j = {"frame": self.frame, "state": self.state}, self.influence
         if isinstance(j, Influence):
-            tensors |= {"influence": j.matrix, "last.params": j.params, "last.inputs": j.last.inputs,
-                        "last.u": j.last.u}
+            blocks = {"history": j.history, "first": j.first, "last": j.last}
+            parts = {"influence": j.matrix, "rows": j.rows, "last.params": j.params}
+            for name, block in blocks.items():
+                parts |= {f"{name}.{part}": getattr(block, part, None) for part in ("inputs", "u", "starts")}
+            tensors |= {name: part for name, part in parts.items() if part is not None}
         elif j is not None:
             tensors["influence"] = j
         return tensors
@@ -47,8 +51,9 @@ class Carry:
         """A carry from the arrays that `tensors` gave."""
         j = tensors.get("influence")
         if "last.u" in tensors:
-            j = Influence(j, tensors["last.params"],
-                          Block(tensors["last.inputs"], tensors["last.u"], np.zeros(1, np.uint8)))
+            blocks = (Block(*(tensors[f"{name}.{part}"] for part in ("inputs", "u", "starts")))
+                      if f"{name}.u" in tensors else None for name in ("history", "first", "last"))
+            j = Influence(j, tensors.get("rows"), *blocks, tensors["last.params"])
         return cls(tensors["frame"], tensors["state"], j)
 
 

@@ -7,36 +7,48 @@ import numpy as np
 from midigen.kernels.cuda import rolls
 from midigen.kernels.cuda.blas import copy, fill, matrix
 from midigen.kernels.cuda.memory import empty, scratch, upload
-from midigen.model.lanes import LaneInfluence
-from midigen.model.network import Block, Influence
+from midigen.model.influence import Block, Influence
 from midigen.model.on_device import theta_parts
 from midigen.training.gradient import Carry, block_end
 
 
 @dataclass(frozen=True)
 class LaneCarry:
-    """What a lane hands to the songs that follow, on the device: the last frame (1, V), r (1, R), a LaneInfluence."""
+    """What a lane hands to the songs that follow, on the device: the last frame (1, V), r (1, R), an Influence."""
 
     frame: object
     state: object
-    influence: LaneInfluence | None
+    influence: Influence | None
 
     @classmethod
     def of(cls, carry):
         """A Carry from the host."""
+        def block(block):
+            return block and Block(upload(block.inputs), upload(block.u[:, None]), block.starts[:, None])
+
+        def lane(array):
+            return None if array is None else upload(array[None])
+
         j, influence = carry.influence, None
         if j is not None:
-            last = Block(upload(j.last.inputs), upload(j.last.u[:, None]), np.zeros((1, 1), np.uint8))
-            influence = LaneInfluence(upload(j.matrix[None]), None, None, last, last, upload(j.params))
-        return cls(upload(carry.frame[None]), upload(carry.state[None]), influence)
+            influence = Influence(lane(j.matrix), lane(j.rows), *map(block, (j.history, j.first, j.last)),
+                                  upload(j.params))
+        return cls(lane(carry.frame), lane(carry.state), influence)
 
-    def on_the_host(self, network):
-        """The Carry that a checkpoint keeps; its J is whole."""
+    def on_the_host(self):
+        """The Carry that a checkpoint keeps."""
+        def block(block):
+            return block and Block(block.inputs.copy_to_host(), block.u.copy_to_host()[:, 0].copy(),
+                                   block.starts[:, 0].copy())
+
+        def lane(array):
+            return None if array is None else array.copy_to_host()[0]
+
         j, influence = self.influence, None
         if j is not None:
-            last = Block(j.last.inputs.copy_to_host(), j.last.u.copy_to_host()[:, 0], np.zeros(1, np.uint8))
-            influence = Influence(network.whole(j).copy_to_host()[0], j.params.copy_to_host(), last)
-        return Carry(self.frame.copy_to_host()[0], self.state.copy_to_host()[0], influence)
+            influence = Influence(lane(j.matrix), lane(j.rows), *map(block, (j.history, j.first, j.last)),
+                                  j.params.copy_to_host())
+        return Carry(lane(self.frame), lane(self.state), influence)
 
 
 class Lanes:

@@ -8,7 +8,8 @@ import pytest
 
 from midigen.kernels.cuda.jit import SIMULATED
 from midigen.kernels.cuda.memory import upload
-from midigen.model.network import Block, Network
+from midigen.model.influence import Block
+from midigen.model.network import Network
 
 HOST = "sizes", "starts"
 

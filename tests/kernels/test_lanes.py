@@ -72,7 +72,7 @@ def test_lanes_are_series_of_their_own(monkeypatch, hidden, dtype, lanes, tolera
     """Weights that move between blocks, and a series that begins in mid-block in one lane; J whole and in parts, and
     either way of taking its rows back."""
     from midigen.kernels.cuda import rtrl
-    from midigen.model import lanes as module
+    from midigen.model import influence as module
 
     monkeypatch.setattr(rtrl, "_worth_products", lambda *_: products)
     monkeypatch.setattr(rtrl, "WIDE", 1 if products else 1000)

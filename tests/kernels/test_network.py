@@ -118,8 +118,8 @@ def test_threads_change_no_bit_of_j(hidden):
     blocks = [network.forward(params, rng.standard_normal((50, X)).astype(np.float32), state) for _ in range(2)]
     with ThreadPoolExecutor(3) as three, ThreadPoolExecutor(1) as one:
         for pool in (None, one, three):
-            first = network.influence(params, blocks[0], None, 1e-6, pool)
-            found.append(network.influence(params, blocks[1], first, 1e-6, pool).matrix)
+            first = network.influence(params, blocks[0], None, 0.0, pool)
+            found.append(network.influence(params, blocks[1], first, 0.0, pool).matrix)
     assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
 
 

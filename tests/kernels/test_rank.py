@@ -1,10 +1,10 @@
-"""The propagator that loses rank, Eq. (12a) and (12b), against strictly exact blocks."""
+"""The propagator that loses rank, Eq. (12a), against strictly exact blocks."""
 
 import numpy as np
 import pytest
 
 from midigen.kernels.cuda.jit import SIMULATED
-from midigen.model import network as module
+from midigen.model import influence as module
 from midigen.model.network import Network
 
 X, R, Y, T = (2, 6, 2, 60) if SIMULATED else (6, 16, 4, 600)  # it is slow
@@ -12,14 +12,11 @@ HIDDEN = 3 if SIMULATED else 9
 
 
 @pytest.fixture(autouse=True)
-def short_stretches(network_kind, monkeypatch):
-    """Looks at the rank from the start on, on the GPU by fewer random rows than J has where it has some."""
-    from midigen.model import lanes
-
-    if network_kind is not Network:
-        monkeypatch.setattr(lanes, "FIRST_STRETCH", T // 16)
-        monkeypatch.setattr(lanes, "PROBES", R - 1)
-        monkeypatch.setattr(lanes, "SURE", 2)
+def short_stretches(monkeypatch):
+    """Looks at the rank from the start on, by fewer random rows than J has where it has some."""
+    monkeypatch.setattr(module, "FIRST_STRETCH", T // 16)
+    monkeypatch.setattr(module, "PROBES", R - 1)
+    monkeypatch.setattr(module, "SURE", 2)
 
 
 def derivative(kind, hidden, dtype, scale, tolerance, blocks=(T // 2, T // 2), starts=None):
@@ -76,18 +73,23 @@ def test_nothing_to_drop_changes_nothing(network_kind):
     assert error(derivative(network_kind, (), np.float64, 1.0, 1e-300), exact) < 1e-12
 
 
-def test_rank_is_dropped_where_there_is_none(monkeypatch):
-    """The fast path is taken: a contracting network forgets whole directions, and then everything."""
-    ranks, factor = [], module._factor
+def parts(kind, scale, tolerance, blocks):
+    """Of J after a series: its rows, those of Z, and the frames kept, each None where there are none."""
+    rng, network = np.random.default_rng(0), kind(X, (), R, Y, np.float64)
+    params, state, j, at = network.initial(rng), np.zeros(R), None, 0
+    layer = network.layers(params)[0][:R]
+    layer[:, X:X + R], layer[:, :X] = np.diag(scale), 0.01
+    for h in blocks:
+        j = network.influence(params, network.forward(params, rng.standard_normal((h, X)), state), j, tolerance)
+        at += h
+    return tuple(None if part is None else len(part) for part in (j.matrix, j.rows, j.history and j.history.u))
 
-    def watched(s, *rest):
-        left, s = factor(s, *rest)
-        ranks.append(len(s))
-        return left, s
 
-    monkeypatch.setattr(module, "_factor", watched)
-    derivative(Network, (), np.float64, 0.5, 1e-8, (600,) if T == 600 else (T,))
-    assert ranks[0] < R and ranks[-1] == 0
-    ranks.clear()
-    derivative(Network, (), np.float64, 0.5, 0.0, (T,))
-    assert not ranks
+def test_j_is_kept_in_parts():
+    """The fast path is taken: frames alone of a network that forgets all, few rows of one that keeps something."""
+    slow = np.array([0.999, *[0.3] * (R - 1)])
+    matrix, rows, frames = parts(Network, np.full(R, 0.3), 1e-8, (T,))
+    assert matrix is None and rows is None and 0 < frames < T // 2
+    matrix, rows, frames = parts(Network, slow, 1e-6, (T // 3,) * 3)
+    assert matrix == rows < R // 2 and 0 < frames < T // 3
+    assert parts(Network, slow, 0.0, (T // 3,) * 3) == (R, None, None)

@@ -20,7 +20,8 @@ def songs(seed=0):
 
 def trained(gradient, dtype="float64", updates=6, **changes):
     """A trainer after some steps of plain gradient descent, which adds up gradients and hides nothing."""
-    settings = TrainConfig(**{"batch": 2, "block": 7, "sampler": "cd", "gibbs_steps": 2, "optimizer": "sgd",
+    settings = TrainConfig(**{"batch": 2, "block": 7, "rank_tolerance": 1e-13, "sampler": "cd", "gibbs_steps": 2,
+                              "optimizer": "sgd",
                               "momentum": 0.0, "learning_rate": 0.02, "transpose": (0, 0), "gradient": gradient,
                               **changes})
     model = RnnRbm.initial(ModelConfig(V, rbm_hidden=6, recurrent=5, hidden=(4,), dtype=dtype), GRID, np.full(V, 0.3))

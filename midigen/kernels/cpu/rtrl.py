@@ -31,8 +31,8 @@ def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params,
 
     inputs and u are forward_block's, X = outside.  s (M, n_cut, or R if that is more): M rows of the propagator at
     `stop`, replaced by those at `start` >= origin; columns from n_cut on are scratch.  out (M, P_r): the sum of
-    Q_i^(k) x_i over these frames, added to it if accumulate, else put in its place.  The layers over the cut are met a
-    frame earlier, so `before` too where start is origin.
+    Q_i^(k) x_i over these frames, added to it if accumulate, else put in its place; None sums nothing.  The layers over
+    the cut are met a frame earlier, so `before` too where start is origin.
     """
     rows, layers = s.shape[0], plan.shape[0]
     chunk = min(CHUNK, stop - start)
@@ -46,15 +46,16 @@ def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params,
                 _walk(plan, layers, cut, outside, codes, params, inputs, u, t - 1, t - first, chunk, s, q)
             elif known:
                 _walk(plan, layers, cut, outside, codes, before_params, before_inputs, before_u, 0, 0, chunk, s, q)
-        _sum_first(plan, outside, inputs, u.shape[0], first, stop, rows, chunk, q, beta, out)
-        for k in range(1, layers):
-            if k < cut:
-                _sum(plan, k, inputs, u.shape[0], first, stop, 0, rows, chunk, q, beta, out)
-            elif first > origin:
-                _sum(plan, k, inputs, u.shape[0], first - 1, stop - 1, 0, rows, chunk, q, beta, out)
-            else:
-                _sum(plan, k, before_inputs, 1, 0, int(known), 0, rows, chunk, q, beta, out)
-                _sum(plan, k, inputs, u.shape[0], origin, stop - 1, 1, rows, chunk, q, 1.0, out)
+        if out is not None:
+            _sum_first(plan, outside, inputs, u.shape[0], first, stop, rows, chunk, q, beta, out)
+            for k in range(1, layers):
+                if k < cut:
+                    _sum(plan, k, inputs, u.shape[0], first, stop, 0, rows, chunk, q, beta, out)
+                elif first > origin:
+                    _sum(plan, k, inputs, u.shape[0], first - 1, stop - 1, 0, rows, chunk, q, beta, out)
+                else:
+                    _sum(plan, k, before_inputs, 1, 0, int(known), 0, rows, chunk, q, beta, out)
+                    _sum(plan, k, inputs, u.shape[0], origin, stop - 1, 1, rows, chunk, q, 1.0, out)
         stop, beta = first, 1.0
 
 
@@ -65,10 +66,12 @@ def influence_expand(left, inner, first, stop, out):
 
 
 @njit(**KERNEL)
-def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, before_u, adjoint, influence, gradient):
+def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, before_u, adjoint, influence, gradient,
+                       z):
     """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13); adjoint (R,) = dE/dr before the block.
 
-    influence (n_cut, P_r).  Layers over the cut are crossed by backpropagation over the frame before.
+    influence (n_cut, P_r), or with the rows z (M, n_cut) of Eq. (12a) in place of None its (M, P_r), or None where that
+    is nothing.  Layers over the cut are crossed by backpropagation over the frame before.
     """
     m = adjoint
     for k in range(plan.shape[0] - 1, cut - 1, -1):
@@ -85,8 +88,15 @@ def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, 
                 out[i, j] += delta[i] * x[j]
                 m[j] += delta[i] * weights[i, j]
             out[i, below] += delta[i]
+    if influence is None:
+        return
     total = np.empty(influence.shape[1], m.dtype)
-    gemv(True, 1.0, influence, m, 0.0, total)
+    if z is None:
+        gemv(True, 1.0, influence, m, 0.0, total)
+    else:
+        inner = np.empty(z.shape[0], m.dtype)
+        gemv(False, 1.0, z, m, 0.0, inner)
+        gemv(True, 1.0, influence, inner, 0.0, total)
     units, below = plan[0, UNITS], plan[0, BELOW]
     out = matrix(gradient, 0, units, below + 1)
     turned, rest = matrix(total, 0, outside, units), matrix(total, outside * units, units, below + 1 - outside)

@@ -233,11 +233,11 @@ def influence_expand(left, inner, first, stop, out, tile=TILE):
 
 
 def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, before_u, adjoint, influence, gradient,
-                       rows=None, tile=TILE):
+                       z, tile=TILE):
     """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13), summed over the lanes.
 
-    influence (B, n_cut, P_r), or with rows Z (B, M, n_cut) of Eq. (12b) its (B, M, P_r), or None where that is nothing.
-    Layers over the cut are crossed by backpropagation over the frame before.
+    influence (B, n_cut, P_r), or with the rows z (B, M, n_cut) of Eq. (12a) in place of None its (B, M, P_r), or None
+    where that is nothing.  Layers over the cut are crossed by backpropagation over the frame before.
     """
     real, lanes, layers = adjoint.dtype.type, tuple(adjoint.shape)[0], len(plan)
     outputs, inputs, u = tuple(before_u.shape)[-1], flat(before_inputs), flat(before_u)
@@ -255,11 +255,11 @@ def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, 
         gemm(False, False, 1, delta, matrix(before_params, params, units, below, below + 1), 0, m, tile=tile)
     if influence is None:
         return
-    if rows is not None:
-        _, count, units = tuple(rows.shape)
+    if z is not None:
+        _, count, units = tuple(z.shape)
         inner = matrix(scratch("inner", lanes * count, real), 0, lanes, count)
         gemm(False, True, 1, Matrix(m.array, m.start, 1, units, units, batch=(m.step, 0)),
-             matrix(rows, 0, count, units, batch=(count * units, 0)), 0,
+             matrix(z, 0, count, units, batch=(count * units, 0)), 0,
              matrix(inner.array, 0, 1, count, batch=(count, 0)), batches=(lanes, 1), tile=tile)
         m = inner
     width = tuple(influence.shape)[-1]
