@@ -4,7 +4,7 @@
 
 V = 88, H = 150, no hidden layer, float32, random contracting networks.  A frame is the forward pass, backpropagation,
 what J of the block before adds to the gradient and, at the block's end, J carried on: the rank of the propagator
-followed as `midigen train` does (--rank-tolerance), Eq. (12b), or strictly exact.  The device's rate is cuBLAS's,
+followed as `midigen train` does (--rank-tolerance), Eq. (12a), or strictly exact.  The device's rate is cuBLAS's,
 through PyTorch, in the same run, TF32 off; the operations that are held to it are those of strictly exact J, Eq. (12).
 Beside it: the CPU kernels on two cores, rank followed; on the same GPU, of the same network, PyTorch's backpropagation
 and RTRL by a scan in JAX, over fewer frames (--jax-frames): each frame costs it the same.

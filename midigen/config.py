@@ -100,7 +100,7 @@ class TrainConfig(Settings):
     """How a model is trained.  What may change when a run is resumed is not here: epochs and minutes.
 
     block: frames a block of RTRL, Eq. (11)-(13).  rank_tolerance: singular values of the propagator that are dropped,
-    Eq. (12a), on the GPU (12b); 0 keeps all, 1e-6 is below the rounding of float32.
+    Eq. (12a); 0 keeps all, 1e-6 is below the rounding of float32.
     update: weights move after every song "batch", after every "block" of a batch, or once an "epoch".
     gradient: "blocks", or the slow "textbook" recursion of Eq. (9).
     sampler: "persistent" particles, "cd" (chains from the data) or "exact" (small RBMs).

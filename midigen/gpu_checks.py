@@ -113,7 +113,7 @@ CHECKS = {  # those of midigen.checks that have kernels here
     "RTRL, textbook": ("(9)-(10)", _textbook),
     "RTRL, blocks of 7": ("(11)-(13)", partial(_rtrl, 7)),
     "RTRL, one block": ("(13)", partial(_rtrl, FRAMES)),
-    "RTRL, rank followed": ("(12b)", _rank),
+    "RTRL, rank followed": ("(12a)", _rank),
     "Bernoulli free energy": ("(17)", partial(_free_energy_gradients, rbm, rbm_on_cpu, 2)),
     "Gaussian free energy": ("(21)", partial(_free_energy_gradients, gaussian, gaussian_on_cpu, 3)),
     "Philox, known answer": ("", _philox),

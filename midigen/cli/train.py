@@ -93,7 +93,7 @@ MODEL_OPTIONS = many(
 LEARNING_OPTIONS = many(
     setting("block", int, "Frames in a block of real-time recurrent learning: every length gives the same gradient, "
             "1 is the textbook's, longer is faster and takes more memory."),
-    setting("rank_tolerance", float, "Singular values that RTRL may drop on its way back, Eq. (12a)-(12b); 0: "
+    setting("rank_tolerance", float, "Singular values that RTRL may drop on its way back, Eq. (12a); 0: "
             "strictly exact arithmetic, slower where songs are longer than a block."),
     setting("update", choice("batch", "block", "epoch"),
             "Move the weights after every batch of songs, after every block (online), or once an epoch."),

@@ -1,4 +1,4 @@
-"""What rows of the propagator span, lane by lane: the basis of Eq. (12b)."""
+"""What rows of the propagator span, lane by lane: the basis of Eq. (12a)."""
 
 import math
 from functools import cache
