@@ -9,6 +9,11 @@ PROBES = 32  # random rows that are carried back in place of all n_cut, to see w
 SURE = 10  # of them that must be left over: they miss a direction that matters once in 10^SURE times
 
 
+def last_start(starts):
+    """The frame of starts (h, ..) at which the last series begins, 0 where none does, for each of the other axes."""
+    return np.where(starts.any(axis=0), len(starts) - 1 - starts[::-1].argmax(axis=0), 0)
+
+
 @dataclass
 class Block:
     """What one block of h frames leaves for its gradient: layer inputs (flat), outputs u (h, R + Y), and where series

@@ -9,7 +9,7 @@ from midigen.kernels.cuda import network as kernels
 from midigen.kernels.cuda import rank, rtrl
 from midigen.kernels.cuda.blas import Matrix, copy, fill, flat, gemm, matrix
 from midigen.kernels.cuda.memory import empty, scratch, upload
-from midigen.model.influence import Block, Carrying
+from midigen.model.influence import Block, Carrying, last_start
 
 
 class LaneNetwork(Carrying):
@@ -47,7 +47,7 @@ class LaneNetwork(Carrying):
 
     def _way(self, params, block, old, _):
         network, begun = self.network, block.starts.any(axis=0)
-        known, origin = np.where(begun | (old is None), 0, 1), _last_start(block.starts)
+        known, origin = np.where(begun | (old is None), 0, 1), last_start(block.starts)
         last, weights = (old.last, old.params) if old else (block, params)
         run = (network.plan, network.cut, network.inputs, self._codes, params, block.inputs, block.u, weights,
                last.inputs, last.u, known, origin)
@@ -98,7 +98,7 @@ class LaneNetwork(Carrying):
             begun, rest = old.history.starts.any(axis=0), old.first
             rtrl.influence_stage(network.plan, network.cut, network.inputs, self._codes, old.params, old.history.inputs,
                                  old.history.u, old.params, rest.inputs, rest.u, np.where(begun, 0, known),
-                                 _last_start(old.history.starts), 0, len(old.history.starts), True, s, j)
+                                 last_start(old.history.starts), 0, len(old.history.starts), True, s, j)
         if old.matrix is None:
             return
         if old.rows is not None:
@@ -134,8 +134,3 @@ class LaneNetwork(Carrying):
         rtrl.influence_gradient(network.plan, network.cut, network.inputs, self._codes, influence.params,
                                 influence.first.inputs, influence.first.u, adjoint, influence.matrix, gradient,
                                 influence.rows)
-
-
-def _last_start(starts):
-    """The frame of starts (h, B) at which each lane's last series begins, 0 where none does, (B,)."""
-    return np.where(starts.any(axis=0), len(starts) - 1 - starts[::-1].argmax(axis=0), 0)

@@ -8,7 +8,7 @@ import numpy as np
 
 from midigen.kernels.cpu import network as kernels
 from midigen.kernels.cpu import rtrl, textbook
-from midigen.model.influence import Block, Carrying
+from midigen.model.influence import Block, Carrying, last_start
 from midigen.model.layout import Layout
 
 ROWS, COLUMNS = 64, 1 << 14  # of J, at most, that one thread takes at a time: back over the frames, in a product
@@ -78,8 +78,7 @@ class Network(Carrying, Layout):
         return adjoint
 
     def _way(self, params, block, old, pool):
-        begun = np.flatnonzero(block.starts)
-        begin, old = (int(begun[-1]), None) if len(begun) else (0, old)
+        begin, old = int(last_start(block.starts)), None if block.starts.any() else old
         last, weights = (old.last, old.params) if old else (block, params)
         run = (self.plan, self.cut, self.inputs, self.codes, params, block.inputs, block.u, weights, last.inputs,
                last.u, old is not None, begin)
@@ -118,12 +117,11 @@ class Network(Carrying, Layout):
     def _carry_on(self, s, block, old, j, pool):
         """j (M, P_r) += what `old` adds to rows s that have come back to its end."""
         if old.history:
-            begun = np.flatnonzero(old.history.starts)
-            begin = int(begun[-1]) if len(begun) else 0
+            begun, begin = bool(old.history.starts.any()), int(last_start(old.history.starts))
             rtrl.influence_stage(self.plan, self.cut, self.inputs, self.codes, old.params, old.history.inputs,
-                                 old.history.u, old.params, old.first.inputs, old.first.u, not len(begun), begin, begin,
+                                 old.history.u, old.params, old.first.inputs, old.first.u, not begun, begin, begin,
                                  len(old.history.u), True, s, j)
-            if len(begun):
+            if begun:
                 return
         if old.matrix is None:
             return

@@ -6,8 +6,8 @@ Arrays lie on the device, frames first and lanes next; see midigen.kernels.cuda.
 import numpy as np
 
 from midigen.kernels.cuda import gaussian, rbm, rolls
-from midigen.kernels.cuda.blas import Matrix, copy, flat, matrix
-from midigen.kernels.cuda.memory import empty, scratch, upload
+from midigen.kernels.cuda.blas import Matrix, copy, flat, matrix, scratch_matrix
+from midigen.kernels.cuda.memory import empty, upload
 from midigen.model.lanes import LaneNetwork
 from midigen.model.rnn_rbm import LOUDEST
 
@@ -71,7 +71,7 @@ class OnDevice:
         a, b, *s = self.bias_gradients(u)
         if not s:
             return a, b
-        z = matrix(scratch("z", s[0].rows * s[0].columns, s[0].real), 0, s[0].rows, s[0].columns)
+        z = scratch_matrix("z", s[0].rows, s[0].columns, s[0].real)
         gaussian.log_variance(s[0], *self.model.log_variances, z)
         return a, b, z
 

@@ -13,11 +13,9 @@ from midigen.kernels.cuda import optimizer as kernels
 from midigen.kernels.cuda.blas import copy, fill
 from midigen.kernels.cuda.memory import empty, scratch, upload
 from midigen.model.on_device import MOST_ROWS, OnDevice, Songs, theta_parts
-from midigen.randomness import derive_key, generator
 from midigen.training.centre import HIDDEN_MEAN
 from midigen.training.gradient import Carry
 from midigen.training.lanes import LaneCarry, Lanes
-from midigen.training.negative import random_song
 from midigen.training.optimizer import Optimizer
 from midigen.training.trainer import Trainer
 
@@ -117,16 +115,12 @@ class CudaTrainer(Trainer):
 
     def _noise(self, streams, settings):
         """Random songs for one batch, side by side, as long as its songs on average."""
-        state = self.state
         if settings.negative == "off":
             return []
         frames = sum(stream.frames for stream in streams) // self._streams
-        rng = generator(settings.seed, "noise", state.epoch, state.cursor)
-        songs = [random_song(rng, frames, self.model.config.visible, settings.negative_density)
-                 for _ in range(settings.negative_songs)]
+        songs, keys = zip(*self._random_songs(frames, settings), strict=True)
         noise = Songs.of(self.model, songs)
         places = [noise.places(i * frames, (i + 1) * frames) for i in range(len(songs))]
-        keys = [derive_key(settings.seed, "noise", state.epoch, state.cursor, i) for i in range(len(songs))]
         starts = [np.zeros(frames, np.uint8)] * len(songs)
         return [Lanes(self._model, settings, noise, None, places, starts, keys, [0] * len(songs), negative=True)]
 

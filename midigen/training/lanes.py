@@ -29,11 +29,7 @@ class LaneCarry:
         def lane(array):
             return None if array is None else upload(array[None])
 
-        j, influence = carry.influence, None
-        if j is not None:
-            influence = Influence(lane(j.matrix), lane(j.rows), *map(block, (j.history, j.first, j.last)),
-                                  upload(j.params))
-        return cls(lane(carry.frame), lane(carry.state), influence)
+        return cls(lane(carry.frame), lane(carry.state), _taken(carry.influence, lane, block, upload))
 
     def on_the_host(self):
         """The Carry that a checkpoint keeps."""
@@ -44,11 +40,14 @@ class LaneCarry:
         def lane(array):
             return None if array is None else array.copy_to_host()[0]
 
-        j, influence = self.influence, None
-        if j is not None:
-            influence = Influence(lane(j.matrix), lane(j.rows), *map(block, (j.history, j.first, j.last)),
-                                  j.params.copy_to_host())
+        influence = _taken(self.influence, lane, block, lambda params: params.copy_to_host())
         return Carry(lane(self.frame), lane(self.state), influence)
+
+
+def _taken(j, lane, block, params):
+    """An Influence, or None, with every part taken to the device or back."""
+    return j and Influence(lane(j.matrix), lane(j.rows), block(j.history), block(j.first), block(j.last),
+                           params(j.params))
 
 
 class Lanes:

@@ -174,14 +174,18 @@ class Trainer:
 
     def _noise(self, streams, settings):
         """Streams of random songs for one batch, as long as its songs on average."""
-        state = self.state
         if settings.negative == "off":
             return []
         frames = int(np.mean([len(s.v) for s in streams]))
-        rng = generator(settings.seed, "noise", state.epoch, state.cursor)
-        return [Stream(self.model, [random_song(rng, frames, self.model.config.visible, settings.negative_density)],
-                       Carry.start(self.model), derive_key(settings.seed, "noise", state.epoch, state.cursor, i),
-                       settings, negative=True) for i in range(settings.negative_songs)]
+        return [Stream(self.model, [song], Carry.start(self.model), key, settings, negative=True)
+                for song, key in self._random_songs(frames, settings)]
+
+    def _random_songs(self, frames, settings):
+        """Those of this batch, each with its key."""
+        place = settings.seed, "noise", self.state.epoch, self.state.cursor
+        rng = generator(*place)
+        return [(random_song(rng, frames, self.model.config.visible, settings.negative_density), derive_key(*place, i))
+                for i in range(settings.negative_songs)]
 
     def _gradient(self, streams):
         """Sum of the streams' gradients up to the next move of the weights, and its frame count.

@@ -58,6 +58,11 @@ def matrix(array, start, rows, columns, step=None, **others):
     return Matrix(flat(array), start, rows, columns, columns if step is None else step, **others)
 
 
+def scratch_matrix(name, rows, columns, real):
+    """A contiguous (rows, columns) Matrix in scratch memory of that name."""
+    return matrix(scratch(name, rows * columns, real), 0, rows, columns)
+
+
 def as_matrix(array):
     """A Matrix as it is; a contiguous device array (.., n) as one with all its other axes for rows."""
     if isinstance(array, Matrix):

@@ -11,7 +11,7 @@ from numba import cuda, float64
 
 from midigen.kernels.codes import CORRUPT, OVERFLOW, TAIL
 from midigen.kernels.cuda import gibbs, rbm
-from midigen.kernels.cuda.blas import as_matrix, fill, gemm, matrix
+from midigen.kernels.cuda.blas import as_matrix, fill, gemm, scratch_matrix
 from midigen.kernels.cuda.jit import TILE, along, device, jit, over
 from midigen.kernels.cuda.memory import scratch
 from midigen.kernels.cuda.scalar import normals, softplus, uniform
@@ -41,7 +41,7 @@ def _noised():
         j, i = cuda.grid(2)
         if j < quarter:
             for r in range(i, count, cuda.gridDim.y * cuda.blockDim.y):
-                drawn = rbm.words(j, r, sweep, keys, first_rows, lanes)
+                drawn = rbm.lane_words(j, r, sweep, keys, first_rows, lanes)
                 first, third = normals(uniform(drawn[0]), uniform(drawn[2]))
                 second, fourth = normals(uniform(drawn[1]), uniform(drawn[3]))
                 numbers = first, second, third, fourth
@@ -116,7 +116,7 @@ def hidden_probability(v, w, b, z, out, tile=TILE):
 def _in_deviations(name, v, z, tile):
     """exp(-z/2) v as a scratch Matrix."""
     v = as_matrix(v)
-    out = matrix(scratch(f"gaussian {name}", v.rows * v.columns, v.real), 0, v.rows, v.columns)
+    out = scratch_matrix(f"gaussian {name}", v.rows, v.columns, v.real)
     scale(v, z, out, tile)
     return out
 
@@ -130,7 +130,7 @@ def free_energy(v, w, a, b, z, out, tile=TILE):
 def _fields(v, w, a, b, z, tile):
     """v and a in units of the deviations, and the hidden field, scratch Matrix all."""
     x, alpha, w = _in_deviations("x", v, z, tile), _in_deviations("alpha", a, z, tile), as_matrix(w)
-    c = matrix(scratch("gaussian c", x.rows * w.rows, x.real), 0, x.rows, w.rows)
+    c = scratch_matrix("gaussian c", x.rows, w.rows, x.real)
     rbm.hidden_field(x, w, b, c, tile)
     return x, alpha, c
 
@@ -163,8 +163,7 @@ def _add_gradients(v, w, a, b, z, weight, sign, out_a, out_b, out_z, gradient_w,
     """The same for sign weight_n."""
     v, w, a, z, out_a, out_b, out_z = (as_matrix(x) for x in (v, w, a, z, out_a, out_b, out_z))
     real, x = v.real, _in_deviations("x", v, z, tile)
-    p, back = (matrix(scratch(f"gaussian {name}", v.rows * n, real), 0, v.rows, n) for name, n in (
-        ("p", w.rows), ("back", w.columns)))
+    p, back = (scratch_matrix(f"gaussian {name}", v.rows, n, real) for name, n in (("p", w.rows), ("back", w.columns)))
     rbm.hidden_probability(x, w, b, p, tile)
     gemm(False, False, 1, p, w, 0, back, tile=tile)
     over(_visible_parts(real), v.rows, v.columns, real(sign), weight, v.array, v.place, a.array, a.place, z.array,

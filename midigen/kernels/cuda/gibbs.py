@@ -13,15 +13,13 @@ from functools import cache
 from numba import cuda, uint64
 
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.blas import as_matrix, copy, matrix
+from midigen.kernels.cuda.blas import as_matrix, copy, scratch_matrix
 from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, device, jit
-from midigen.kernels.cuda.memory import scratch
-from midigen.kernels.cuda.scalar import normals, philox, uniform
+from midigen.kernels.cuda.scalar import normals, uniform, words
 from midigen.kernels.scalar import u64
 
 READ = 16  # bytes that a thread reads of memory at once: of 4 rows, or of 2 in float64
 WARP = 32
-_LOW, _WORD, _NONE = u64(0xFFFFFFFF), u64(32), u64(0)
 
 
 def padded(n):
@@ -50,7 +48,7 @@ def launch(factory, kind, count, widest, row_bytes, arguments, tile):
 def turned(w, tile):
     """W^T (V, H) in scratch memory, where neighbours that read neighbours' columns find them."""
     w = as_matrix(w)
-    other = matrix(scratch("turned", w.rows * w.columns, w.real), 0, w.columns, w.rows)
+    other = scratch_matrix("turned", w.columns, w.rows, w.real)
     copy(w.turned, other, tile)
     return other
 
@@ -116,18 +114,17 @@ def _drawer(real, each, normal):
     @device
     def draw(total, spread, memory, first, groups, g, quarter, j, key_of, row_of, sweep):
         for r in range(each):
-            key = key_of[g * each + r]
-            words = philox(u64(j), row_of[g * each + r], u64(sweep), _NONE, key & _LOW, key >> _WORD)
+            drawn = words(key_of[g * each + r], row_of[g * each + r], sweep, j)
             if normal:  # midigen.kernels.cpu.gaussian.normal_row makes column j and j + 2Q of their two numbers
-                even = normals(uniform(words[0]), uniform(words[2]))
-                odd = normals(uniform(words[1]), uniform(words[3]))
+                even = normals(uniform(drawn[0]), uniform(drawn[2]))
+                odd = normals(uniform(drawn[1]), uniform(drawn[3]))
                 total[0, r] += spread * real(even[0])
                 total[1, r] += spread * real(odd[0])
                 total[2, r] += spread * real(even[1])
                 total[3, r] += spread * real(odd[1])
             else:
                 for part in range(4):
-                    total[part, r] = one if uniform(words[part]) < sigmoid(total[part, r]) else zero
+                    total[part, r] = one if uniform(drawn[part]) < sigmoid(total[part, r]) else zero
         for part in range(4):
             for r in range(each):
                 memory[((first + j + part * quarter) * groups + g) * each + r] = total[part, r]

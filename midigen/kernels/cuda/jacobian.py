@@ -11,7 +11,7 @@ import numpy as np
 from numba import cuda
 
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.blas import as_matrix, copy, fill, flat, gemm, matrix
+from midigen.kernels.cuda.blas import as_matrix, copy, fill, flat, gemm, matrix, scratch_matrix
 from midigen.kernels.cuda.jit import TILE, jit, over
 from midigen.kernels.cuda.memory import scratch
 from midigen.kernels.cuda.network import activated, sloped
@@ -148,10 +148,10 @@ def vector_jacobian(sizes, codes, params, inputs, y, g, gradient, out_x, tile=TI
     above, down, out_x, inputs = as_matrix(y), as_matrix(g), as_matrix(out_x), flat(inputs)
     count, real = above.rows, above.real
     for units, below, at, code, given in reversed(_layers(sizes)):
-        delta = matrix(scratch("delta", count * units, real), 0, count, units)
+        delta = scratch_matrix("delta", count, units, real)
         over(sloped(real), count, units, codes, code, above.array, above.start, above.step, down.array, 0, units, 1,
              delta.array, 0, units, tile=tile)
         above = matrix(inputs, count * given, count, below + 1)
         gemm(True, False, 1, delta, above, 1, matrix(gradient, at, units, below + 1), tile=tile)
-        down = out_x if at == 0 else matrix(scratch("down", count * below, real), 0, count, below)
+        down = out_x if at == 0 else scratch_matrix("down", count, below, real)
         gemm(False, False, 1, delta, matrix(params, at, units, below, below + 1), 0, down, tile=tile)

@@ -14,7 +14,7 @@ import numpy as np
 from numba import cuda
 
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.blas import copy, fill, flat, gemm, matrix
+from midigen.kernels.cuda.blas import copy, fill, flat, gemm, matrix, scratch_matrix
 from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, jit, over
 from midigen.kernels.cuda.memory import scratch, upload
 
@@ -55,7 +55,7 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
     for row in table:
         fill(matrix(inputs, int(row[INPUTS] + row[BELOW]), rows, 1, int(row[BELOW]) + 1), 1, tile)
     copy(x, matrix(inputs, 0, rows, outside, int(below) + 1), tile)
-    field = matrix(scratch("field", rows * serial, real), 0, rows, int(serial))
+    field = scratch_matrix("field", rows, int(serial), real)
     bias = matrix(params, int(below), rows, int(serial), 0, stride=int(below) + 1)
     gemm(False, True, 1, x, matrix(params, 0, int(serial), outside, int(below) + 1), 1, field, bias, tile=tile)
     turned = scratch("turned", int((table[:, UNITS] * (table[:, BELOW] + 1)).sum()), real)
@@ -155,7 +155,7 @@ def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoi
     over(sloped(real), rows, some, codes, code + recurrent, u, recurrent, outputs, du, recurrent, outputs, 1, deltas,
          to + recurrent, outputs, tile=tile)
     # what the y rows send down does not wait for r: one product for all frames
-    down = matrix(scratch("down", rows * (width - low), real), 0, rows, width - low)
+    down = scratch_matrix("down", rows, width - low, real)
     gemm(False, False, 1, matrix(deltas, to + recurrent, rows, some, outputs),
          matrix(params, at + recurrent * (width + 1) + low, some, width - low, width + 1), 0, down, tile=tile)
     widest = int(max(recurrent, table[:, UNITS].max(), table[1:, BELOW].max(initial=0)))

@@ -14,13 +14,11 @@ from numba import cuda
 
 from midigen.kernels.codes import CORRUPT, FACTORS
 from midigen.kernels.cuda import gibbs, scalar
-from midigen.kernels.cuda.blas import as_matrix, gemm, matrix
+from midigen.kernels.cuda.blas import as_matrix, gemm, scratch_matrix
 from midigen.kernels.cuda.jit import TILE, along, device, jit, over
-from midigen.kernels.cuda.memory import scratch, upload
-from midigen.kernels.cuda.scalar import philox, softplus, uniform
-from midigen.kernels.scalar import f64, u64
-
-_LOW, _WORD, _NONE = u64(0xFFFFFFFF), u64(32), u64(0)
+from midigen.kernels.cuda.memory import upload
+from midigen.kernels.cuda.scalar import softplus, uniform, words
+from midigen.kernels.scalar import f64
 
 
 def lanes_of(key, first_row):
@@ -34,10 +32,9 @@ def lanes_of(key, first_row):
 
 
 @device
-def words(j, r, sweep, keys, first_rows, lanes):
-    """The four words of row r that belong to column j and to those a quarter of the row's width apart from it."""
-    key, row = keys[r % lanes], first_rows[r % lanes] + r // lanes
-    return philox(u64(j), u64(row), u64(sweep), _NONE, key & _LOW, key >> _WORD)
+def lane_words(j, r, sweep, keys, first_rows, lanes):
+    """`words` of row r, which belongs to a lane."""
+    return words(keys[r % lanes], first_rows[r % lanes] + r // lanes, sweep, j)
 
 
 def uniform_row(key, sweep, row, out):
@@ -52,7 +49,7 @@ def _uniform():
     def uniform_numbers(quarter, keys, rows, sweep, out):
         j = cuda.grid(1)
         if j < quarter:
-            drawn = words(j, 0, sweep, keys, rows, 1)
+            drawn = lane_words(j, 0, sweep, keys, rows, 1)
             out[j], out[j + quarter] = uniform(drawn[0]), uniform(drawn[1])
             out[j + 2 * quarter], out[j + 3 * quarter] = uniform(drawn[2]), uniform(drawn[3])
 
@@ -77,7 +74,7 @@ def _sampled(real):
         j, i = cuda.grid(2)
         if j < quarter:
             for r in range(i, count, cuda.gridDim.y * cuda.blockDim.y):
-                drawn = words(j, r, sweep, keys, first_rows, lanes)
+                drawn = lane_words(j, r, sweep, keys, first_rows, lanes)
                 from_row, to_row = field_at[0] + r * field_at[1], out_at[0] + r * out_at[1]
                 for part in range(4):
                     s = j + part * quarter
@@ -108,8 +105,8 @@ def _corrupted(real):
         j, i = cuda.grid(2)
         if j < quarter:
             for r in range(i, count, cuda.gridDim.y * cuda.blockDim.y):
-                flips = words(j, r, CORRUPT, keys, first_rows, lanes)
-                drops = words(j, r, CORRUPT + 1, keys, first_rows, lanes)
+                flips = lane_words(j, r, CORRUPT, keys, first_rows, lanes)
+                drops = lane_words(j, r, CORRUPT + 1, keys, first_rows, lanes)
                 for part in range(4):
                     s = j + part * quarter
                     if s < columns:
@@ -130,11 +127,6 @@ def gibbs_chain(v, w, a, b, sweeps, beta, key, first_sweep, first_row, out, tile
     Sweep s draws the hidden units with counter 2 (first_sweep + s) and the visible ones with the next.  out may be v.
     """
     gibbs.chain(v, w, a, b, None, sweeps, beta, *lanes_of(key, first_row)[:2], first_sweep, out, tile)
-
-
-def _wide(name, rows, columns, real):
-    """A scratch Matrix (rows, columns)."""
-    return matrix(scratch(name, rows * columns, real), 0, rows, columns)
 
 
 def hidden_field(v, w, b, out, tile=TILE):
@@ -167,7 +159,7 @@ def _squashed(real):
 def free_energy(v, w, a, b, out, tile=TILE):
     """out (N,) float64 <- F(v), Eq. (16)."""
     v, w, a = as_matrix(v), as_matrix(w), as_matrix(a)
-    c = _wide("free energy", v.rows, w.rows, v.real)
+    c = scratch_matrix("free energy", v.rows, w.rows, v.real)
     hidden_field(v, w, b, c, tile)
     along(_energy(), v.rows, v.columns, w.rows, v.array, v.place, a.array, a.place, c.array, out, tile=tile)
 
@@ -194,7 +186,7 @@ def contrast(v, sample, w, a, b, weight, out_a, out_b, gradient_w, tile=TILE):
     weight (N,); out_a (N, V) and out_b (N, H) are overwritten, gradient_w (H, V) is added to.  a cancels.
     """
     v, sample, w, out_a, out_b = (as_matrix(x) for x in (v, sample, w, out_a, out_b))
-    p_data, p_model = (_wide(f"contrast {name}", v.rows, w.rows, v.real) for name in ("data", "model"))
+    p_data, p_model = (scratch_matrix(f"contrast {name}", v.rows, w.rows, v.real) for name in ("data", "model"))
     for states, p in ((v, p_data), (sample, p_model)):
         hidden_probability(states, w, b, p, tile)
     over(_difference(v.real), v.rows, w.rows, weight, p_data.array, p_data.place, p_model.array, p_model.place,
@@ -228,7 +220,7 @@ def pseudo_log_likelihood(v, w, a, b, out, tile=TILE):
     Flipping v_i changes F by -+a_i and by sum_j log(1 + p_j (exp(+-W_ji) - 1)); a thread flips one unit.
     """
     v, w, a = as_matrix(v), as_matrix(w), as_matrix(a)
-    p, terms = _wide("flipped p", v.rows, w.rows, v.real), _wide("terms", v.rows, v.columns, f64)
+    p, terms = scratch_matrix("flipped p", v.rows, w.rows, v.real), scratch_matrix("terms", v.rows, v.columns, f64)
     hidden_probability(v, w, b, p, tile)
     over(_flipped(), v.rows, v.columns, w.rows, v.array, v.place, a.array, a.place, p.array,
          exponentials(w, 2 * w.rows, tile).array, terms.array, tile=tile)
@@ -237,7 +229,7 @@ def pseudo_log_likelihood(v, w, a, b, out, tile=TILE):
 
 def exponentials(w, rows, tile=TILE):
     """A scratch Matrix (rows, V) float64 of exp(W), for W (H, V), and, from row H on, of exp(-W)."""
-    out = _wide("exponentials", rows, w.columns, f64)
+    out = scratch_matrix("exponentials", rows, w.columns, f64)
     over(_exponentials(), rows, w.columns, w.rows, w.array, w.place, out.array, tile=tile)
     return out
 

@@ -17,7 +17,7 @@ from numba import cuda
 
 from midigen.kernels.codes import BELOW, CODES, COLUMNS, INPUTS, PARAMS, UNITS
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.blas import Matrix, copy, flat, gemm, matrix
+from midigen.kernels.cuda.blas import Matrix, copy, flat, gemm, matrix, scratch_matrix
 from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, TILE, along, jit, over
 from midigen.kernels.cuda.memory import scratch, upload
 from midigen.kernels.cuda.network import sloped
@@ -25,6 +25,7 @@ from midigen.kernels.scalar import u64
 
 GATHERED = 1 << 28  # numbers of Q, at most and about, that are gathered for one product: 1 GB in float32
 LONGEST = 128  # frames of a chunk
+PASSING = 2  # frames whose Q products need at a time
 WIDE = 256  # units of a layer from which on its weights are too many for the core's own cache
 
 
@@ -43,14 +44,14 @@ def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params,
               (h, flat(params), flat(inputs), flat(u))]
     begins = (np.arange(h + 1)[:, None] == origin) & (np.asarray(known) == 0)
     going = upload(1 - begins.ravel(), u.dtype)  # of frames -1 and on: 0 where S ends on its way to it
-    slots = chunk if out is not None else 2
-    q = scratch("q", slots * lanes * rows * sum(units), u.dtype.type)
+    slots = chunk if out is not None else 0  # frames whose Q are gathered
+    q = scratch("q", max(slots, PASSING) * lanes * rows * sum(units), u.dtype.type)
     carry = _carried_by_products if _worth_products(units, lanes * rows, tile) else _carried
     beta = 1 if accumulate else 0
     while stop > start:
         first = max(start, stop - chunk)
-        carry(plan, cut, outside, codes, frames, going, first, stop, s, q, slots, out is not None, tile)
-        for k in range(len(plan) if out is not None else 0):
+        carry(plan, cut, outside, codes, frames, going, first, stop, s, q, slots, tile)
+        for k in range(len(plan) if slots else 0):
             _sum(plan, k, cut, outside, frames, first, stop, q, slots, beta, out, tile)
         stop, beta = first, 1
 
@@ -99,8 +100,8 @@ def _sum(plan, k, cut, outside, frames, first, stop, q, slots, beta, out, tile):
         columns_of(1, first - late, slot, stop - first, beta)
 
 
-def _carried(plan, cut, outside, codes, frames, going, first, stop, s, q, slots, kept, tile):
-    """S back over a chunk of frames, all in one launch; Q of every layer is left in q if `kept`."""
+def _carried(plan, cut, outside, codes, frames, going, first, stop, s, q, slots, tile):
+    """S back over a chunk of frames, all in one launch; Q of every layer is left in q if it has slots for them."""
     lanes, rows, width = tuple(s.shape)
     real, (h, _, _, u) = s.dtype.type, frames[1]
     widest = int(max(width, plan[:, UNITS].max(), plan[1:, BELOW].max(initial=0)))
@@ -108,13 +109,13 @@ def _carried(plan, cut, outside, codes, frames, going, first, stop, s, q, slots,
     while walked > 1 and (2 * walked * widest * real().itemsize > SHARED or -(-rows // walked) * lanes < busy):
         walked //= 2
     _walked(real, walked)[(-(-rows // walked), lanes), tile.threads, 0, 2 * walked * widest * real().itemsize](
-        upload(plan), cut, outside, u.size // (h * lanes), h, lanes, rows, width, widest, slots, kept, first, stop,
+        upload(plan), cut, outside, u.size // (h * lanes), h, lanes, rows, width, widest, slots, first, stop,
         codes, *frames[1][1:], *frames[0][1:], going, flat(s), q)
 
 
-def _carried_by_products(plan, cut, outside, codes, frames, going, first, stop, s, q, slots, kept, tile):
+def _carried_by_products(plan, cut, outside, codes, frames, going, first, stop, s, q, slots, tile):
     """The same with a product for every layer and frame: Q of the next is (Q W) slope."""
-    lanes, rows, width = tuple(s.shape)
+    (lanes, rows, width), slots = tuple(s.shape), slots or PASSING
     slopes = [_slopes(plan, k, first - (k >= cut), stop - first, codes, frames, going, lanes, tile)
               for k in range(len(plan))]
     crossed = [(k, t) for t in range(stop - 1, first - 1, -1)
@@ -164,7 +165,7 @@ def _walked(real, rows_each):
     slope, zero, kind = scalar.slope(real), real(0), NUMBA_TYPE[real]
 
     @jit()
-    def walked(plan, cut, outside, outputs, h, lanes, rows, width, widest, slots, kept, first, stop, codes, params,
+    def walked(plan, cut, outside, outputs, h, lanes, rows, width, widest, slots, first, stop, codes, params,
                inputs, u, before_params, before_inputs, before_u, going, s, q):
         memory = cuda.shared.array(0, kind)
         total = cuda.local.array(rows_each, kind)
@@ -195,7 +196,7 @@ def _walked(real, rows_each):
                     for r in range(rows_each):
                         m = memory[old + i * rows_each + r] * value
                         memory[old + i * rows_each + r] = m
-                        if kept and row + r < rows:
+                        if slots > 0 and row + r < rows:
                             q[gathered + (row + r) * units + i] = m
                 cuda.syncthreads()
                 low = outside if k == 0 else 0
@@ -246,18 +247,18 @@ def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, 
         units, below, params, code, given, _ = plan[k].tolist()
         y, step = (u, outputs) if k == layers - 1 else (inputs, units + 1)
         start = 0 if k == layers - 1 else lanes * int(plan[k + 1, INPUTS])
-        delta = matrix(scratch(f"delta {k}", lanes * units, real), 0, lanes, units)
+        delta = scratch_matrix(f"delta {k}", lanes, units, real)
         over(sloped(real), lanes, units, codes, code, y, start, step, m.array, 0, units, 1, delta.array, 0, units,
              tile=tile)
         gemm(True, False, 1, delta, matrix(inputs, lanes * given, lanes, below + 1), 1,
              matrix(gradient, params, units, below + 1), tile=tile)
-        m = matrix(scratch(f"m {k}", lanes * below, real), 0, lanes, below)
+        m = scratch_matrix(f"m {k}", lanes, below, real)
         gemm(False, False, 1, delta, matrix(before_params, params, units, below, below + 1), 0, m, tile=tile)
     if influence is None:
         return
     if z is not None:
         _, count, units = tuple(z.shape)
-        inner = matrix(scratch("inner", lanes * count, real), 0, lanes, count)
+        inner = scratch_matrix("inner", lanes, count, real)
         gemm(False, True, 1, Matrix(m.array, m.start, 1, units, units, batch=(m.step, 0)),
              matrix(z, 0, count, units, batch=(count * units, 0)), 0,
              matrix(inner.array, 0, 1, count, batch=(count, 0)), batches=(lanes, 1), tile=tile)

@@ -7,7 +7,7 @@ from types import FunctionType
 from midigen.kernels import scalar
 from midigen.kernels.codes import LEAK, LEAKY, SIGMOID, SOFTPLUS, TANH
 from midigen.kernels.cuda.jit import SIMULATED, device
-from midigen.kernels.scalar import f32, f64
+from midigen.kernels.scalar import f32, f64, u64
 
 # of angles in half turns: the GPU's sin and cos of radians keep room for large ones in local memory
 if SIMULATED:
@@ -30,6 +30,13 @@ def _made(function, **names):
 philox = _made(scalar.philox, _philox_round=_made(scalar._philox_round))
 uniform = _made(scalar.uniform)
 softplus = _made(scalar.softplus)
+_LOW, _WORD, _NONE = u64(0xFFFFFFFF), u64(32), u64(0)
+
+
+@device
+def words(key, row, sweep, j):
+    """The four words of a row that belong to column j and to those a quarter of the row's width apart from it."""
+    return philox(u64(j), u64(row), u64(sweep), _NONE, key & _LOW, key >> _WORD)
 
 
 @device

@@ -3,7 +3,7 @@
 As midigen.kernels.cpu.textbook has it, of one series.  sizes and starts are NumPy arrays, all else lies on the device.
 """
 
-from midigen.kernels.cuda.blas import copy, fill, gemm, matrix
+from midigen.kernels.cuda.blas import copy, fill, gemm, matrix, scratch_matrix
 from midigen.kernels.cuda.jacobian import input_jacobian, local_gradients, weight_jacobian
 from midigen.kernels.cuda.jit import TILE
 from midigen.kernels.cuda.memory import scratch
@@ -16,9 +16,9 @@ def textbook_block(sizes, codes, params, recurrent, inputs, u, starts, du, influ
     """
     real, (h, outputs), below = u.dtype.type, tuple(u.shape), int(sizes[0])
     d = scratch("textbook d", outputs * int(sizes[1:].sum()), real)
-    by_input = matrix(scratch("textbook dx", outputs * below, real), 0, outputs, below)
+    by_input = scratch_matrix("textbook dx", outputs, below, real)
     by_r = matrix(by_input.array, below - recurrent, outputs, recurrent, below)
-    of_r = matrix(scratch("textbook dr", recurrent * params.size, real), 0, recurrent, params.size)
+    of_r = scratch_matrix("textbook dr", recurrent, params.size, real)
     for t in range(h):
         if starts[t]:
             fill(influence, 0, tile)
