@@ -73,29 +73,18 @@ def _generate_song(model, frames, primer, beta, gibbs_steps, key, progress, stop
 
 
 def _generate_side_by_side(model, frames, primer, beta, gibbs_steps, keys, progress):
-    """The songs of _generate_song on the GPU, a list; a song is a lane."""
+    """The songs of _generate_song on the GPU, a list."""
     from midigen.kernels.cuda.memory import upload  # Numba's CUDA takes time
-    from midigen.model.on_device import OnDevice, Songs
+    from midigen.model.on_device import OnDevice
 
-    there, dtype, lanes, channels = OnDevice(model), model.network.dtype, len(keys), model.config.visible
-    state, v = np.zeros((1, model.config.recurrent), dtype), np.zeros((1, 1, channels), dtype)
+    there, v = OnDevice(model), np.zeros((1, 1, model.config.visible), model.network.dtype)
+    state = upload(np.zeros((1, model.config.recurrent), v.dtype))
     if primer is not None and len(primer):
-        heard, heard_state = model.frames(primer)[:, None], upload(state)
-        there.forward(upload(np.concatenate([v, heard[:-1]])), heard_state, np.zeros((len(heard), 1), np.uint8))
-        state, v = heard_state.copy_to_host(), heard[-1:]
-    state, v = upload(np.repeat(state, lanes, axis=0)), upload(np.repeat(v, lanes, axis=1))
-    keys, begins = upload(keys, np.uint64), np.zeros((1, lanes), np.uint8)
-    songs = Songs.silent(model, frames * lanes)
-    rows, places = (upload(n) for n in (np.arange(frames)[:, None] + np.zeros(lanes, np.int64),
-                                        songs.places(0, frames * lanes).reshape(frames, lanes)))
-    for t in range(frames):
-        there.kernels.gibbs_chain(v, there.w, *there.biases(there.forward(v, state, begins).u), gibbs_steps, beta, keys,
-                                  0, rows[t], v)
-        there.quantise(v)
-        songs.write(v, places[t])
-        if progress:
-            progress(lanes)
-    return list(songs.rolls().reshape(frames, lanes, channels).swapaxes(0, 1).copy())
+        heard = model.frames(primer)[:, None]
+        there.forward(upload(np.concatenate([v, heard[:-1]])), state, np.zeros((len(heard), 1), np.uint8))
+        v = heard[-1:]
+    return list(there.play(np.concatenate([v.ravel(), state.copy_to_host()[0]]), keys, frames, beta, gibbs_steps,
+                           progress))
 
 
 def choose_levels(model, rolls, seed):

@@ -17,7 +17,7 @@ class LaneNetwork(Carrying):
 
     def __init__(self, network):
         self.network, self.cut_units = network, network.cut_units
-        self._codes = upload(network.codes)
+        self.codes = upload(network.codes)
 
     def forward(self, params, x, state, starts):
         """Run h frames x (h, B, X) from state (B, R), which is moved on in place; returns the Block.
@@ -27,7 +27,7 @@ class LaneNetwork(Carrying):
         network, rows = self.network, starts.size
         inputs = scratch.shaped("inputs", (rows * int((network.sizes[:-1] + 1).sum()),), network.dtype)
         u = scratch.shaped("u", (*starts.shape, int(network.sizes[-1])), network.dtype)
-        kernels.forward_block(network.sizes, self._codes, params, network.recurrent, x, upload(starts), state, inputs,
+        kernels.forward_block(network.sizes, self.codes, params, network.recurrent, x, upload(starts), state, inputs,
                               u)
         return Block(inputs, u, starts)
 
@@ -41,7 +41,7 @@ class LaneNetwork(Carrying):
         if later is not None:
             copy(later, adjoint)
         deltas = scratch("deltas", block.starts.size * int(network.sizes[1:].sum()), network.dtype)
-        kernels.backward_block(network.sizes, self._codes, params, network.recurrent, block.inputs, block.u,
+        kernels.backward_block(network.sizes, self.codes, params, network.recurrent, block.inputs, block.u,
                                upload(block.starts), du, adjoint, deltas, gradient)
         return adjoint
 
@@ -49,7 +49,7 @@ class LaneNetwork(Carrying):
         network, begun = self.network, block.starts.any(axis=0)
         known, origin = np.where(begun | (old is None), 0, 1), last_start(block.starts)
         last, weights = (old.last, old.params) if old else (block, params)
-        run = (network.plan, network.cut, network.inputs, self._codes, params, block.inputs, block.u, weights,
+        run = (network.plan, network.cut, network.inputs, self.codes, params, block.inputs, block.u, weights,
                last.inputs, last.u, known, origin)
 
         def carry(start, stop, accumulate, s, out):
@@ -96,7 +96,7 @@ class LaneNetwork(Carrying):
         known = 1 - block.starts.any(axis=0)
         if old.history:
             begun, rest = old.history.starts.any(axis=0), old.first
-            rtrl.influence_stage(network.plan, network.cut, network.inputs, self._codes, old.params, old.history.inputs,
+            rtrl.influence_stage(network.plan, network.cut, network.inputs, self.codes, old.params, old.history.inputs,
                                  old.history.u, old.params, rest.inputs, rest.u, np.where(begun, 0, known),
                                  last_start(old.history.starts), 0, len(old.history.starts), True, s, j)
         if old.matrix is None:
@@ -131,6 +131,6 @@ class LaneNetwork(Carrying):
             du = scratch.shaped("no du", tuple(history.u.shape), network.dtype)
             fill(du, 0)
             adjoint = self.backward(influence.params, history, du, gradient, adjoint)
-        rtrl.influence_gradient(network.plan, network.cut, network.inputs, self._codes, influence.params,
+        rtrl.influence_gradient(network.plan, network.cut, network.inputs, self.codes, influence.params,
                                 influence.first.inputs, influence.first.u, adjoint, influence.matrix, gradient,
                                 influence.rows)

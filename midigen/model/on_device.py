@@ -8,9 +8,11 @@ import numpy as np
 from midigen.kernels.cuda import gaussian, rbm, rolls
 from midigen.kernels.cuda.blas import Matrix, copy, flat, matrix, scratch_matrix
 from midigen.kernels.cuda.memory import empty, upload
+from midigen.kernels.cuda.play import play
 from midigen.model.lanes import LaneNetwork
 from midigen.model.rnn_rbm import LOUDEST
 
+STRETCH = 64  # frames of songs that are made in one launch: some milliseconds, after which Ctrl-C is heard
 MOST_ROWS = 1 << 17  # frames of all lanes that go through a block together: bounds the memory
 
 
@@ -91,11 +93,25 @@ class OnDevice:
             low, high = self.model.log_variances
             copy(s, s, scale=Matrix(upload([high - low], s.real), 0, s.rows, s.columns, 0, 0))
 
-    def quantise(self, v):
-        """Samples v (.., V) <- what their roll says, as RnnRbm.frames(RnnRbm.roll(v)) has it, in place."""
-        if self.model.gaussian:
-            levels = self.model.levels
-            rolls.quantise(v, levels["threshold"], levels["gain"], levels["offset"], loudest(self.model))
+    def play(self, heard, keys, frames, beta, gibbs_steps, progress=None):
+        """Songs side by side, uint8 (B, frames, V) on the host, a song for each of the keys uint64 (B,).
+
+        heard: what the network hears at first, (V + R,), the frame before as the model sees it and r.
+        """
+        model, network = self.model, self.network.network
+        x, keys = upload(np.tile(heard, (len(keys), 1))), upload(keys, np.uint64)
+        songs, bounds, levels = np.empty((len(keys), frames, model.config.visible), np.uint8), None, None
+        if model.gaussian:
+            bounds = model.log_variances
+            levels = *(model.levels[name] for name in ("threshold", "gain", "offset")), loudest(model)
+        for first in range(0, frames, STRETCH):
+            made = empty((len(keys), min(STRETCH, frames - first), model.config.visible), np.uint8)
+            play(network.sizes, self.network.codes, self.theta, network.recurrent, self.w, bounds, levels, gibbs_steps,
+                 beta, keys, first, x, made)
+            songs[:, first:first + STRETCH] = made.copy_to_host()
+            if progress:
+                progress(made.shape[0] * made.shape[1])
+        return songs
 
 
 def _side_by_side(lengths):
@@ -129,13 +145,6 @@ class Songs:
             return cls(model, np.concatenate(songs), loudest(model))
         return cls(model, np.concatenate([np.packbits(roll > 0, axis=1) for roll in songs]))
 
-    @classmethod
-    def silent(cls, model, frames):
-        """Room for frames to be written: of a Gaussian model as it sees them, float32."""
-        channels = model.config.visible
-        return cls(model, np.zeros((frames, channels), np.float32) if model.gaussian
-                   else np.zeros((frames, -(-channels // 8)), np.uint8))
-
     @staticmethod
     def places(start, stop, shift=0):
         """Places of frames start..stop-1, int64, transposed up by `shift` semitones, 0 <= shift < pitches."""
@@ -153,10 +162,3 @@ class Songs:
         """Put frames v (h B, V) at their places."""
         write = rolls.put if self._model.gaussian else rolls.pack
         write(v, place, self._model.grid.pitches, self.kept)
-
-    def rolls(self):
-        """What `silent` made and `write` filled, as one roll, uint8 (F, V)."""
-        kept = self.kept.copy_to_host()
-        if self._model.gaussian:
-            return np.rint(kept * loudest(self._model)).astype(np.uint8)
-        return np.unpackbits(kept, axis=1, count=self._model.config.visible)

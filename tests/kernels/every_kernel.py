@@ -113,7 +113,6 @@ def _steps(real):
     rolls.pack(a, place, V, packed)
     rolls.take(a, 1, place, V, a)
     rolls.put(a, place, V, a)
-    rolls.quantise(a, 0.5, 1, 0, 127)
     rolls.weigh(place, 1, zeros(N, real))
     rolls.lessen(0, zeros(N, np.float64), zeros(N, np.float64), zeros(N, real))
 

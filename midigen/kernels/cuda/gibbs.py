@@ -14,7 +14,7 @@ from numba import cuda, uint64
 
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import as_matrix, copy, scratch_matrix
-from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, device, jit
+from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, TooWide, device, jit
 from midigen.kernels.cuda.scalar import normals, uniform, words
 from midigen.kernels.scalar import u64
 
@@ -37,7 +37,7 @@ def launch(factory, kind, count, widest, row_bytes, arguments, tile):
     while rows > 1 and (-(-count // rows) < tile.blocks or rows * row_bytes + keys > SHARED):
         rows //= 2
     if rows * row_bytes + keys > SHARED:
-        raise ValueError(f"a chain takes {row_bytes} bytes, and a GPU's shared memory has {SHARED}: use fewer units")
+        raise TooWide(f"a chain takes {row_bytes} bytes of shared memory, of which there are {SHARED}: too many units")
     each = min(rows, READ // kind[0]().itemsize)
     threads = min(tile.threads, -(-(padded(widest) // 4 * (rows // each)) // WARP) * WARP)
     if count:
@@ -160,7 +160,7 @@ def half_sweep(real, each, normal, settle):
 
 
 @device
-def _biased(x, given, row, unit, place):
+def biased(x, given, row, unit, place):
     bias, at, scale = given
     return scale * (x + bias[at[0] + row * at[1] + unit])
 
@@ -169,7 +169,7 @@ def _biased(x, given, row, unit, place):
 def _chain(real, gaussian, each, most):
     """States of Gaussian units are x = exp(-z/2) v; their alpha = exp(-z/2) a is in `out` until the chains end."""
     kind, zero, one, half = NUMBA_TYPE[real], real(0), real(1), real(0.5)
-    draw_hidden, draw_visible = (half_sweep(real, each, normal, _biased) for normal in (False, gaussian))
+    draw_hidden, draw_visible = (half_sweep(real, each, normal, biased) for normal in (False, gaussian))
 
     @jit()
     def chain(count, groups, visible, hidden, first, sweeps, beta, spread, keys, first_rows, w, w_at, across, across_at,

@@ -18,10 +18,23 @@ MOST_BLOCKS = 2 if SIMULATED else 65535  # of a grid's second and third axis
 SHARED = 48 << 10  # bytes of shared memory that any GPU gives a block of threads
 
 
+class TooWide(Exception):
+    """A model has more units than a block of threads has shared memory for."""
+
+
+def shared_bytes(count, real, what):
+    """Bytes of `count` numbers in shared memory.  TooWide, which says `what` they are of, where there are too many."""
+    size = int(count) * real().itemsize
+    if size > SHARED:
+        raise TooWide(f"{what} takes {size} bytes of shared memory, of which there are {SHARED}: too many units")
+    return size
+
+
 def is_gpu_error(error):
-    """Whether an exception tells of the GPU: it is of Numba's driver, or of cuda-core, which launches kernels."""
+    """Whether an exception tells of the GPU: it is of Numba's driver, of cuda-core, which launches kernels, or TooWide.
+    """
     module = type(error).__module__
-    return ".cudadrv." in module or module.startswith("cuda.")
+    return isinstance(error, TooWide) or ".cudadrv." in module or module.startswith("cuda.")
 
 
 def jit(**options):
@@ -32,7 +45,10 @@ def jit(**options):
 
 
 def device(function):
-    """A device function that uses nothing of `cuda`; in the simulator, which takes its time to call one, itself."""
+    """A device function; in the simulator, which takes its time to call one, itself.
+
+    So one that uses `cuda` has to be in its kernel's own module, which is where the simulator puts its own `cuda`.
+    """
     return function if SIMULATED else cuda.jit(device=True, forceinline=True)(function)
 
 

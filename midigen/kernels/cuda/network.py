@@ -15,26 +15,30 @@ from numba import cuda
 
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import copy, fill, flat, gemm, matrix, scratch_matrix
-from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, jit, over
+from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, device, jit, over, shared_bytes
 from midigen.kernels.cuda.memory import scratch, upload
+from midigen.kernels.scalar import u64
 
 # columns of a table of layers: units in the walk, width below, all units; where parameters, activation codes, inputs,
 # deltas and the turned weights begin; threads that share out the units, and those that share out the width below
 UNITS, BELOW, ALL, PARAMS, CODES, INPUTS, DELTAS, TURNED, ACROSS, DOWN = range(10)
 
 
-def _walkers(sizes, recurrent, tile):
-    """Threads of a block that walks over time: a power of 2, about one for each unit of the widest layer."""
-    widest = max(recurrent, *sizes[1:-1].tolist(), 1)
+def walkers(sizes, last, tile):
+    """Threads of a block that walks over time: a power of 2, about one for each unit of the widest layer.
+
+    last: units of the last layer that it makes.
+    """
+    widest = max(last, *sizes[1:-1].tolist(), 1)
     return min(tile.most, max(tile.threads, 1 << (widest - 1).bit_length()))
 
 
 @lru_cache(256)
-def _layers(sizes, recurrent, rows, threads):
+def layers_of(sizes, last, rows, threads):
     """The table of layers, int64 (L, 10), for `rows` = h B rows and so many threads a lane: on host and device."""
     table, at = [], np.zeros(5, np.int64)
     for k, (below, units) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
-        serial = recurrent if k == len(sizes) - 1 else units
+        serial = last if k == len(sizes) - 1 else units
         table.append([serial, below, units, *at, *(min(threads, 1 << (n - 1).bit_length()) for n in (serial, below))])
         at += [units * (below + 1), units, rows * (below + 1), rows * units, serial * (below + 1)]
     table = np.array(table, np.int64)
@@ -47,8 +51,8 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
     x (h, B, X); state (B, R) is r before the block and is replaced by r at its end; inputs and u are overwritten.
     """
     real, rows, layers = u.dtype.type, starts.size, len(sizes) - 1
-    lanes, threads = state.size // recurrent, _walkers(sizes, recurrent, tile)
-    table, on_device = _layers(tuple(int(n) for n in sizes), recurrent, rows, threads)
+    lanes, threads = state.size // recurrent, walkers(sizes, recurrent, tile)
+    table, on_device = layers_of(tuple(int(n) for n in sizes), recurrent, rows, threads)
     x, starts, inputs, u = (flat(array) for array in (x, starts, inputs, u))
     below, serial, outputs, outside = sizes[0], table[0, UNITS], int(sizes[-1]), int(sizes[0]) - recurrent
     x = matrix(x, 0, rows, outside)
@@ -58,11 +62,9 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
     field = scratch_matrix("field", rows, int(serial), real)
     bias = matrix(params, int(below), rows, int(serial), 0, stride=int(below) + 1)
     gemm(False, True, 1, x, matrix(params, 0, int(serial), outside, int(below) + 1), 1, field, bias, tile=tile)
-    turned = scratch("turned", int((table[:, UNITS] * (table[:, BELOW] + 1)).sum()), real)
-    for units, width, _, at, _, _, _, to, *_ in table.tolist():
-        copy(matrix(params, at, units, width + 1).turned, matrix(turned, to, width + 1, units), tile)
+    turned = turned_layers(table, params, tile)
     widest = int(max(recurrent, table[:, UNITS].max()))
-    shared = (2 * widest + threads) * real().itemsize
+    shared = shared_bytes(2 * widest + threads, real, "a series")
     _walked_forward(real)[lanes, threads, 0, shared](
         rows // lanes, lanes, layers, outside, recurrent, outputs, widest, on_device, codes, turned, field.array,
         starts, flat(state), inputs, u)
@@ -72,6 +74,37 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
          matrix(params, at + recurrent * (width + 1), some, width + 1), 0, matrix(u, recurrent, rows, some, outputs),
          tile=tile)
     over(activated(real), rows, some, codes, code + recurrent, u, recurrent, outputs, tile=tile)
+
+
+def turned_layers(table, params, tile):
+    """The layers' parameters in scratch memory, each (n_{k-1} + 1, units): neighbours read neighbours' weights."""
+    turned = scratch("turned layers", int((table[:, UNITS] * (table[:, BELOW] + 1)).sum()), params.dtype.type)
+    for units, below, _, at, _, _, _, to, *_ in table.tolist():
+        copy(matrix(params, at, units, below + 1).turned, matrix(turned, to, below + 1, units), tile)
+    return turned
+
+
+@cache
+def adders(real):
+    """Two device functions by which `groups` threads add up one weighted sum of numbers in shared memory."""
+    zero = real(0)
+
+    @device
+    def part(memory, first, count, w, at, step, group, groups):
+        """One thread's part: every groups-th of `count` numbers from `first` on, their weights `step` apart."""
+        total = zero
+        for j in range(group, count, groups):
+            total += w[u64(at + j * step)] * memory[u64(first + j)]
+        return total
+
+    @device
+    def whole(total, memory, first, step, groups):
+        """total + the parts, which lie `step` apart from `first` on."""
+        for group in range(groups):
+            total += memory[first + group * step]
+        return total
+
+    return part, whole
 
 
 @cache
@@ -94,6 +127,7 @@ def activated(real):
 def _walked_forward(real):
     """One lane a block.  `memory` holds y of the layer below, y of the layer, and a sum for each thread."""
     activation, zero, kind = scalar.activation(real), real(0), NUMBA_TYPE[real]
+    part, whole = adders(real)
 
     @jit()
     def walked(h, lanes, layers, outside, recurrent, outputs, widest, table, codes, turned, field, starts, state,
@@ -113,19 +147,17 @@ def _walked_forward(real):
             for k in range(layers):
                 units, below, across = table[k, UNITS], table[k, BELOW], table[k, ACROSS]
                 skipped = outside if k == 0 else 0
-                group, place = thread // across, thread % across
+                group, groups, place = thread // across, threads // across, thread % across
                 for base in range(0, units, across):
-                    i, total = base + place, zero
+                    i, at = base + place, table[k, TURNED] + base + place
                     if i < units:
-                        for j in range(group, below - skipped, threads // across):
-                            total += turned[table[k, TURNED] + (skipped + j) * units + i] * memory[old + j]
-                    memory[sums + thread] = total
+                        memory[sums + thread] = part(memory, old, below - skipped, turned, at + skipped * units, units,
+                                                     group, groups)
                     cuda.syncthreads()
                     if group == 0 and i < units:
-                        total = field[row * units + i] if k == 0 else turned[table[k, TURNED] + below * units + i]
-                        for g in range(threads // across):
-                            total += memory[sums + g * across + place]
-                        total = activation(codes[table[k, CODES] + i], total)
+                        total = field[row * units + i] if k == 0 else turned[at + below * units]
+                        total = activation(codes[table[k, CODES] + i], whole(total, memory, sums + place, across,
+                                                                             groups))
                         memory[new + i] = total
                         if k == layers - 1:
                             u[row * outputs + i] = total
@@ -146,8 +178,8 @@ def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoi
     frames and is replaced by dE/dr before the block; deltas is overwritten; gradient (P,) is added to.
     """
     real, rows, layers = u.dtype.type, starts.size, len(sizes) - 1
-    lanes, threads = adjoint.size // recurrent, _walkers(sizes, recurrent, tile)
-    table, on_device = _layers(tuple(int(n) for n in sizes), recurrent, rows, threads)
+    lanes, threads = adjoint.size // recurrent, walkers(sizes, recurrent, tile)
+    table, on_device = layers_of(tuple(int(n) for n in sizes), recurrent, rows, threads)
     inputs, u, starts, du, deltas = (flat(array) for array in (inputs, u, starts, du, deltas))
     outputs, outside = int(sizes[-1]), int(sizes[0]) - recurrent
     _, width, _, at, code, _, to, *_ = table[-1].tolist()
@@ -159,7 +191,7 @@ def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoi
     gemm(False, False, 1, matrix(deltas, to + recurrent, rows, some, outputs),
          matrix(params, at + recurrent * (width + 1) + low, some, width - low, width + 1), 0, down, tile=tile)
     widest = int(max(recurrent, table[:, UNITS].max(), table[1:, BELOW].max(initial=0)))
-    shared = (2 * widest + threads) * real().itemsize
+    shared = shared_bytes(2 * widest + threads, real, "a series")
     _walked_backward(real)[lanes, threads, 0, shared](
         rows // lanes, lanes, layers, outside, recurrent, outputs, widest, on_device, codes, params, down.array, starts,
         flat(adjoint), inputs, u, du, deltas)
@@ -192,6 +224,7 @@ def sloped(real):
 def _walked_backward(real):
     """One lane a block.  `memory` holds dE/dy of the layer's output, its dE/ds, and a sum for each thread."""
     slope, zero, kind = scalar.slope(real), real(0), NUMBA_TYPE[real]
+    part, whole = adders(real)
 
     @jit()
     def walked(h, lanes, layers, outside, recurrent, outputs, widest, table, codes, params, down, starts, adjoint,
@@ -215,18 +248,16 @@ def _walked_backward(real):
                     deltas[table[k, DELTAS] + row * all_units + i] = d
                 cuda.syncthreads()
                 across = table[k, DOWN]
-                group, place = thread // across, thread % across
+                group, groups, place = thread // across, threads // across, thread % across
                 for base in range(0, below - skipped, across):
-                    j, total = base + place, zero
+                    j = base + place
                     if j < below - skipped:
-                        for i in range(group, units, threads // across):
-                            total += params[table[k, PARAMS] + i * (below + 1) + skipped + j] * memory[delta + i]
-                    memory[sums + thread] = total
+                        memory[sums + thread] = part(memory, delta, units, params, table[k, PARAMS] + skipped + j,
+                                                     below + 1, group, groups)
                     cuda.syncthreads()
                     if group == 0 and j < below - skipped:
                         total = down[row * (below - skipped) + j] if top else zero
-                        for g in range(threads // across):
-                            total += memory[sums + g * across + place]
+                        total = whole(total, memory, sums + place, across, groups)
                         memory[j] = zero if k == 0 and starts[row] != 0 else total
                     cuda.syncthreads()
         for i in range(thread, recurrent, threads):

@@ -122,31 +122,6 @@ def _put():
     return put_number
 
 
-def quantise(v, threshold, gain, offset, loudest, tile=TILE):
-    """Values v (.., V), in place, <- 0 up to the threshold, else the nearest of 1 / loudest, 2 / loudest, .. 1 to
-    gain v + offset, or 1 where loudest is 1."""
-    v = as_matrix(v)
-    over(_quantised(v.real), v.rows, v.columns, v.real(threshold), v.real(gain), v.real(offset), loudest, v.array,
-         v.place, tile=tile)
-
-
-@cache
-def _quantised(real):
-    zero = real(0)
-
-    @jit()
-    def quantised(rows, columns, threshold, gain, offset, loudest, v, v_at):
-        j, i = cuda.grid(2)
-        if j < columns:
-            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
-                at = v_at[0] + r * v_at[1] + j
-                value, scale = v[at], real(loudest)
-                level = min(max(round(scale * (gain * value + offset)), 1), loudest)
-                v[at] = real(level) / scale if value > threshold else zero
-
-    return quantised
-
-
 def weigh(place, weight, out, tile=TILE):
     """out (h B,) <- weight, or 0 for what is no frame of a song."""
     out = as_matrix(out)
