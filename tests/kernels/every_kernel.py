@@ -8,7 +8,7 @@ import numpy as np
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.evaluation import cuda as evaluation
 from midigen.generation import generate
-from midigen.kernels.cuda import ais, gaussian, jacobian, optimizer, rbm, rolls, rtrl, textbook
+from midigen.kernels.cuda import ais, gaussian, jacobian, network, optimizer, rbm, rolls, rtrl, textbook
 from midigen.kernels.cuda.blas import gemm, matrix
 from midigen.kernels.cuda.jit import TILE, Tile
 from midigen.kernels.cuda.memory import upload
@@ -73,9 +73,11 @@ def _gaussian(real):
 
 def _network(real):
     lanes = LaneNetwork(Network(X, (3, 6), R, 2, real))
-    params, starts = zeros(lanes.network.parameters, real), np.zeros((3, 2), np.uint8)
-    block = lanes.forward(params, zeros((3, 2, X), real), zeros((2, R), real), starts)
-    adjoint = lanes.backward(params, block, zeros(block.u.shape, real), params)
+    params, alone = zeros(lanes.network.parameters, real), network.CACHE
+    for network.CACHE, count in ((0, 9), (0, 2), (alone, 2)):  # the grid, with several lanes a thread and one; alone
+        starts = np.zeros((3, count), np.uint8)
+        block = lanes.forward(params, zeros((3, count, X), real), zeros((count, R), real), starts)
+        adjoint = lanes.backward(params, block, zeros(block.u.shape, real), params)
     for products in (False, True):
         rtrl._worth_products = lambda *_: products  # noqa: B023  called at once
         influence = lanes.influence(params, block, None)

@@ -61,7 +61,7 @@ def launch(kernel, arguments, blocks, threads, stream=0, shared=0):
 
 def instead_of_a_gpu():
     """A device of CAPABILITY that computes nothing."""
-    device = types.SimpleNamespace(compute_capability=CAPABILITY)
+    device = types.SimpleNamespace(compute_capability=CAPABILITY, MULTIPROCESSOR_COUNT=132)
     context = types.SimpleNamespace(memalloc=lambda size: Memory(np.zeros(size, np.uint8)), device=device)
     devices._runtime = types.SimpleNamespace(get_or_create_context=lambda _: context,
                                              ensure_context=contextlib.nullcontext)

@@ -64,16 +64,19 @@ def error(a, b):
 
 
 @pytest.mark.cuda
-@pytest.mark.parametrize("hidden, dtype, lanes, tolerance, products", [
-    *((hidden, np.float64, 2, 0.0, False) for hidden in HIDDEN), ((3,), np.float32, 1, 0.0, False),
-    *((hidden, np.float64, 2, tolerance, True) for hidden in HIDDEN[::3] for tolerance in (0.0, 1e-12)),
-    ((3,), np.float64, 2, 1e-12, False)])
-def test_lanes_are_series_of_their_own(monkeypatch, hidden, dtype, lanes, tolerance, products):
+@pytest.mark.parametrize("hidden, dtype, lanes, tolerance, products, grid", [
+    *((hidden, np.float64, 2, 0.0, False, False) for hidden in HIDDEN), ((3,), np.float32, 1, 0.0, False, False),
+    *((hidden, np.float64, 2, tolerance, True, False) for hidden in HIDDEN[::3] for tolerance in (0.0, 1e-12)),
+    ((3,), np.float64, 2, 1e-12, False, True), ((), np.float64, 3, 0.0, False, True),
+    ((6, 2, 5), np.float32, 9, 0.0, False, True)])
+def test_lanes_are_series_of_their_own(monkeypatch, hidden, dtype, lanes, tolerance, products, grid):
     """Weights that move between blocks, and a series that begins in mid-block in one lane; J whole and in parts, and
-    either way of taking its rows back."""
+    either way of walking over time and of taking rows back."""
+    from midigen.kernels.cuda import network as walks
     from midigen.kernels.cuda import rtrl
     from midigen.model import influence as module
 
+    monkeypatch.setattr(walks, "CACHE", 0 if grid else 1 << 19)
     monkeypatch.setattr(rtrl, "_worth_products", lambda *_: products)
     monkeypatch.setattr(rtrl, "WIDE", 1 if products else 1000)
     monkeypatch.setattr(module, "FIRST_STRETCH", 1)

@@ -61,6 +61,8 @@ class Tile:
     `many` tiles.  threads: of a block that walks over time by itself, up to `most` where a lone series has more units.
     walked: rows of J that it takes along.  chains: Markov chains that such a block moves on, fewer where that makes
     less than `blocks` of them.  across, down: threads of a block that goes over a matrix, number by number.
+    crew: of a walk by the whole grid, rows and columns of threads that share a tile of numbers; `parts` such crews
+    share each sum.
     """
 
     rows: int = 64
@@ -76,10 +78,12 @@ class Tile:
     down: int = 8
     chains: int = 16
     blocks: int = 128
+    crew: tuple = (8, 4)
+    parts: int = 16
 
 
 # a simulated thread costs 50 us and more whatever it does
-TILE = Tile(8, 8, 4, 4, 2, 256, 4, 8, 2, 4, 2, 8, 2) if SIMULATED else Tile()
+TILE = Tile(8, 8, 4, 4, 2, 256, 4, 8, 2, 4, 2, 8, 2, (2, 1), 2) if SIMULATED else Tile()
 
 
 def over(kernel, rows, columns, *arguments, tile=TILE):

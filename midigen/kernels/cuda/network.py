@@ -4,45 +4,35 @@ Axes and memory as in midigen.kernels.cpu.network, with the lanes behind the fra
 and adjoint (B, R), u and du (h, B, n_L), a layer's inputs (h, B, n_{k-1} + 1) and deltas (h, B, n_k).  sizes is a NumPy
 array, all else lies on the device.
 
-What needs the frame before or behind it is walked by one block of threads for each lane, in one launch for all frames;
-all else is matrix products over all frames of all lanes.
+What needs the frame before or behind it is walked in one launch for all frames, by one block of threads for each lane
+or, where layers are wide, by all of them together; all else is matrix products over all frames of all lanes.
 """
 
-from functools import cache, lru_cache
+from functools import cache
 
-import numpy as np
 from numba import cuda
 
-from midigen.kernels.cuda import scalar
+from midigen.kernels.cuda import scalar, wide
 from midigen.kernels.cuda.blas import copy, fill, flat, gemm, matrix, scratch_matrix
-from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, device, jit, over, shared_bytes
-from midigen.kernels.cuda.memory import scratch, upload
-from midigen.kernels.scalar import u64
+from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, jit, over, shared_bytes
+from midigen.kernels.cuda.layers import (
+    ACROSS,
+    ALL,
+    BELOW,
+    CODES,
+    DELTAS,
+    DOWN,
+    INPUTS,
+    PARAMS,
+    TURNED,
+    UNITS,
+    adders,
+    layers_of,
+    turned_layers,
+    walkers,
+)
 
-# columns of a table of layers: units in the walk, width below, all units; where parameters, activation codes, inputs,
-# deltas and the turned weights begin; threads that share out the units, and those that share out the width below
-UNITS, BELOW, ALL, PARAMS, CODES, INPUTS, DELTAS, TURNED, ACROSS, DOWN = range(10)
-
-
-def walkers(sizes, last, tile):
-    """Threads of a block that walks over time: a power of 2, about one for each unit of the widest layer.
-
-    last: units of the last layer that it makes.
-    """
-    widest = max(last, *sizes[1:-1].tolist(), 1)
-    return min(tile.most, max(tile.threads, 1 << (widest - 1).bit_length()))
-
-
-@lru_cache(256)
-def layers_of(sizes, last, rows, threads):
-    """The table of layers, int64 (L, 10), for `rows` = h B rows and so many threads a lane: on host and device."""
-    table, at = [], np.zeros(5, np.int64)
-    for k, (below, units) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
-        serial = last if k == len(sizes) - 1 else units
-        table.append([serial, below, units, *at, *(min(threads, 1 << (n - 1).bit_length()) for n in (serial, below))])
-        at += [units * (below + 1), units, rows * (below + 1), rows * units, serial * (below + 1)]
-    table = np.array(table, np.int64)
-    return table, upload(table)
+CACHE = 1 << 19  # bytes of weights, about: an H100's multiprocessor holds half of them, and reads the others slowly
 
 
 def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, tile=TILE):
@@ -62,12 +52,13 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
     field = scratch_matrix("field", rows, int(serial), real)
     bias = matrix(params, int(below), rows, int(serial), 0, stride=int(below) + 1)
     gemm(False, True, 1, x, matrix(params, 0, int(serial), outside, int(below) + 1), 1, field, bias, tile=tile)
-    turned = turned_layers(table, params, tile)
-    widest = int(max(recurrent, table[:, UNITS].max()))
-    shared = shared_bytes(2 * widest + threads, real, "a series")
-    _walked_forward(real)[lanes, threads, 0, shared](
-        rows // lanes, lanes, layers, outside, recurrent, outputs, widest, on_device, codes, turned, field.array,
-        starts, flat(state), inputs, u)
+    turned, widest = turned_layers(table, params, tile), int(max(recurrent, table[:, UNITS].max()))
+    run = rows // lanes, lanes, layers, outside, recurrent, outputs, widest, on_device, codes, turned, field.array
+    if _worth_a_grid(table, real):
+        wide.walk(real, False, run, starts, flat(state), inputs, u, u, u, tile)
+    else:
+        shared = shared_bytes(2 * widest + threads, real, "a series")
+        _walked_forward(real)[lanes, threads, 0, shared](*run, starts, flat(state), inputs, u)
     units, width, _, at, code, given, *_ = table[-1].tolist()
     some = outputs - recurrent
     gemm(False, True, 1, matrix(inputs, given, rows, width + 1),
@@ -76,35 +67,9 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
     over(activated(real), rows, some, codes, code + recurrent, u, recurrent, outputs, tile=tile)
 
 
-def turned_layers(table, params, tile):
-    """The layers' parameters in scratch memory, each (n_{k-1} + 1, units): neighbours read neighbours' weights."""
-    turned = scratch("turned layers", int((table[:, UNITS] * (table[:, BELOW] + 1)).sum()), params.dtype.type)
-    for units, below, _, at, _, _, _, to, *_ in table.tolist():
-        copy(matrix(params, at, units, below + 1).turned, matrix(turned, to, below + 1, units), tile)
-    return turned
-
-
-@cache
-def adders(real):
-    """Two device functions by which `groups` threads add up one weighted sum of numbers in shared memory."""
-    zero = real(0)
-
-    @device
-    def part(memory, first, count, w, at, step, group, groups):
-        """One thread's part: every groups-th of `count` numbers from `first` on, their weights `step` apart."""
-        total = zero
-        for j in range(group, count, groups):
-            total += w[u64(at + j * step)] * memory[u64(first + j)]
-        return total
-
-    @device
-    def whole(total, memory, first, step, groups):
-        """total + the parts, which lie `step` apart from `first` on."""
-        for group in range(groups):
-            total += memory[first + group * step]
-        return total
-
-    return part, whole
+def _worth_a_grid(table, real):
+    """Whether all multiprocessors should walk together: where a frame's weights are too many for the cache of one."""
+    return int((table[:, UNITS] * table[:, BELOW]).sum()) * real().itemsize > CACHE
 
 
 @cache
@@ -191,10 +156,12 @@ def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoi
     gemm(False, False, 1, matrix(deltas, to + recurrent, rows, some, outputs),
          matrix(params, at + recurrent * (width + 1) + low, some, width - low, width + 1), 0, down, tile=tile)
     widest = int(max(recurrent, table[:, UNITS].max(), table[1:, BELOW].max(initial=0)))
-    shared = shared_bytes(2 * widest + threads, real, "a series")
-    _walked_backward(real)[lanes, threads, 0, shared](
-        rows // lanes, lanes, layers, outside, recurrent, outputs, widest, on_device, codes, params, down.array, starts,
-        flat(adjoint), inputs, u, du, deltas)
+    run = rows // lanes, lanes, layers, outside, recurrent, outputs, widest, on_device, codes, params, down.array
+    if _worth_a_grid(table, real):
+        wide.walk(real, True, run, starts, flat(adjoint), inputs, u, du, deltas, tile)
+    else:
+        shared = shared_bytes(2 * widest + threads, real, "a series")
+        _walked_backward(real)[lanes, threads, 0, shared](*run, starts, flat(adjoint), inputs, u, du, deltas)
     for _, below, units, at, _, given, to, *_ in table.tolist():
         gemm(True, False, 1, matrix(deltas, to, rows, units), matrix(inputs, given, rows, below + 1), 1,
              matrix(gradient, at, units, below + 1), tile=tile)

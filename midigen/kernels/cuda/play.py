@@ -14,7 +14,7 @@ from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import as_matrix
 from midigen.kernels.cuda.gibbs import biased, half_sweep, padded, turned
 from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, device, jit, shared_bytes
-from midigen.kernels.cuda.network import ACROSS, BELOW, CODES, TURNED, UNITS, adders, layers_of, turned_layers, walkers
+from midigen.kernels.cuda.layers import ACROSS, BELOW, CODES, TURNED, UNITS, adders, layers_of, turned_layers, walkers
 from midigen.kernels.scalar import u64
 
 NO_LEVELS = 0, 1, 0, 1

@@ -1,0 +1,242 @@
+"""Walks over the frames of wide networks, which all blocks of threads make together.  Eq. (8), (13).
+
+The weights of wide layers do not fit into a multiprocessor's cache, and each reads but a few per cent of the memory's
+rate.  So every step, one layer of one frame, is shared out: a block makes a tile of lanes by units, and the grid meets
+before the next step.  A block has `parts` crews of threads, which share each sum among them; a thread of a crew has
+`each` lanes by 4 units in registers.  `states` (2, widest, lanes, padded) keeps what goes into a step and what comes
+out of it, unit by unit, so that neighbours read neighbours' lanes.
+
+The blocks wait for one another, so all of them have to run at once: there is at most one for each multiprocessor.
+"""
+
+from functools import cache
+
+import numpy as np
+from numba import cuda
+
+from midigen.kernels.cuda import scalar
+from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, device, jit
+from midigen.kernels.cuda.layers import ALL, BELOW, CODES, DELTAS, INPUTS, PARAMS, TURNED, UNITS, adders
+from midigen.kernels.cuda.memory import scratch, upload
+from midigen.kernels.scalar import u64
+
+COLUMNS = 4  # of a thread
+
+
+def walk(real, backward, run, starts, end, inputs, u, du, deltas, tile):
+    """Walk forward or backward over a block.  run: h, B, layers, X, R, n_L, the widest step's units, the table of
+    layers, codes, the weights (turned ones forward) and what x, or the y rows of the last layer, add.
+
+    The others are those of midigen.kernels.cuda.network, flat; `end` is the state or the adjoint, moved on; forward
+    there is no du and no deltas.
+    """
+    _, lanes, *_, widest, _, _, _, _ = run
+    down, across = tile.crew
+    each = 1 if lanes <= down else 4
+    high, long = down * each, across * COLUMNS
+    parts = min(tile.parts, SHARED // (high * long * real().itemsize))
+    padded = -(-lanes // high) * high
+    blocks = min(padded // high * -(-widest // long), multiprocessors())
+    _walked(real, backward, each, down, across, parts)[blocks, down * across * parts](
+        padded, scratch("states", 2 * widest * padded, real), upload(np.zeros(1, np.int32)), *run, starts, end, inputs,
+        u, du, deltas)
+
+
+def multiprocessors():
+    """How many the GPU has; the simulator runs one block at a time."""
+    return getattr(cuda.current_context().device, "MULTIPROCESSOR_COUNT", 1)
+
+
+@device
+def meet(met, times):
+    """Wait until all blocks are here, for the times-th time; what each has written before, all read behind it."""
+    cuda.syncthreads()
+    if cuda.threadIdx.x == 0:
+        cuda.threadfence()
+        cuda.atomic.add(met, 0, 1)
+        while cuda.atomic.add(met, 0, 0) < times * cuda.gridDim.x:
+            cuda.nanosleep(20)
+        cuda.threadfence()
+    cuda.syncthreads()
+
+
+@cache
+def _forward(real):
+    """Three device functions: what a unit of r is ahead of the first frame; of step n the frame, the layer, the numbers
+    that each sum is of, the sums, and where and how far apart their weights lie; and what becomes of a sum."""
+    activation, zero = scalar.activation(real), real(0)
+
+    @device
+    def begin(lane, i, shape, arrays):
+        _, _, _, outside, recurrent, _ = shape
+        _, _, _, _, starts, end, inputs, _, _, _ = arrays
+        value = zero if starts[lane] != 0 else end[lane * recurrent + i]
+        inputs[lane * (outside + recurrent + 1) + outside + i] = value
+        return value
+
+    @device
+    def step(n, shape, arrays):
+        _, _, layers, outside, _, _ = shape
+        k, table = n % layers, arrays[0]
+        units, skipped = table[k, UNITS], outside if k == 0 else 0
+        return n // layers, k, table[k, BELOW] - skipped, units, table[k, TURNED] + skipped * units, units
+
+    @device
+    def finish(total, t, k, lane, i, shape, arrays):
+        h, lanes, layers, outside, recurrent, outputs = shape
+        table, codes, w, field, starts, end, inputs, u, _, _ = arrays
+        row, units = t * lanes + lane, table[k, UNITS]
+        total += field[row * units + i] if k == 0 else w[table[k, TURNED] + table[k, BELOW] * units + i]
+        total = activation(codes[table[k, CODES] + i], total)
+        if k < layers - 1:
+            inputs[table[k + 1, INPUTS] + row * (units + 1) + i] = total
+            return total
+        u[row * outputs + i] = total
+        if t == h - 1:
+            end[lane * recurrent + i] = total
+            return total
+        row += lanes
+        value = zero if starts[row] != 0 else total
+        inputs[row * (outside + recurrent + 1) + outside + i] = value
+        return value
+
+    return begin, step, finish
+
+
+@cache
+def _backward(real):
+    """The same on the way back, where states are dE/ds of a layer."""
+    slope, zero = scalar.slope(real), real(0)
+
+    @device
+    def recurrent_delta(d, t, lane, i, shape, arrays):
+        """dE/ds of unit i of r at frame t, from dE/dr of what follows."""
+        _, lanes, layers, _, _, outputs = shape
+        table, codes, _, _, _, _, _, u, du, deltas = arrays
+        row, k = t * lanes + lane, layers - 1
+        d = (d + du[row * outputs + i]) * slope(codes[table[k, CODES] + i], u[row * outputs + i])
+        deltas[table[k, DELTAS] + row * table[k, ALL] + i] = d
+        return d
+
+    @device
+    def begin(lane, i, shape, arrays):
+        h, _, _, _, recurrent, _ = shape
+        return recurrent_delta(arrays[5][lane * recurrent + i], h - 1, lane, i, shape, arrays)
+
+    @device
+    def step(n, shape, arrays):
+        h, _, layers, outside, _, _ = shape
+        k, table = layers - 1 - n % layers, arrays[0]
+        below, skipped = table[k, BELOW], outside if k == 0 else 0
+        return h - 1 - n // layers, k, table[k, UNITS], below - skipped, table[k, PARAMS] + skipped, below + 1
+
+    @device
+    def finish(total, t, k, lane, j, shape, arrays):
+        _, lanes, layers, outside, recurrent, _ = shape
+        table, codes, _, down, starts, end, inputs, _, _, deltas = arrays
+        row, below = t * lanes + lane, table[k, BELOW] - (outside if k == 0 else 0)
+        if k == layers - 1:
+            total += down[row * below + j]
+        if k > 0:
+            total *= slope(codes[table[k - 1, CODES] + j], inputs[table[k, INPUTS] + row * (below + 1) + j])
+            deltas[table[k - 1, DELTAS] + row * table[k - 1, ALL] + j] = total
+            return total
+        total = zero if starts[row] != 0 else total
+        if t > 0:
+            return recurrent_delta(total, t - 1, lane, j, shape, arrays)
+        end[lane * recurrent + j] = total
+        return total
+
+    return begin, step, finish
+
+
+@cache
+def _adder(real, each, down, across):
+    """A device function: total (each, COLUMNS) <- this crew's part of the sums for its thread's lanes and units."""
+    zero, span, (two, three, four, eight) = real(0), u64(down), (u64(n) for n in (2, 3, 4, 8))
+
+    @device
+    def add_one(total, states, state, w, at, units):
+        weights = w[at], w[at + units[0]], w[at + units[1]], w[at + units[2]]
+        for r in range(each):
+            value = states[state + u64(r) * span]
+            for c in range(COLUMNS):
+                total[r, c] += value * weights[c]
+
+    @device
+    def add_four(total, states, state, forth, w, at, on, units):
+        """By literals, whose reads wait for memory together: LLVM does not unroll a loop over so much by itself."""
+        add_one(total, states, state, w, at, units)
+        add_one(total, states, state + forth, w, at + on, units)
+        add_one(total, states, state + two * forth, w, at + two * on, units)
+        add_one(total, states, state + three * forth, w, at + three * on, units)
+
+    @device
+    def add_up(total, states, state, lanes, w, at, step, unit, units, part, parts, count):
+        for r in range(each):
+            for c in range(COLUMNS):
+                total[r, c] = zero
+        # units past the last one are that one again, and never read
+        last = units - 1
+        first = min(unit, last)
+        others = (u64(min(unit + across, last) - first), u64(min(unit + 2 * across, last) - first),
+                  u64(min(unit + 3 * across, last) - first))
+        state, at = u64(state + part * lanes), u64(at + part * step + first)
+        forth, on, rounds = u64(parts * lanes), u64(parts * step), (count - part + parts - 1) // parts
+        for _ in range(rounds >> 3):
+            add_four(total, states, state, forth, w, at, on, others)
+            add_four(total, states, state + four * forth, forth, w, at + four * on, on, others)
+            state += eight * forth
+            at += eight * on
+        if rounds & 4:
+            add_four(total, states, state, forth, w, at, on, others)
+            state += four * forth
+            at += four * on
+        for _ in range(rounds & 3):
+            add_one(total, states, state, w, at, others)
+            state += forth
+            at += on
+
+    return add_up
+
+
+@cache
+def _walked(real, backward, each, down, across, parts):
+    kind, zero, (begin, step, finish) = NUMBA_TYPE[real], real(0), (_backward if backward else _forward)(real)
+    crew, high, long = down * across, down * each, across * COLUMNS
+    area, kept = high * long, high * long * parts
+    add_up, (_, whole) = _adder(real, each, down, across), adders(real)
+
+    @jit(launch_bounds=crew * parts)
+    def walked(padded, states, met, h, lanes, layers, outside, recurrent, outputs, widest, table, codes, w, base,
+               starts, end, inputs, u, du, deltas):
+        sums = cuda.shared.array(kept, kind)
+        total = cuda.local.array((each, COLUMNS), kind)
+        thread, threads, block, blocks = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x, cuda.gridDim.x
+        part, y, x = thread // crew, thread % crew // across, thread % across
+        old, new = 0, widest * padded
+        shape = h, lanes, layers, outside, recurrent, outputs
+        arrays = table, codes, w, base, starts, end, inputs, u, du, deltas
+        for e in range(block * threads + thread, lanes * recurrent, blocks * threads):
+            states[old + e % recurrent * padded + e // recurrent] = begin(e // recurrent, e % recurrent, shape, arrays)
+        meet(met, 1)
+        for n in range(h * layers):
+            t, k, count, units, at, apart = step(n, shape, arrays)
+            wide = (units + long - 1) // long
+            for tile in range(block, wide * (padded // high), blocks):
+                row, unit = tile // wide * high, tile % wide * long
+                add_up(total, states, old + row + y, padded, w, at, apart, unit + x, units, part, parts, count)
+                for r in range(each):
+                    for c in range(COLUMNS):
+                        sums[part * area + (y + r * down) * long + x + c * across] = total[r, c]
+                cuda.syncthreads()
+                for e in range(thread, area, threads):
+                    lane, i = row + e // long, unit + e % long
+                    if lane < lanes and i < units:
+                        value = whole(zero, sums, e, area, parts)
+                        states[new + i * padded + lane] = finish(value, t, k, lane, i, shape, arrays)
+                cuda.syncthreads()
+            meet(met, n + 2)
+            old, new = new, old
+
+    return walked
