@@ -45,17 +45,13 @@ class LaneNetwork(Carrying):
                                upload(block.starts), du, adjoint, deltas, gradient)
         return adjoint
 
-    def _way(self, params, block, old, _):
-        network, begun = self.network, block.starts.any(axis=0)
-        known, origin = np.where(begun | (old is None), 0, 1), last_start(block.starts)
-        last, weights = (old.last, old.params) if old else (block, params)
-        run = (network.plan, network.cut, network.inputs, self.codes, params, block.inputs, block.u, weights,
-               last.inputs, last.u, known, origin)
-
-        def carry(start, stop, accumulate, s, out):
-            rtrl.influence_stage(*run, start, stop, accumulate, s, out)
-
-        return carry, 0, old
+    def stage(self, part, ahead, start, stop, accumulate, s, out, _):
+        """influence_stage over frames start..stop-1 of a Past, `ahead` being the frame before it, or None."""
+        network, block, before = self.network, part.block, ahead or part
+        known = np.where(block.starts.any(axis=0) | (ahead is None), 0, 1)
+        rtrl.influence_stage(network.plan, network.cut, network.inputs, self.codes, part.params, block.inputs, block.u,
+                             before.params, before.block.inputs, before.block.u, known, last_start(block.starts), start,
+                             stop, accumulate, s, out)
 
     def _probes(self, block, probes):
         return upload(np.tile(probes, (block.starts.shape[1], 1, 1)), self.network.dtype)
@@ -90,30 +86,22 @@ class LaneNetwork(Carrying):
              matrix(rows, 0, lanes * found, units))
         return rows, found
 
-    def _carry_on(self, s, block, old, j, _):
-        """j (B, M, P_r) += what `old` adds to rows s that have come back to its end."""
-        network, (lanes, count, width) = self.network, tuple(s.shape)
-        known = 1 - block.starts.any(axis=0)
-        if old.history:
-            begun, rest = old.history.starts.any(axis=0), old.first
-            rtrl.influence_stage(network.plan, network.cut, network.inputs, self.codes, old.params, old.history.inputs,
-                                 old.history.u, old.params, rest.inputs, rest.u, np.where(begun, 0, known),
-                                 last_start(old.history.starts), 0, len(old.history.starts), True, s, j)
-        if old.matrix is None:
-            return
+    def _expand(self, s, old, j, _):
+        """j (B, M, P_r) += what `old`'s matrix adds to rows s that have come back to its frame."""
+        lanes, count, width = tuple(s.shape)
         if old.rows is not None:
             found, units = tuple(old.rows.shape)[1:]
-            met = empty((lanes, count, found), network.dtype)
+            met = empty((lanes, count, found), self.network.dtype)
             gemm(False, True, 1, matrix(s, 0, count, units, width, batch=(count * width, 0)),
                  matrix(old.rows, 0, found, units, batch=(found * units, 0)), 0,
                  matrix(met, 0, count, found, batch=(count * found, 0)), batches=(lanes, 1))
             s = met
-        rtrl.influence_expand(s, old.matrix, 0, network.influential, j)
+        rtrl.influence_expand(s, old.matrix, 0, self.network.influential, j)
 
-    def _tail(self, block, frames, ahead):
-        """`frames` frames of a block as a Block of their own, `ahead` of them being behind it."""
+    def tail(self, block, frames, behind):
+        """The last frames of a block but `behind` as a Block of their own."""
         network, (h, lanes) = self.network, block.starts.shape
-        first, at = h - ahead - frames, 0
+        first, at = h - behind - frames, 0
         inputs = empty(frames * lanes * int((network.sizes[:-1] + 1).sum()), network.dtype)
         for n in (network.sizes[:-1] + 1).tolist():
             copy(matrix(block.inputs, (h * at + first * n) * lanes, frames * lanes, n),
@@ -124,13 +112,13 @@ class LaneNetwork(Carrying):
         copy(matrix(flat(block.u), first * lanes * outputs, frames * lanes, outputs), u)
         return Block(inputs, u, block.starts[first:first + frames])
 
-    def influence_gradient(self, adjoint, influence, gradient):
-        """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13)."""
-        network, history = self.network, influence.history
-        if history:
-            du = scratch.shaped("no du", tuple(history.u.shape), network.dtype)
-            fill(du, 0)
-            adjoint = self.backward(influence.params, history, du, gradient, adjoint)
-        rtrl.influence_gradient(network.plan, network.cut, network.inputs, self.codes, influence.params,
-                                influence.first.inputs, influence.first.u, adjoint, influence.matrix, gradient,
-                                influence.rows)
+    def _no_loss(self, block):
+        du = scratch.shaped("no du", tuple(block.u.shape), self.network.dtype)
+        fill(du, 0)
+        return du
+
+    def _meet(self, adjoint, influence, gradient):
+        """influence_gradient at the frame `first`."""
+        network, first = self.network, influence.first
+        rtrl.influence_gradient(network.plan, network.cut, network.inputs, self.codes, first.params, first.block.inputs,
+                                first.block.u, adjoint, influence.matrix, gradient, influence.rows)

@@ -77,17 +77,13 @@ class Network(Carrying, Layout):
                                block.starts, du, adjoint, deltas, gradient)
         return adjoint
 
-    def _way(self, params, block, old, pool):
-        begin, old = int(last_start(block.starts)), None if block.starts.any() else old
-        last, weights = (old.last, old.params) if old else (block, params)
-        run = (self.plan, self.cut, self.inputs, self.codes, params, block.inputs, block.u, weights, last.inputs,
-               last.u, old is not None, begin)
-
-        def carry(start, stop, accumulate, s, out):
-            share(pool, len(s), ROWS, lambda rows: rtrl.influence_stage(
-                *run, start, stop, accumulate, s[rows], None if out is None else out[rows]))
-
-        return carry, begin, old
+    def stage(self, part, ahead, start, stop, accumulate, s, out, pool):
+        """influence_stage over frames start..stop-1 of a Past, `ahead` being the frame before it, or None."""
+        known, before, block = ahead is not None and not part.block.starts.any(), ahead or part, part.block
+        share(pool, len(s), ROWS, lambda rows: rtrl.influence_stage(
+            self.plan, self.cut, self.inputs, self.codes, part.params, block.inputs, block.u, before.params,
+            before.block.inputs, before.block.u, known, int(last_start(block.starts)), start, stop, accumulate, s[rows],
+            None if out is None else out[rows]))
 
     def _probes(self, block, probes):
         return probes
@@ -114,37 +110,29 @@ class Network(Carrying, Layout):
         found = int((sigma > tolerance * max(1.0, sigma[0])).sum())
         return rows[:found].astype(self.dtype), found
 
-    def _carry_on(self, s, block, old, j, pool):
-        """j (M, P_r) += what `old` adds to rows s that have come back to its end."""
-        if old.history:
-            begun, begin = bool(old.history.starts.any()), int(last_start(old.history.starts))
-            rtrl.influence_stage(self.plan, self.cut, self.inputs, self.codes, old.params, old.history.inputs,
-                                 old.history.u, old.params, old.first.inputs, old.first.u, not begun, begin, begin,
-                                 len(old.history.u), True, s, j)
-            if begun:
-                return
-        if old.matrix is None:
-            return
+    def _expand(self, s, old, j, pool):
+        """j (M, P_r) += what `old`'s matrix adds to rows s that have come back to its frame."""
         left = s[:, :self.cut_units] if old.rows is None else s[:, :self.cut_units] @ old.rows.T
         left = np.ascontiguousarray(left)
         share(pool, self.influential, COLUMNS, lambda part: rtrl.influence_expand(
             left, old.matrix, part.start, part.stop, j))
 
-    def _tail(self, block, frames, ahead):
-        """`frames` frames of a block as a Block of their own, `ahead` of them being behind it."""
+    def tail(self, block, frames, behind):
+        """The last frames of a block but `behind` as a Block of their own."""
         parts, h = [], len(block.u)
-        stop = h - ahead
+        stop = h - behind
         for _, below, _, _, at, _ in self.plan:
             parts.append(block.inputs[h * at + (stop - frames) * (below + 1):h * at + stop * (below + 1)])
         return Block(np.concatenate(parts), block.u[stop - frames:stop].copy(), block.starts[stop - frames:stop].copy())
 
-    def influence_gradient(self, adjoint, influence, gradient):
-        """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13)."""
-        history, first = influence.history, influence.first
-        if history:
-            adjoint = self.backward(influence.params, history, np.zeros_like(history.u), gradient, adjoint)
-        rtrl.influence_gradient(self.plan, self.cut, self.inputs, self.codes, influence.params, first.inputs, first.u,
-                                adjoint, influence.matrix, gradient, influence.rows)
+    def _no_loss(self, block):
+        return np.zeros_like(block.u)
+
+    def _meet(self, adjoint, influence, gradient):
+        """influence_gradient at the frame `first`."""
+        first = influence.first
+        rtrl.influence_gradient(self.plan, self.cut, self.inputs, self.codes, first.params, first.block.inputs,
+                                first.block.u, adjoint, influence.matrix, gradient, influence.rows)
 
     def textbook(self, params, block, du, influence, gradient):
         """gradient (P, or longer) += that of the losses in the block by Eq. (9)-(10), du (h, R + Y) = dE/du_t.

@@ -16,7 +16,7 @@ from midigen.training.events import State
 from midigen.training.gradient import Carry
 from midigen.training.trainer import trainer_kind
 
-KIND, VERSION = "checkpoint", 1
+KIND, VERSION = "checkpoint", 2
 CHECKPOINT_NAME, LOG_NAME = "checkpoint.safetensors", "log.jsonl"
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from midigen.model import exact
-from midigen.model.influence import Block, Influence
+from midigen.model.influence import Block, Influence, Past
 from midigen.model.network import share
 from midigen.training.negative import push_weights
 
+PARTS = "inputs", "u", "starts"  # of a Block
 CHAINS = 128  # Gibbs chains, at most, that one thread moves on at a time
 
 
@@ -37,11 +38,12 @@ class Carry:
         """Its arrays by name, for checkpoints."""
         tensors, j = {"frame": self.frame, "state": self.state}, self.influence
         if isinstance(j, Influence):
-            blocks = {"history": j.history, "first": j.first, "last": j.last}
-            parts = {"influence": j.matrix, "rows": j.rows, "last.params": j.params}
-            for name, block in blocks.items():
-                parts |= {f"{name}.{part}": getattr(block, part, None) for part in ("inputs", "u", "starts")}
-            tensors |= {name: part for name, part in parts.items() if part is not None}
+            tensors |= {name: part for name, part in (("influence", j.matrix), ("rows", j.rows)) if part is not None}
+            tensors["looked"] = np.array(j.looked)
+            kept = {"first": j.first} if j.first else {}
+            for name, past in (kept | {f"history.{i}": past for i, past in enumerate(j.history)}).items():
+                tensors |= {f"{name}.{part}": getattr(past.block, part) for part in PARTS}
+                tensors[f"{name}.params"] = past.params
         elif j is not None:
             tensors["influence"] = j
         return tensors
@@ -49,11 +51,14 @@ class Carry:
     @classmethod
     def from_tensors(cls, tensors):
         """A carry from the arrays that `tensors` gave."""
+        def past(name):
+            return Past(Block(*(tensors[f"{name}.{part}"] for part in PARTS)), tensors[f"{name}.params"])
+
         j = tensors.get("influence")
-        if "last.u" in tensors:
-            blocks = (Block(*(tensors[f"{name}.{part}"] for part in ("inputs", "u", "starts")))
-                      if f"{name}.u" in tensors else None for name in ("history", "first", "last"))
-            j = Influence(j, tensors.get("rows"), *blocks, tensors["last.params"])
+        if "looked" in tensors:
+            kept = sum(name.startswith("history.") and name.endswith(".u") for name in tensors)
+            j = Influence(j, tensors.get("rows"), tuple(past(f"history.{i}") for i in range(kept)),
+                          past("first") if "first.u" in tensors else None, int(tensors["looked"]))
         return cls(tensors["frame"], tensors["state"], j)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from midigen.kernels.cuda import rolls
 from midigen.kernels.cuda.blas import copy, fill, matrix
 from midigen.kernels.cuda.memory import empty, scratch, upload
-from midigen.model.influence import Block, Influence
+from midigen.model.influence import Block, Influence, Past
 from midigen.model.on_device import theta_parts
 from midigen.training.gradient import Carry, block_end
 
@@ -23,31 +23,33 @@ class LaneCarry:
     @classmethod
     def of(cls, carry):
         """A Carry from the host."""
-        def block(block):
-            return block and Block(upload(block.inputs), upload(block.u[:, None]), block.starts[:, None])
+        def past(past):
+            block = past.block
+            return Past(Block(upload(block.inputs), upload(block.u[:, None]), block.starts[:, None]),
+                        upload(past.params))
 
         def lane(array):
             return None if array is None else upload(array[None])
 
-        return cls(lane(carry.frame), lane(carry.state), _taken(carry.influence, lane, block, upload))
+        return cls(lane(carry.frame), lane(carry.state), _taken(carry.influence, lane, past))
 
     def on_the_host(self):
         """The Carry that a checkpoint keeps."""
-        def block(block):
-            return block and Block(block.inputs.copy_to_host(), block.u.copy_to_host()[:, 0].copy(),
-                                   block.starts[:, 0].copy())
+        def past(past):
+            block = past.block
+            return Past(Block(block.inputs.copy_to_host(), block.u.copy_to_host()[:, 0].copy(),
+                              block.starts[:, 0].copy()), past.params.copy_to_host())
 
         def lane(array):
             return None if array is None else array.copy_to_host()[0]
 
-        influence = _taken(self.influence, lane, block, lambda params: params.copy_to_host())
-        return Carry(lane(self.frame), lane(self.state), influence)
+        return Carry(lane(self.frame), lane(self.state), _taken(self.influence, lane, past))
 
 
-def _taken(j, lane, block, params):
+def _taken(j, lane, past):
     """An Influence, or None, with every part taken to the device or back."""
-    return j and Influence(lane(j.matrix), lane(j.rows), block(j.history), block(j.first), block(j.last),
-                           params(j.params))
+    return j and Influence(lane(j.matrix), lane(j.rows), tuple(map(past, j.history)), j.first and past(j.first),
+                           j.looked)
 
 
 class Lanes:

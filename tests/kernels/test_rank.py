@@ -82,7 +82,8 @@ def parts(kind, scale, tolerance, blocks):
     for h in blocks:
         j = network.influence(params, network.forward(params, rng.standard_normal((h, X)), state), j, tolerance)
         at += h
-    return tuple(None if part is None else len(part) for part in (j.matrix, j.rows, j.history and j.history.u))
+    matrix, rows = (None if part is None else len(part) for part in (j.matrix, j.rows))
+    return matrix, rows, sum(len(past.block.u) for past in j.history)
 
 
 def test_j_is_kept_in_parts():
@@ -92,4 +93,24 @@ def test_j_is_kept_in_parts():
     assert matrix is None and rows is None and 0 < frames < T // 2
     matrix, rows, frames = parts(Network, slow, 1e-6, (T // 3,) * 3)
     assert matrix == rows < R // 2 and 0 < frames < T // 3
-    assert parts(Network, slow, 0.0, (T // 3,) * 3) == (R, None, None)
+    assert parts(Network, slow, 0.0, (T // 3,) * 3) == (R, None, 0)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, "slow"])
+def test_blocks_too_short_to_lose_rank_are_kept_until_they_have(network_kind, scale):
+    """Many short blocks, each with weights of its own, of a network that forgets, of one that does not, and of one that
+    keeps a direction; and a series that begins among them."""
+    blocks, starts = (2,) * (T // 4) + (1,) * (T // 8), np.zeros(T, np.uint8)
+    starts[T // 12] = 1
+    scale = np.array([0.999, *[0.3] * (R - 1)]) if scale == "slow" else scale
+    exact = derivative(Network, (), np.float64, scale, 0.0, blocks, starts)
+    assert error(derivative(network_kind, (), np.float64, scale, 1e-9, blocks, starts), exact) < 1e-7
+
+
+def test_short_blocks_make_no_j(monkeypatch):
+    """Frames are kept, of a network that forgets; and J is made after KEPT stretches of one that does not."""
+    monkeypatch.setattr(module, "FIRST_STRETCH", 8)
+    matrix, rows, frames = parts(Network, np.full(R, 0.05), 1e-8, (4,) * 30)
+    assert matrix is None and rows is None and 8 <= frames <= 20
+    assert parts(Network, np.full(R, 0.999), 1e-8, (4,) * 16) == (None, None, 64)
+    assert parts(Network, np.full(R, 0.999), 1e-8, (4,) * 18) == (R, None, 4)
