@@ -15,7 +15,8 @@ not measured, for want of a library, of memory or, on the CPU, of time (--cpu-up
 import argparse
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 
 import midigen.kernels  # noqa: F401  ahead of NumPy's BLAS threads
 import numpy as np
@@ -86,13 +87,17 @@ def torch_bptt(torch, network, x, du):
     return lambda: (y(rnn(x)[0]) * c).sum().backward()
 
 
-def jax_rtrl(network, params, x, du, frames):
-    """RTRL by a scan over the first frames."""
+def jax_rtrl(network, params, x, c):
+    """RTRL by a scan."""
     import peers
 
     gradient = peers.jax_rtrl(network, params, lanes=True)
-    x, c = x[:frames], np.ascontiguousarray(du[:frames, :, network.recurrent:])
     return lambda: gradient(x, c)
+
+
+def jax_seconds(network, params, x, c):
+    """Seconds of it; for a process of its own, since JAX keeps the memory that it has had."""
+    return measured(lambda: jax_rtrl(network, params, x, c), int)
 
 
 def measured(make, wait, rounds=5):
@@ -118,7 +123,11 @@ def row(args, network, params, x, du, torch, rate, cpu):
     taken, strict = (measured(lambda: ours(network, params, x, du, tolerance), cuda.synchronize)  # noqa: B023
                      for tolerance in (TOLERANCE, 0.0))
     peer = torch and measured(lambda: torch_bptt(torch, network, x, du), torch.cuda.synchronize)
-    scan = measured(lambda: jax_rtrl(network, params, x, du, args.jax_frames), int)
+    if torch:
+        torch.cuda.empty_cache()
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        scan = pool.submit(jax_seconds, network, params, x[:args.jax_frames],
+                           np.ascontiguousarray(du[:args.jax_frames, :, network.recurrent:])).result()
     (frames, batch), units = x.shape[:2], network.recurrent
     operations = 2 * batch * units**2 * (frames * (2 * units + NOTES + 1) + network.influential)
     found = [("{:.4f}", quotient(taken, frames / 1000)), ("{:.4f}", quotient(strict, frames / 1000)),
@@ -142,6 +151,8 @@ def main():
     except ImportError:
         torch = None
     rate, rng = device_rate(torch) if torch else None, np.random.default_rng(0)
+    if torch:
+        torch.cuda.empty_cache()
     print("| R | batch | ms a frame | strictly exact, ms | of cuBLAS | two cores / GPU | to PyTorch BPTT | "
           "JAX RTRL / GPU |\n|---|---|---|---|---|---|---|---|", flush=True)
     for recurrent in args.recurrent:

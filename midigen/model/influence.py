@@ -133,7 +133,7 @@ class Carrying:
         count = min(units, PROBES)
         most = count - SURE if count < units else count // 2
         probes = np.random.default_rng(0).standard_normal((count, units)) if count < units else np.eye(units)
-        s = self._rows(block, self._probes(block, probes))
+        s = self._rows(block, probes)
         while frames < reach - 1:
             new = min(reach - 1, max(2 * frames, FIRST_STRETCH))
             way.carry(way.frames - new, way.frames - frames, False, s, None)

@@ -53,14 +53,14 @@ class LaneNetwork(Carrying):
                              before.params, before.block.inputs, before.block.u, known, last_start(block.starts), start,
                              stop, accumulate, s, out)
 
-    def _probes(self, block, probes):
-        return upload(np.tile(probes, (block.starts.shape[1], 1, 1)), self.network.dtype)
-
     def _rows(self, block, rows):
-        """Rows (B, M, n_cut or R if that is more) for influence_stage, those of the identity where `rows` is None."""
+        """Rows (B, M, n_cut or R if that is more) for influence_stage, those of the identity where `rows` is None; rows
+        on the host (M, n_cut) are every lane's."""
         lanes, units = block.starts.shape[1], self.cut_units
-        rows = self._probes(block, np.eye(units)) if rows is None else rows
-        count, width = tuple(rows.shape)[1], max(units, self.network.recurrent)
+        rows = np.eye(units) if rows is None else rows
+        count, width = tuple(rows.shape)[-2], max(units, self.network.recurrent)
+        if isinstance(rows, np.ndarray):  # the same for every lane
+            rows = matrix(upload(rows, self.network.dtype), 0, lanes * count, units, group=count, leap=0)
         s = empty((lanes, count, width), self.network.dtype)
         copy(rows, matrix(s, 0, lanes * count, units, width))
         return s

@@ -85,9 +85,6 @@ class Network(Carrying, Layout):
             before.block.inputs, before.block.u, known, int(last_start(block.starts)), start, stop, accumulate, s[rows],
             None if out is None else out[rows]))
 
-    def _probes(self, block, probes):
-        return probes
-
     def _rows(self, block, rows):
         """Rows for influence_stage, (M, n_cut or R if that is more), those of the identity where `rows` is None."""
         rows = np.eye(self.cut_units) if rows is None else rows

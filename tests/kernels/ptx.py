@@ -44,7 +44,7 @@ def to_host(host, array, size, stream=0):
 def bind(kernel):
     """What is called of every kernel that has been compiled, to load it: link it and tell of it."""
     text, function = kernel._codelibrary.get_asm_str(), kernel.py_func
-    kernel._codelibrary.get_cubin(cc=CAPABILITY)
+    kernel._codelibrary.get_cubin()
     print(json.dumps({"kernel": f"{function.__module__}.{function.__qualname__}", "local": "__local_depot" in text,
                       "version": re.search(r"\.version (\S+)", text)[1]}), flush=True)
 

@@ -33,10 +33,10 @@ def launch(factory, kind, count, widest, row_bytes, arguments, tile):
     A block has fewer rows where they are too large, or too few to keep the whole GPU at work.  widest: units of the
     larger layer.  kind: the float type, and what else the factory takes.
     """
-    rows, keys = tile.chains, 16 * tile.chains
-    while rows > 1 and (-(-count // rows) < tile.blocks or rows * row_bytes + keys > SHARED):
+    rows = tile.chains
+    while rows > 1 and (-(-count // rows) < tile.blocks or rows * row_bytes > SHARED):
         rows //= 2
-    if rows * row_bytes + keys > SHARED:
+    if rows * row_bytes > SHARED:
         raise TooWide(f"a chain takes {row_bytes} bytes of shared memory, of which there are {SHARED}: too many units")
     each = min(rows, READ // kind[0]().itemsize)
     threads = min(tile.threads, -(-(padded(widest) // 4 * (rows // each)) // WARP) * WARP)

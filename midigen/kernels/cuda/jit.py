@@ -15,7 +15,8 @@ if not SIMULATED:
     dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # a lone song has few blocks of threads: no news to a user
 NUMBA_TYPE = {f32: float32, f64: float64}  # what arrays in shared and local memory are declared with
 MOST_BLOCKS = 2 if SIMULATED else 65535  # of a grid's second and third axis
-SHARED = 48 << 10  # bytes of shared memory that any GPU gives a block of threads
+SHARED = 47 << 10  # bytes of shared memory for a block of threads, of the 48 KiB that any GPU gives: kernels keep keys
+MOST_BATCHES = 65535  # of products in one launch, and lanes
 
 
 class TooWide(Exception):

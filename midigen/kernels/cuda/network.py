@@ -94,7 +94,7 @@ def _walked_forward(real):
     activation, zero, kind = scalar.activation(real), real(0), NUMBA_TYPE[real]
     part, whole = adders(real)
 
-    @jit()
+    @jit(launch_bounds=TILE.most)
     def walked(h, lanes, layers, outside, recurrent, outputs, widest, table, codes, turned, field, starts, state,
                inputs, u):
         memory = cuda.shared.array(0, kind)
@@ -193,7 +193,7 @@ def _walked_backward(real):
     slope, zero, kind = scalar.slope(real), real(0), NUMBA_TYPE[real]
     part, whole = adders(real)
 
-    @jit()
+    @jit(launch_bounds=TILE.most)
     def walked(h, lanes, layers, outside, recurrent, outputs, widest, table, codes, params, down, starts, adjoint,
                inputs, u, du, deltas):
         memory = cuda.shared.array(0, kind)

@@ -79,7 +79,7 @@ def _played(real, gaussian):
     kind, one, half, hear = NUMBA_TYPE[real], real(1), real(0.5), _hearing(real)
     draw_hidden, draw_visible = (half_sweep(real, 1, normal, biased) for normal in (False, gaussian))
 
-    @jit()
+    @jit(launch_bounds=TILE.most)
     def played(first, frames, layers, recurrent, visible, hidden, widest, table, codes, params, w, w_at, across,
                across_at, keys, sweeps, numbers, x, songs):
         memory = cuda.shared.array(0, kind)

@@ -18,7 +18,7 @@ from numba import cuda
 from midigen.kernels.codes import BELOW, CODES, COLUMNS, INPUTS, PARAMS, UNITS
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import Matrix, copy, flat, gemm, matrix, scratch_matrix
-from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, TILE, along, jit, over
+from midigen.kernels.cuda.jit import MOST_BATCHES, NUMBA_TYPE, SHARED, TILE, along, jit, over, shared_bytes
 from midigen.kernels.cuda.memory import scratch, upload
 from midigen.kernels.cuda.network import sloped
 from midigen.kernels.scalar import u64
@@ -71,7 +71,8 @@ def _sum(plan, k, cut, outside, frames, first, stop, q, slots, beta, out, tile):
     one frame ahead of them."""
     lanes, rows, width = tuple(out.shape)
     units, below, given, columns = (int(plan[k, c]) for c in (UNITS, BELOW, INPUTS, COLUMNS))
-    each = 1 if units >= WIDE else rows  # rows of J that one product makes: narrow ones would waste parts of tiles
+    # rows of J that one product makes: narrow ones would waste parts of tiles
+    each = 1 if units >= WIDE and lanes * rows <= MOST_BATCHES else rows
 
     def product(inside, at, slot, count, beta, low, high, to, step, stride):
         h, _, inputs, _ = frames[inside]
@@ -108,7 +109,8 @@ def _carried(plan, cut, outside, codes, frames, going, first, stop, s, q, slots,
     walked, busy = tile.walked, tile.many // 2
     while walked > 1 and (2 * walked * widest * real().itemsize > SHARED or -(-rows // walked) * lanes < busy):
         walked //= 2
-    _walked(real, walked)[(-(-rows // walked), lanes), tile.threads, 0, 2 * walked * widest * real().itemsize](
+    shared = shared_bytes(2 * walked * widest, real, "a row of J")
+    _walked(real, walked)[(-(-rows // walked), lanes), tile.threads, 0, shared](
         upload(plan), cut, outside, u.size // (h * lanes), h, lanes, rows, width, widest, slots, first, stop,
         codes, *frames[1][1:], *frames[0][1:], going, flat(s), q)
 

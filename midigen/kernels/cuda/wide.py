@@ -7,6 +7,7 @@ before the next step.  A block has `parts` crews of threads, which share each su
 out of it, unit by unit, so that neighbours read neighbours' lanes.
 
 The blocks wait for one another, so all of them have to run at once: there is at most one for each multiprocessor.
+(Programs that take turns on a GPU do no harm; two that share it at the same time, by NVIDIA's MPS, could.)
 """
 
 from functools import cache
@@ -15,7 +16,7 @@ import numpy as np
 from numba import cuda
 
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, device, jit
+from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, SIMULATED, device, jit
 from midigen.kernels.cuda.layers import ALL, BELOW, CODES, DELTAS, INPUTS, PARAMS, TURNED, UNITS, adders
 from midigen.kernels.cuda.memory import scratch, upload
 from midigen.kernels.scalar import u64
@@ -43,8 +44,9 @@ def walk(real, backward, run, starts, end, inputs, u, du, deltas, tile):
 
 
 def multiprocessors():
-    """How many the GPU has; the simulator runs one block at a time."""
-    return getattr(cuda.current_context().device, "MULTIPROCESSOR_COUNT", 1)
+    """How many the GPU has; Numba's simulator, which runs one block at a time, tells of none."""
+    device = cuda.current_context().device
+    return getattr(device, "MULTIPROCESSOR_COUNT", 1) if SIMULATED else device.MULTIPROCESSOR_COUNT
 
 
 @device
