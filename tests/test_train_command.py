@@ -15,7 +15,7 @@ from midigen.config import Grid
 from midigen.corpus import Corpus, Song
 from midigen.generation import generate
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.training.checkpoint import Checkpoint
+from midigen.training.checkpoint import Checkpoint, alone_in
 
 GRID = Grid(low=60, high=70)
 SMALL = ["--rbm-hidden", "10", "--recurrent", "10", "--hidden", "10"]
@@ -179,6 +179,41 @@ def test_exact_sums_are_for_small_models(tmp_path, monkeypatch, capsys):
     assert train("wide.safetensors", "--epochs", "1", "--exact", "--rbm-hidden", "17") == 2
     assert "lower --rbm-hidden" in capsys.readouterr().err and not os.path.exists("output")
     assert train("wide.safetensors", "--epochs", "1", "--exact", "--rbm-hidden", "4", "-q") == 0
+
+
+def test_a_log_of_somebody_else_s_is_not_written_over(corpus, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/log.jsonl").write_text("precious")
+    assert train(corpus, "--epochs", "1", *SMALL, "-o", "mine") == 2
+    assert "already holds a log.jsonl" in capsys.readouterr().err
+    assert (tmp_path / "mine/log.jsonl").read_text() == "precious"
+
+
+def test_a_run_without_any_model_fails(corpus, tmp_path, capsys):
+    assert train(corpus, "--epochs", "3", *SMALL, "--learning-rate", "1000", "--dtype", "float32", "-o", "run", "-q") == 1
+    out, err = capsys.readouterr()
+    assert out == "" and "no validation is finite; try a lower --learning-rate" in err
+
+
+def test_a_run_finds_its_corpus_from_anywhere(corpus, tmp_path, monkeypatch, capsys):
+    assert train(corpus, "--epochs", "1", *SMALL, "-o", "run", "-q") == 0
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    assert train("--resume", "../run", "--epochs", "2", "-q") == 0
+    (tmp_path / corpus).rename(tmp_path / "moved.safetensors")
+    assert train("--resume", "../run", "--epochs", "3", "-q") == 1
+    assert "name it behind --resume ../run" in capsys.readouterr().err
+    assert train("--resume", "../run", "../moved.safetensors", "--epochs", "3", "-q") == 0
+    monkeypatch.chdir(tmp_path)
+    assert train("--resume", "run", "--epochs", "4", "-q") == 0
+
+
+def test_two_do_not_train_in_one_folder(corpus, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    with alone_in(tmp_path / "run"):
+        assert train(corpus, "--epochs", "1", *SMALL, "-o", "run", "-q") == 1
+    assert "another midigen is training in run" in capsys.readouterr().err
+    assert train(corpus, "--epochs", "1", *SMALL, "-o", "run", "-q") == 0
 
 
 def test_the_last_part_of_a_run_cools_down_and_is_not_in_the_checkpoint(corpus, tmp_path):

@@ -1,5 +1,6 @@
 """midigen train: a corpus -> a run folder with the best model, the last checkpoint and a log."""
 
+import os
 import re
 import signal
 
@@ -7,7 +8,7 @@ import click
 
 from midigen.cli import device_option, path_from_stdin, teller
 from midigen.config import ModelConfig, TrainConfig
-from midigen.errors import UsageError
+from midigen.errors import MidigenError, UsageError
 
 DEFAULT_MINUTES = 2.0
 BUDGET = ("epochs", "minutes", "quiet", "corpus", "resume", "device")  # what may be given with --resume
@@ -212,6 +213,9 @@ def _resume(folder, corpus_path, *device):
 
     checkpoint = Checkpoint(folder)
     path = corpus_path or checkpoint.corpus
+    if not corpus_path and not os.path.exists(path):
+        raise MidigenError(f"there is no file {path}, on which {folder} was training: if it has moved, name it behind "
+                           f"--resume {folder}")
     return Run.resumed(folder, checkpoint, Corpus.load(path), path, *device)
 
 

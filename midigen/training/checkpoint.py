@@ -1,6 +1,8 @@
 """A run on disk: its folder, its log, and a checkpoint from which it goes on as if it had not stopped."""
 
 import json
+import os
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -36,15 +38,39 @@ def new_run_folder(parent="output"):
 
 
 def use_run_folder(folder):
-    """Make `folder` for a new run.  UsageError where it already holds one."""
+    """Make `folder` for a new run.  UsageError where it already holds one, or a file that the run would write over."""
     folder = Path(folder)
     if (folder / CHECKPOINT_NAME).exists() or (folder / MODEL_NAME).exists():
         raise UsageError(f"{folder} already holds a run: go on with it by --resume {folder}, or name another folder")
+    if (folder / LOG_NAME).exists():
+        raise UsageError(f"{folder} already holds a {LOG_NAME}, which the run would write over: name another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise MidigenError(f"cannot make {folder}: {e.strerror}") from None
     return folder
+
+
+@contextmanager
+def alone_in(folder):
+    """While this lasts no other process may train in the folder: MidigenError where one does already."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise MidigenError(f"another midigen is training in {folder}: wait for it, or name another folder") from None
+    except OSError:  # a file system without locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
 def save_checkpoint(folder, trainer, corpus_path, corpus_digest):
@@ -61,7 +87,7 @@ def save_checkpoint(folder, trainer, corpus_path, corpus_digest):
     files.save(Path(folder, CHECKPOINT_NAME), KIND, VERSION, tensors, {
         "config": model.config.to_json(), "grid": model.grid.to_json(), "about": model.about,
         "settings": trainer.settings.to_json(), "state": asdict(trainer.state), "steps": trainer.optimizer.steps,
-        "slots": sorted(int(slot) for slot in trainer.carries), "corpus": str(corpus_path),
+        "slots": sorted(int(slot) for slot in trainer.carries), "corpus": os.path.abspath(corpus_path),
         "corpus_digest": corpus_digest})
 
 

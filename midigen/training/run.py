@@ -12,8 +12,8 @@ from midigen.errors import MidigenError, UsageError
 from midigen.model import exact
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import RnnRbm, note_moments
-from midigen.training.checkpoint import Log, save_checkpoint
-from midigen.training.events import Progress, Validated
+from midigen.training.checkpoint import Log, alone_in, save_checkpoint
+from midigen.training.events import Diverged, Progress, Validated
 from midigen.training.trainer import trainer_kind
 
 SAVE_SECONDS = 20  # between checkpoints while a run goes well
@@ -82,8 +82,8 @@ class Run:
     def resumed(cls, folder, checkpoint, corpus, corpus_path, device="cpu", say=None):
         """Go on with a run.  UsageError where the corpus is not the one that it was training on."""
         if corpus.digest != checkpoint.corpus_digest:
-            raise UsageError(f"{corpus_path} is not the corpus that {folder} was training on "
-                             f"({checkpoint.corpus}): name that one")
+            raise UsageError(f"{corpus_path} is not the corpus that {folder} was training on, which was "
+                             f"{checkpoint.corpus}: name it as it was then, or train anew")
         trainer = checkpoint.trainer(corpus.rolls("train"), corpus.rolls("valid"), device, say)
         run = cls(folder, trainer, corpus_path, corpus.digest)
         if run.model_path.exists():
@@ -99,8 +99,13 @@ class Run:
         """Train within the budget until interrupted() is true; yields the trainer's events.
 
         The last part of a run, COOLING, lowers the step size.  The checkpoint stays that from before it: a run that is
-        resumed with a larger budget goes on from there, and cools down again at its end.
+        resumed with a larger budget goes on from there, and cools down again at its end.  MidigenError where another
+        process trains in the folder; Diverged where there is no model to keep.
         """
+        with alone_in(self.folder):
+            yield from self._events(budget, interrupted)
+
+    def _events(self, budget, interrupted):
         trainer = self.trainer
         log = Log(self.folder, trainer.optimizer.steps)
 
@@ -119,8 +124,12 @@ class Run:
             self.outcome = trainer.state.finished or ("all epochs done" if all_done else "time is up")
         if self._validated_at != trainer.optimizer.steps:
             event = trainer.look()
+            log.write(event)
             self._keep(event)
             yield event
+        if not self.model_path.exists():
+            raise Diverged("training diverged: no validation is finite; try a lower --learning-rate than "
+                           f"{trainer.settings.learning_rate:g}")
 
     def _follow(self, stop, budget, log, save):
         """Train until stop(): logs and yields the events, keeps the best model, saves now and then if `save`."""
