@@ -193,6 +193,8 @@ def test_a_run_without_any_model_fails(corpus, tmp_path, capsys):
     assert train(corpus, "--epochs", "3", *SMALL, "--learning-rate", "1000", "--dtype", "float32", "-o", "run", "-q") == 1
     out, err = capsys.readouterr()
     assert out == "" and "no validation is finite; try a lower --learning-rate" in err
+    last = (tmp_path / "run/log.jsonl").read_text().splitlines()[-1]
+    assert json.loads(last)["validation"] is None and "Infinity" not in last
 
 
 def test_a_run_finds_its_corpus_from_anywhere(corpus, tmp_path, monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """A run on disk: its folder, its log, and a checkpoint from which it goes on as if it had not stopped."""
 
 import json
+import math
 import os
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -142,6 +143,8 @@ class Log:
             temporary.write_text("".join(line + "\n" for line in kept))
 
     def write(self, event):
-        """Append one event (a dataclass), with its kind."""
+        """Append one event (a dataclass), with its kind; what is not finite is null."""
+        values = {name: None if isinstance(value, float) and not math.isfinite(value) else value
+                  for name, value in asdict(event).items()}
         with open(self.path, "a") as f:
-            f.write(json.dumps({"event": type(event).__name__, **asdict(event)}) + "\n")
+            f.write(json.dumps({"event": type(event).__name__, **values}) + "\n")
