@@ -9,6 +9,7 @@ import click
 from midigen import __version__
 from midigen.device import DEVICES
 from midigen.errors import MidigenError, UsageError
+from midigen.interrupts import termination
 
 # name -> (module, line of help); a command's module is imported only when that command runs
 COMMANDS = {
@@ -95,7 +96,8 @@ def _say(message):
 def main(args=None):
     """Run the command line and return its exit code; no traceback unless MIDIGEN_TRACEBACK=1."""
     try:
-        return group.main(args=args, prog_name="midigen", standalone_mode=False) or 0
+        with termination():
+            return group.main(args=args, prog_name="midigen", standalone_mode=False) or 0
     except click.exceptions.Exit as e:
         return e.exit_code
     except click.UsageError as e:

@@ -14,6 +14,7 @@ from midigen.device import choose
 from midigen.errors import MidigenError, UsageError
 
 MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a slip
+SLOWEST, FASTEST = 4, 1000  # quarter notes a minute
 UNITS = {"": "beats", "beat": "beats", "beats": "beats", "bar": "bars", "bars": "bars",
          "s": "seconds", "sec": "seconds", "second": "seconds", "seconds": "seconds"}
 
@@ -52,7 +53,8 @@ class Finite(click.FloatRange):
               help="Below 1 the music is tamer, above 1 wilder.")
 @click.option("--gibbs-steps", type=click.IntRange(1, 100_000), show_default="25",
               help="Gibbs sampling steps for each frame: more is slower and closer to the model.")
-@click.option("--bpm", type=Finite(4, 1000), show_default="the corpus's median", help="Quarter notes a minute.")
+@click.option("--bpm", type=Finite(SLOWEST, FASTEST), show_default="the corpus's median",
+              help="Quarter notes a minute.")
 @click.option("--program", type=click.IntRange(0, 127), default=0, show_default=True,
               help="General MIDI instrument, counted from 0: 0 is the piano, 40 the violin. "
                    "Lists that count from 1 say one more.")
@@ -88,7 +90,7 @@ def command(model, count, length, primer, keep_primer, temperature, gibbs_steps,
     model = RnnRbm.load(path)
     device = choose(device, say=teller(quiet))
     grid, about = model.grid, model.about
-    bpm = bpm or about.get("bpm") or 120.0
+    bpm = bpm or min(max(about.get("bpm", 120.0), SLOWEST), FASTEST)  # some files have tempi that nobody can play
     opening, metre = _read_primer(primer, grid) if primer else (None, about.get("metre") or (4, 4))
     frames = _frames(length, count, grid, bpm, metre)
     seed = secrets.randbelow(2**32) if seed is None else seed
