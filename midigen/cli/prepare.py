@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from midigen.cli import Command
 from midigen.errors import MidigenError, SkippedInputs, UsageError
 
 RANGES = {"piano": (21, 108), "note": (48, 83)}
@@ -21,7 +22,7 @@ def _parse_split(ctx, param, text):
     return shares
 
 
-@click.command("prepare")
+@click.command("prepare", cls=Command)
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
 @click.option("-0", "--null", "null", is_flag=True, help="The list on stdin ends its names with NUL, as find -print0 "
               "writes it; implies -.")
@@ -48,7 +49,7 @@ def _parse_split(ctx, param, text):
               help="Shares of the songs; each song's content decides where it falls, so new songs move no other.")
 @click.option("--time-limit", type=click.FloatRange(0.1, 86400), default=10.0, show_default=True, metavar="SECONDS",
               help="Skip a file that takes longer to read.")
-@click.option("--memory-limit", type=click.IntRange(32), default=256, show_default=True, metavar="MB",
+@click.option("--memory-limit", type=click.IntRange(32, 1 << 20), default=256, show_default=True, metavar="MB",
               help="Skip a file that takes more memory to read (on Linux).")
 @click.option("--max-bytes", type=click.IntRange(1), default=500_000, show_default=True,
               help="Skip a MIDI file larger than this.")
