@@ -1,5 +1,6 @@
 """The command line as a whole: help, exit codes, settings from files and variables, one line for every error."""
 
+import os
 import subprocess
 import sys
 
@@ -94,7 +95,7 @@ def test_a_file_of_another_kind_is_one_line(name, content, tmp_path, monkeypatch
 
 
 def piped(stdin, *args, cwd):
-    return subprocess.run([sys.executable, "-m", "midigen", *args], input=stdin, capture_output=True, text=True,
+    return subprocess.run([sys.executable, "-m", "midigen", *args], input=stdin, capture_output=True, encoding="utf-8",
                           cwd=cwd)
 
 
@@ -109,6 +110,30 @@ def test_several_paths_are_too_many_for_one_model(tmp_path):
     done = piped("one\ntwo\n", "generate", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "2 paths" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sh closes the streams")
+@pytest.mark.parametrize("args, words", [
+    ("train <&-", "no corpus given"), ("prepare - <&-", "stdin, which is closed"),
+    ("generate run -o - >&-", "stdout, which is closed")])
+def test_a_closed_stream_is_one_line(tmp_path, args, words):
+    done = subprocess.run(["sh", "-c", f'"$0" -m midigen {args}', sys.executable], capture_output=True, text=True,
+                          cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1) and words in done.stderr
+
+
+def test_a_path_in_the_pipe_needs_no_encoding(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = piped("no é\n", "generate", cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1) and "no file no é" in done.stderr
+
+
+def test_a_reader_that_has_enough_is_no_failure():
+    process = subprocess.Popen([sys.executable, "-m", "midigen", "--help"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait()) == (b"", 0)
+    process.stderr.close()
 
 
 @pytest.fixture

@@ -190,6 +190,10 @@ class TestCommand:
         assert code == 3 and Path(out.strip()).exists() and "1 of 14 inputs were skipped" in err
         assert run(capsys, "in/00.mid", "--strict", "-q")[0] == 0
 
+    def test_a_terminal_of_no_columns(self, folder, capsys, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "0")
+        assert "notes a frame" in run(capsys, "in")[2]
+
     @pytest.mark.parametrize("arguments, code, words", [
         ([], 2, "no input given"),
         (["in", "nowhere"], 1, "no such file or folder: nowhere"),
@@ -246,6 +250,14 @@ def test_help_loads_nothing_heavy():
             "heavy = {'numpy', 'rich', 'pebble', 'pretty_midi', 'scipy', 'safetensors'};"
             "sys.exit(', '.join(heavy & set(sys.modules)) or 0)")
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_path_is_printed_in_its_own_bytes(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    (tmp_path / "one.mid").write_bytes(melody(60, 62))
+    done = subprocess.run([sys.executable, "-m", "midigen", "prepare", "-q", "one.mid", "-o", "é"], cwd=tmp_path,
+                          capture_output=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, os.fsencode("é\n"), b"")
 
 
 def test_the_starter_songs(tmp_path):

@@ -1,6 +1,7 @@
 """The command line: one file a command. Each prints the paths it made on stdout, everything else on stderr."""
 
 import importlib
+import io
 import os
 import sys
 
@@ -111,7 +112,8 @@ def _refuse(path, wrong, right):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="midigen")
 @click.option("--config", type=click.Path(), envvar="MIDIGEN_CONFIG", is_eager=True, expose_value=False,
-              callback=_load_config, help="Settings from a TOML file: a table for each command, e.g. [train] epochs = 50.")
+              callback=_load_config,
+              help="Settings from a TOML file: a table for each command, e.g. [train] epochs = 50.")
 def group():
     """Train a small music model on your own MIDI files and get new songs.
 
@@ -138,12 +140,23 @@ def path_from_stdin(what):
     """The one path that the command before this one printed; `what` names it in the message, e.g. "corpus"."""
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError(f"no {what} given: name a {what}, or pipe its path in")
-    lines = [line for line in sys.stdin.read().splitlines() if line.strip()]
+    lines = names_on_stdin()
     if not lines:
         raise MidigenError(f"no {what} path came through the pipe: the command before this one made none")
     if len(lines) > 1:
         raise UsageError(f"the pipe brought {len(lines)} paths, but one {what} is wanted")
     return lines[0]
+
+
+def names_on_stdin(end=b"\n"):
+    """The names on stdin, in the bytes of the file system and not in stdin's encoding."""
+    names = (name if end == b"\0" else name.rstrip(b"\r") for name in sys.stdin.buffer.read().split(end))
+    return [os.fsdecode(name) for name in names if name.strip()]
+
+
+def print_path(path):
+    """On stdout, as names_on_stdin reads it."""
+    click.echo(os.fsencode(path))
 
 
 def _say(message):
@@ -152,6 +165,10 @@ def _say(message):
 
 def main(args=None):
     """Run the command line and return its exit code; no traceback unless MIDIGEN_TRACEBACK=1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # no name of a song ends a table, whatever the encoding
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if not os.environ.get("COLUMNS", "").strip("0"):  # rich takes 0 for a width in which nothing can be shown
+        os.environ.pop("COLUMNS", None)
     try:
         return group.main(args=args, prog_name="midigen", standalone_mode=False) or 0
     except click.exceptions.Exit as e:
@@ -169,8 +186,7 @@ def main(args=None):
     except (click.Abort, KeyboardInterrupt):
         _say("stopped")
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:  # how click and rich end on a broken pipe: whoever read it has what it wanted
         return 0
     except OSError as e:
         _say(f"{e.filename or 'the output'}: {e.strerror or e}")

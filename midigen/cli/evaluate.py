@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from midigen.cli import Command, device_option, path_from_stdin, teller
+from midigen.cli import Command, device_option, names_on_stdin, path_from_stdin, teller
 from midigen.device import choose
 from midigen.errors import MidigenError, UsageError
 
@@ -117,4 +117,4 @@ def _songs(paths, corpus_path, quiet):
 def _listed():
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("no songs given: name MIDI files or folders, or pipe their paths in")
-    return [line for line in sys.stdin.read().splitlines() if line.strip()]
+    return names_on_stdin()

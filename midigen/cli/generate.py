@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from midigen import __version__
-from midigen.cli import Command, device_option, path_from_stdin, teller
+from midigen.cli import Command, device_option, path_from_stdin, print_path, teller
 from midigen.device import choose
 from midigen.errors import MidigenError, UsageError
 
@@ -107,12 +107,14 @@ def _deliver(data, folder, stem):
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     else:
-        click.echo(write_new(folder, stem, data))
+        print_path(write_new(folder, stem, data))
 
 
 def _check_stdout(count):
     if count > 1:
         raise UsageError("-o - writes one song: leave out --count, or name a folder")
+    if sys.stdout is None:
+        raise UsageError("-o - writes to stdout, which is closed: name a folder")
     if sys.stdout.isatty():
         raise UsageError("-o - writes the bytes of a MIDI file: send them to a file or a pipe, not to the terminal")
 

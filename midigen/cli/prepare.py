@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from midigen.cli import Command
+from midigen.cli import Command, names_on_stdin, print_path
 from midigen.errors import MidigenError, SkippedInputs, UsageError
 
 RANGES = {"piano": (21, 108), "note": (48, 83)}
@@ -91,7 +91,7 @@ def command(inputs, null, output, as_json, quiet, strict, **options):
     show_summary(console, summary)
     if as_json:
         click.echo(json.dumps({"corpus": path, **summary}), err=True)
-    click.echo(path)
+    print_path(path)
     skipped = sum(summary["skipped"].values())
     if strict and skipped:
         raise SkippedInputs(f"{skipped} of {summary['inputs']} inputs were skipped; the manifest in {path} says why")
@@ -122,8 +122,9 @@ def _find_inputs(inputs, null):
         raise UsageError("no input given: name MIDI files or folders, or - for a list on stdin")
     listed = []
     if from_stdin:
-        names = sys.stdin.buffer.read().split(b"\0" if null else b"\n")
-        listed = [os.fsdecode(name.rstrip(b"\r") if not null else name) for name in names if name.strip()]
+        if sys.stdin is None:
+            raise UsageError("the list is to come on stdin, which is closed: pipe it in, or name files or folders")
+        listed = names_on_stdin(b"\0" if null else b"\n")
     files = expand(named, listed)
     if not files:
         where = ", ".join(printable(name) for name in named) or "the list on stdin"

@@ -6,7 +6,7 @@ import signal
 
 import click
 
-from midigen.cli import Command, device_option, path_from_stdin, teller
+from midigen.cli import Command, device_option, path_from_stdin, print_path, teller
 from midigen.config import ModelConfig, TrainConfig
 from midigen.errors import MidigenError, UsageError
 
@@ -177,7 +177,7 @@ def command(ctx, corpus, minutes, epochs, output, resume, device, quiet, **setti
     budget = Budget(epochs, DEFAULT_MINUTES if minutes is None and epochs is None else minutes)
     with _Interrupt() as interrupt:
         show(run, budget, interrupt.is_set, quiet)
-    click.echo(run.model_path)
+    print_path(run.model_path)
     if interrupt.is_set():
         ctx.exit(130)
 
