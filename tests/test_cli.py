@@ -236,7 +236,7 @@ def test_a_settings_file_that_cannot_be_read_is_a_usage_error(tmp_path, capsys, 
 
 @pytest.mark.parametrize("error, code, line", [
     (KeyboardInterrupt(), 130, "stopped"), (RuntimeError("a\nb"), 1, "RuntimeError: a b"),
-    (MemoryError(), 1, "MemoryError")])
+    (MemoryError(), 1, "not enough memory")])
 def test_no_traceback_reaches_a_user(monkeypatch, capsys, error, code, line):
     def fail(**settings):
         raise error

@@ -191,6 +191,10 @@ def main(args=None):
     except OSError as e:
         _say(f"{e.filename or 'the output'}: {e.strerror or e}")
         return 1
+    except MemoryError as e:
+        _say(f"not enough memory{f' ({e})' if str(e) else ''}: train a smaller model (--hidden, --recurrent, "
+             "--rbm-hidden), or take fewer songs at once (--batch, --count)")
+        return 1
     except Exception as e:  # the last resort: a user sees one line, a developer asks for the rest
         if os.environ.get("MIDIGEN_TRACEBACK") == "1":
             raise

@@ -27,7 +27,8 @@ from midigen.errors import MidigenError, UsageError
 @click.option("--rnn-frames", type=click.IntRange(0, 10**9), default=1_000_000, show_default=True,
               help="Frames that a recurrent network with independent notes is trained on, to stand beside; 0: none.")
 @click.option("--max-frames", type=click.IntRange(1),
-              help="Measure the model on a fixed random choice of songs with at most that many frames.")
+              help="Measure the model on a fixed random choice of songs of at most that many frames together, "
+                   "or of one.")
 @device_option
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
               help="The same seed gives the same figures, on any number of cores.")

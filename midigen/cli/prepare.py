@@ -56,8 +56,9 @@ def _parse_split(ctx, param, text):
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes that read.  [default: one a core]")
 @click.option("--strict", is_flag=True, help="Exit with 3 if any input was skipped (the corpus is made all the same).")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON on stderr, instead of a table.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress, warnings or summary.")
-def command(inputs, null, output, as_json, quiet, strict, **options):
+@click.option("-q", "--quiet", is_flag=True, help="No progress, warnings or table; --json still gives its summary.")
+@click.pass_context
+def command(ctx, inputs, null, output, as_json, quiet, strict, **options):
     """Read MIDI files into one corpus file, and print its path.
 
     An INPUT is a MIDI file, a folder to search (for .mid, .midi, .kar and .mat), a glob in quotes, or - for a list of
@@ -75,6 +76,9 @@ def command(inputs, null, output, as_json, quiet, strict, **options):
     from midigen.output.prepare import show_summary
     from midigen.preparation import prepare, summarise
 
+    for name, grid in (("step", "seconds"), ("steps_per_beat", "beat")):
+        if options["unit"] != grid and ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name.replace('_', '-')} is for --grid {grid}: name that too, or leave it out")
     settings = _settings(**options)
     if output is not None:
         _check_replaceable(output)
@@ -136,7 +140,7 @@ def _check_replaceable(path):
     """Nothing is overwritten but a corpus."""
     from midigen.files import format_of
 
-    if os.path.isdir(path):
+    if os.path.isdir(path) or os.path.basename(path) in ("", ".", ".."):
         raise MidigenError(f"{path} is a folder: name a file")
     if os.path.exists(path) and format_of(path) != "midigen-corpus":
         raise MidigenError(f"{path} exists and is no corpus: name another file with -o")

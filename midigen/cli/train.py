@@ -183,9 +183,13 @@ def command(ctx, corpus, minutes, epochs, output, resume, device, quiet, **setti
 
 
 def _only_budget(ctx):
-    for name in ctx.params:
-        if name not in BUDGET and ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
-            raise UsageError(f"--resume goes on with the run's own settings: leave out --{name.replace('_', '-')}")
+    for option in ctx.command.params:
+        if option.name in BUDGET or ctx.get_parameter_source(option.name) != click.core.ParameterSource.COMMANDLINE:
+            continue
+        value = ctx.params[option.name]
+        if not isinstance(option.flag_value, str) or option.flag_value == value:  # --cd is one of three of a name
+            flags = option.secondary_opts if value is False else option.opts
+            raise UsageError(f"--resume goes on with the run's own settings: leave out {flags[-1]}")
 
 
 def _new(path, output, settings, *device):
