@@ -198,3 +198,12 @@ def test_songs_without_copies_and_without_held_out_songs():
               "copying": {"songs": [{"frames": 0}], "longer_than_held_out": None}}
     lines = song_remarks(report)
     assert lines[0].startswith("1 new song against 1 training song;") and len(lines) == 3
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_reader_that_has_enough_is_no_failure(model, more):
+    process = subprocess.Popen([sys.executable, "-m", "midigen", "evaluate", model, "corpus.safetensors", *FAST, *more],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait()) == (b"", 0)
+    process.stderr.close()

@@ -109,7 +109,7 @@ def test_length_on_a_grid_in_seconds(unit, frames):
     assert _frames((6, unit), 1, Grid(unit="seconds", step=0.1), 30.0, (6, 8)) == frames
 
 
-@pytest.mark.parametrize("length", ["1000001 seconds", "9" * 400, "0.1 beats", "0"])
+@pytest.mark.parametrize("length", ["1000001 seconds", "9" * 400, "0.1 beats", "0.125", "0"])
 def test_absurd_lengths_are_refused(length):
     from midigen.cli.generate import Length
     with pytest.raises(UsageError, match="--length"):

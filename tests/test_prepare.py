@@ -188,6 +188,10 @@ class TestCommand:
         assert code == 3 and Path(out.strip()).exists() and "1 of 14 inputs were skipped" in err
         assert run(capsys, "in/00.mid", "--strict", "-q")[0] == 0
 
+    def test_a_terminal_of_no_columns(self, folder, capsys, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "0")
+        assert "notes a frame" in run(capsys, "in")[2]
+
     @pytest.mark.parametrize("arguments, code, words", [
         ([], 2, "no input given"),
         (["in", "nowhere"], 1, "no such file or folder: nowhere"),
@@ -201,20 +205,24 @@ class TestCommand:
         (["in", "--split", "0/0/0"], 2, "three shares"),
         (["in", "--split", "nan/1/1"], 2, "three shares"),
         (["in", "--step", "0"], 2, "0.001<=x<=10"),
+        (["in", "--step", "0.05"], 2, "--step is for --grid seconds"),
+        (["in", "--grid", "seconds", "--steps-per-beat", "8"], 2, "--steps-per-beat is for --grid beat"),
+        (["in", "-o", "new/"], 1, "new/ is a folder: name a file"),
+        (["in", "-o", "new/."], 1, "new/. is a folder: name a file"),
         (["in", "--articulation", "slur"], 2, "'slur' is not one of"),
     ])
     def test_what_cannot_be_done(self, folder, capsys, arguments, code, words):
         (folder.parent / "empty").mkdir()
         got, out, err = run(capsys, *arguments)
         assert (got, out) == (code, "") and words in err and "Traceback" not in err
-        assert not Path("output").exists()
+        assert not Path("output").exists() and not Path("new").exists()
 
     def test_settings_reach_the_corpus(self, folder, capsys):
         out = run(capsys, "in", "-q", "--range", "note", "--grid", "seconds", "--step", "0.5", "--articulation",
-                  "onset", "--outside", "drop", "--steps-per-beat", "8")[1]
-        assert Corpus.load(out.strip()).grid == Grid("seconds", 8, 0.5, 48, 83, "onset", "drop")
-        out = run(capsys, "in", "-q", "--low", "30", "--max-bytes", "150")[1]
-        assert Corpus.load(out.strip()).grid == Grid(low=30)
+                  "onset", "--outside", "drop")[1]
+        assert Corpus.load(out.strip()).grid == Grid("seconds", 4, 0.5, 48, 83, "onset", "drop")
+        out = run(capsys, "in", "-q", "--low", "30", "--steps-per-beat", "8", "--max-bytes", "150")[1]
+        assert Corpus.load(out.strip()).grid == Grid(steps_per_beat=8, low=30)
         assert any("too large" in e["reason"] for e in Corpus.load(out.strip()).manifest)
 
     @pytest.mark.parametrize("arguments, stdin", [(["-"], b"in/00.mid\r\nno\x1b.mid\n\n"),
@@ -244,6 +252,14 @@ def test_help_loads_nothing_heavy():
             "heavy = {'numpy', 'rich', 'pebble', 'pretty_midi', 'scipy', 'safetensors'};"
             "sys.exit(', '.join(heavy & set(sys.modules)) or 0)")
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_path_is_printed_in_its_own_bytes(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    (tmp_path / "one.mid").write_bytes(melody(60, 62))
+    done = subprocess.run([sys.executable, "-m", "midigen", "prepare", "-q", "one.mid", "-o", "é"], cwd=tmp_path,
+                          capture_output=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, os.fsencode("é\n"), b"")
 
 
 def test_the_starter_songs(tmp_path):

@@ -143,12 +143,25 @@ def test_a_stop_before_the_first_validation_still_leaves_a_model(corpus):
     (["corpus.safetensors", "--negative-density", "0.3"], 2, "negative_density must be"),
     (["--resume", "nowhere"], 1, "holds no checkpoint"),
     (["--resume", "nowhere", "--batch", "3"], 2, "leave out --batch"),
+    (["--resume", "nowhere", "--cd"], 2, "leave out --cd"),
+    (["--resume", "nowhere", "--no-centre"], 2, "leave out --no-centre"),
+    (["--resume", "nowhere", "-o", "run"], 2, "leave out --output"),
     (["corpus.safetensors", "-o", "corpus.safetensors"], 1, "cannot make"),
 ])
 def test_what_goes_wrong_is_one_line(corpus, capsys, args, code, words):
     assert train(*args) == code
     out, err = capsys.readouterr()
     assert not out and words in err and len(err.splitlines()) == 1
+
+
+def test_a_model_that_memory_does_not_hold_leaves_nothing(corpus, tmp_path, monkeypatch, capsys):
+    def initial(*_):
+        raise MemoryError("Unable to allocate 64.0 GiB")
+    monkeypatch.setattr(RnnRbm, "initial", initial)
+    assert train(corpus, "-o", "huge") == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and "64.0 GiB" in err and "--recurrent" in err
+    assert [path.name for path in tmp_path.iterdir()] == [corpus]
 
 
 def test_a_used_folder_another_corpus_and_a_cut_checkpoint(corpus, tmp_path, capsys):

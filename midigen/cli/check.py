@@ -2,8 +2,10 @@
 
 import click
 
+from midigen.cli import Command
 
-@click.command(short_help="Check the arithmetic on this machine.")
+
+@click.command(cls=Command, short_help="Check the arithmetic on this machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of the tables.")
 @click.pass_context
 def command(ctx, as_json):

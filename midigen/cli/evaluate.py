@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from midigen.cli import device_option, path_from_stdin, teller
+from midigen.cli import Command, device_option, names_on_stdin, path_from_stdin, teller
 from midigen.device import choose
 from midigen.errors import MidigenError, UsageError
 
 
-@click.command(short_help="Measure a model, or songs, against a corpus.")
+@click.command(cls=Command, short_help="Measure a model, or songs, against a corpus.")
 @click.argument("paths", nargs=-1, metavar="[MODEL [CORPUS] | SONG...]")
 @click.option("--songs", is_flag=True, help="Judge SONGs, MIDI files or folders of them, instead of a model.")
 @click.option("--corpus", metavar="FILE", show_default="the model's own",
@@ -24,10 +24,11 @@ from midigen.errors import MidigenError, UsageError
               help="Moves of each chain of annealed importance sampling: fewer flatter the model.")
 @click.option("--chains", type=click.IntRange(2, 10_000), default=4, show_default=True,
               help="Chains for each frame; their spread gives the standard error.")
-@click.option("--rnn-frames", type=click.IntRange(0), default=1_000_000, show_default=True,
+@click.option("--rnn-frames", type=click.IntRange(0, 10**9), default=1_000_000, show_default=True,
               help="Frames that a recurrent network with independent notes is trained on, to stand beside; 0: none.")
 @click.option("--max-frames", type=click.IntRange(1),
-              help="Measure the model on a fixed random choice of songs with at most that many frames.")
+              help="Measure the model on a fixed random choice of songs of at most that many frames together, "
+                   "or of one.")
 @device_option
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
               help="The same seed gives the same figures, on any number of cores.")
@@ -117,4 +118,4 @@ def _songs(paths, corpus_path, quiet):
 def _listed():
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("no songs given: name MIDI files or folders, or pipe their paths in")
-    return [line for line in sys.stdin.read().splitlines() if line.strip()]
+    return names_on_stdin()

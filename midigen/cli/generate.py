@@ -1,6 +1,5 @@
 """midigen generate: a model -> new songs as .mid files."""
 
-import math
 import re
 import secrets
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 import click
 
 from midigen import __version__
-from midigen.cli import device_option, path_from_stdin, teller
+from midigen.cli import Command, device_option, path_from_stdin, print_path, teller
 from midigen.device import choose
 from midigen.errors import MidigenError, UsageError
 
@@ -31,17 +30,7 @@ class Length(click.ParamType):
         return float(match[1]), UNITS[match[2]]
 
 
-class Finite(click.FloatRange):
-    """A FloatRange that refuses "nan", which is outside no range."""
-
-    def convert(self, value, param, ctx):
-        number = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value!r} is not a number", param, ctx)
-        return number
-
-
-@click.command(short_help="Write new songs with a trained model.")
+@click.command(cls=Command, short_help="Write new songs with a trained model.")
 @click.argument("model", required=False)
 @click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="How many songs to make.")
 @click.option("--length", type=Length(), default="64 beats", show_default=True,
@@ -49,11 +38,11 @@ class Finite(click.FloatRange):
 @click.option("--primer", metavar="FILE.mid", help="A song to go on from.")
 @click.option("--keep-primer/--no-keep-primer", default=True, show_default=True,
               help="Put the primer in front of the new music, or leave it out.")
-@click.option("--temperature", type=Finite(0, 100, min_open=True), default=1.0, show_default=True,
+@click.option("--temperature", type=click.FloatRange(0, 100, min_open=True), default=1.0, show_default=True,
               help="Below 1 the music is tamer, above 1 wilder.")
 @click.option("--gibbs-steps", type=click.IntRange(1, 100_000), show_default="25",
               help="Gibbs sampling steps for each frame: more is slower and closer to the model.")
-@click.option("--bpm", type=Finite(SLOWEST, FASTEST), show_default="the corpus's median",
+@click.option("--bpm", type=click.FloatRange(SLOWEST, FASTEST), show_default="the corpus's median",
               help="Quarter notes a minute.")
 @click.option("--program", type=click.IntRange(0, 127), default=0, show_default=True,
               help="General MIDI instrument, counted from 0: 0 is the piano, 40 the violin. "
@@ -119,12 +108,14 @@ def _deliver(data, folder, stem):
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     else:
-        click.echo(write_new(folder, stem, data))
+        print_path(write_new(folder, stem, data))
 
 
 def _check_stdout(count):
     if count > 1:
         raise UsageError("-o - writes one song: leave out --count, or name a folder")
+    if sys.stdout is None:
+        raise UsageError("-o - writes to stdout, which is closed: name a folder")
     if sys.stdout.isatty():
         raise UsageError("-o - writes the bytes of a MIDI file: send them to a file or a pipe, not to the terminal")
 
@@ -156,7 +147,7 @@ def _frames(length, count, grid, bpm, metre):
     amount, unit = length
     beats = {"bars": amount * 4 * metre[0] / metre[1], "beats": amount, "seconds": amount * bpm / 60}[unit]
     frames = beats * 60 / bpm / grid.frame_seconds(bpm)
-    if frames < 0.5:
+    if frames <= 0.5:  # round(0.5) is 0
         raise UsageError(f"--length {amount:g} {unit} is less than one frame of the model")
     if frames * count > MAX_FRAMES:
         raise UsageError(f"--length {amount:g} {unit} in {count} song(s) makes more than {MAX_FRAMES:,} frames")

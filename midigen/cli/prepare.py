@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from midigen.cli import Command, names_on_stdin, print_path
 from midigen.errors import MidigenError, SkippedInputs, UsageError
 
 RANGES = {"piano": (21, 108), "note": (48, 83)}
@@ -21,7 +22,7 @@ def _parse_split(ctx, param, text):
     return shares
 
 
-@click.command("prepare")
+@click.command("prepare", cls=Command)
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
 @click.option("-0", "--null", "null", is_flag=True, help="The list on stdin ends its names with NUL, as find -print0 "
               "writes it; implies -.")
@@ -48,15 +49,16 @@ def _parse_split(ctx, param, text):
               help="Shares of the songs; each song's content decides where it falls, so new songs move no other.")
 @click.option("--time-limit", type=click.FloatRange(0.1, 86400), default=10.0, show_default=True, metavar="SECONDS",
               help="Skip a file that takes longer to read.")
-@click.option("--memory-limit", type=click.IntRange(32), default=256, show_default=True, metavar="MB",
+@click.option("--memory-limit", type=click.IntRange(32, 1 << 20), default=256, show_default=True, metavar="MB",
               help="Skip a file that takes more memory to read (on Linux).")
 @click.option("--max-bytes", type=click.IntRange(1), default=500_000, show_default=True,
               help="Skip a MIDI file larger than this.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes that read.  [default: one a core]")
 @click.option("--strict", is_flag=True, help="Exit with 3 if any input was skipped (the corpus is made all the same).")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON on stderr, instead of a table.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress, warnings or summary.")
-def command(inputs, null, output, as_json, quiet, strict, **options):
+@click.option("-q", "--quiet", is_flag=True, help="No progress, warnings or table; --json still gives its summary.")
+@click.pass_context
+def command(ctx, inputs, null, output, as_json, quiet, strict, **options):
     """Read MIDI files into one corpus file, and print its path.
 
     An INPUT is a MIDI file, a folder to search (for .mid, .midi, .kar and .mat), a glob in quotes, or - for a list of
@@ -74,6 +76,9 @@ def command(inputs, null, output, as_json, quiet, strict, **options):
     from midigen.output.prepare import show_summary
     from midigen.preparation import prepare, summarise
 
+    for name, grid in (("step", "seconds"), ("steps_per_beat", "beat")):
+        if options["unit"] != grid and ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name.replace('_', '-')} is for --grid {grid}: name that too, or leave it out")
     settings = _settings(**options)
     if output is not None:
         _check_replaceable(output)
@@ -90,7 +95,7 @@ def command(inputs, null, output, as_json, quiet, strict, **options):
     show_summary(console, summary)
     if as_json:
         click.echo(json.dumps({"corpus": path, **summary}), err=True)
-    click.echo(path)
+    print_path(path)
     skipped = sum(summary["skipped"].values())
     if strict and skipped:
         raise SkippedInputs(f"{skipped} of {summary['inputs']} inputs were skipped; the manifest in {path} says why")
@@ -121,8 +126,9 @@ def _find_inputs(inputs, null):
         raise UsageError("no input given: name MIDI files or folders, or - for a list on stdin")
     listed = []
     if from_stdin:
-        names = sys.stdin.buffer.read().split(b"\0" if null else b"\n")
-        listed = [os.fsdecode(name.rstrip(b"\r") if not null else name) for name in names if name.strip()]
+        if sys.stdin is None:
+            raise UsageError("the list is to come on stdin, which is closed: pipe it in, or name files or folders")
+        listed = names_on_stdin(b"\0" if null else b"\n")
     files = expand(named, listed)
     if not files:
         where = ", ".join(printable(name) for name in named) or "the list on stdin"
@@ -134,7 +140,7 @@ def _check_replaceable(path):
     """Nothing is overwritten but a corpus."""
     from midigen.files import format_of
 
-    if os.path.isdir(path):
+    if os.path.isdir(path) or os.path.basename(path) in ("", ".", ".."):
         raise MidigenError(f"{path} is a folder: name a file")
     if os.path.exists(path) and format_of(path) != "midigen-corpus":
         raise MidigenError(f"{path} exists and is no corpus: name another file with -o")

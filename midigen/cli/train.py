@@ -6,7 +6,7 @@ import signal
 
 import click
 
-from midigen.cli import device_option, path_from_stdin, teller
+from midigen.cli import Command, device_option, path_from_stdin, print_path, teller
 from midigen.config import ModelConfig, TrainConfig
 from midigen.errors import MidigenError, UsageError
 
@@ -134,10 +134,11 @@ NEGATIVE_OPTIONS = many(
     setting("negative_songs", int, "Random songs for each batch."))
 
 RUN_OPTIONS = many(
-    click.option("--minutes", type=click.FloatRange(0, min_open=True),
+    click.option("--minutes", type=click.FloatRange(0, 1_000_000, min_open=True),
                  help="Time to train, from the first step on.  "
                       f"[default: {DEFAULT_MINUTES:g} where --epochs is not given]"),
-    click.option("--epochs", type=click.IntRange(1), help="Passes over the training songs, earlier ones included."),
+    click.option("--epochs", type=click.IntRange(1, 1 << 30),
+                 help="Passes over the training songs, earlier ones included."),
     setting("validate_every", int, "Epochs between validations on held-out songs; 0: a few hundred steps."),
     setting("patience", int, "Validations without a new best before the end is begun."),
     setting("seed", int, "The same seed and settings give the same model, on any number of threads."),
@@ -148,7 +149,7 @@ RUN_OPTIONS = many(
     click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors."))
 
 
-@click.command(short_help="Train a model on a corpus.")
+@click.command(cls=Command, short_help="Train a model on a corpus.")
 @click.argument("corpus", required=False)
 @MODEL_OPTIONS
 @LEARNING_OPTIONS
@@ -176,15 +177,19 @@ def command(ctx, corpus, minutes, epochs, output, resume, device, quiet, **setti
     budget = Budget(epochs, DEFAULT_MINUTES if minutes is None and epochs is None else minutes)
     with _Interrupt() as interrupt:
         show(run, budget, interrupt.is_set, quiet)
-    click.echo(run.model_path)
+    print_path(run.model_path)
     if interrupt.is_set():
         ctx.exit(130)
 
 
 def _only_budget(ctx):
-    for name in ctx.params:
-        if name not in BUDGET and ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
-            raise UsageError(f"--resume goes on with the run's own settings: leave out --{name.replace('_', '-')}")
+    for option in ctx.command.params:
+        if option.name in BUDGET or ctx.get_parameter_source(option.name) != click.core.ParameterSource.COMMANDLINE:
+            continue
+        value = ctx.params[option.name]
+        if not isinstance(option.flag_value, str) or option.flag_value == value:  # --cd is one of three of a name
+            flags = option.secondary_opts if value is False else option.opts
+            raise UsageError(f"--resume goes on with the run's own settings: leave out {flags[-1]}")
 
 
 def _new(path, output, settings, *device):

@@ -69,14 +69,15 @@ class Run:
             raise MidigenError(f"{corpus_path} holds no songs to train on: prepare more songs")
         config = _model_config(corpus.grid, sizes, settings)
         device = choose(device, training_obstacle(settings), say)
-        folder = make_folder()
         figures = corpus.statistics()
-        about = {"name": Path(folder).resolve().name, "midigen": __version__, "corpus_digest": corpus.digest,
+        about = {"name": "", "midigen": __version__, "corpus_digest": corpus.digest,
                  "seed": settings.seed, "settings": settings.to_json(), "metre": list(figures.pop("metre")), **figures}
         means, variances = note_moments(train, corpus.grid)
         model = RnnRbm.initial(config, corpus.grid, means, settings.seed, about, variances)
-        return cls(folder, trainer_kind(device)(model, train, corpus.rolls("valid"), settings), corpus_path,
-                   corpus.digest)
+        trainer = trainer_kind(device)(model, train, corpus.rolls("valid"), settings)
+        folder = make_folder()  # not before all that takes much memory is there
+        model.about["name"] = Path(folder).resolve().name
+        return cls(folder, trainer, corpus_path, corpus.digest)
 
     @classmethod
     def resumed(cls, folder, checkpoint, corpus, corpus_path, device="cpu", say=None):
