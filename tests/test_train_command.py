@@ -204,7 +204,7 @@ def test_a_log_of_somebody_else_s_is_not_written_over(corpus, tmp_path, capsys):
 
 
 def test_a_run_without_any_model_fails(corpus, tmp_path, capsys):
-    assert train(corpus, "--epochs", "3", *SMALL, "--learning-rate", "1000", "--dtype", "float32", "-o", "run", "-q") == 1
+    assert train(corpus, "--epochs", "3", *SMALL, "--learning-rate", "1000", "-o", "run", "-q") == 1
     out, err = capsys.readouterr()
     assert out == "" and "no validation is finite; try a lower --learning-rate" in err
     last = (tmp_path / "run/log.jsonl").read_text().splitlines()[-1]
