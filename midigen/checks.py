@@ -14,6 +14,7 @@ from importlib.metadata import version
 import numpy as np
 
 from midigen import __version__
+from midigen.interrupts import held
 from midigen.kernels import devices
 from midigen.kernels.cpu import gaussian, rbm
 from midigen.model import exact
@@ -59,8 +60,15 @@ def run():
     """The Result of every check on every backend, a list.  A process for each backend: compiling takes most time."""
     context = multiprocessing.get_context("spawn")
     backends = [*BACKENDS, *([] if devices.missing() else GPU_BACKENDS)]
-    with context.Pool(len(backends), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:  # Ctrl-C is ours
-        return [result for results in pool.map(run_backend, backends) for result in results]
+    pools = []
+    try:
+        with held():
+            pools.append(context.Pool(len(backends), signal.signal, (signal.SIGINT, signal.SIG_IGN)))  # for Windows
+        return [result for results in pools[0].map(run_backend, backends) for result in results]
+    finally:
+        with held():
+            for pool in pools:
+                pool.terminate()
 
 
 def run_backend(backend):

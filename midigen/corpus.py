@@ -11,6 +11,7 @@ import numpy as np
 from midigen import files
 from midigen.config import Grid
 from midigen.errors import MidigenError
+from midigen.midi.notes import check_tempo, whole
 
 KIND, VERSION = "corpus", 1
 SPLITS = ("train", "valid", "test")
@@ -101,6 +102,7 @@ class Corpus:
         tensors, header = files.load(path, KIND, VERSION)
         try:
             grid = Grid.from_json(header["grid"])
+            whole(grid.steps_per_beat, grid.low, grid.high)
             songs = _unpack(tensors, header["songs"], grid)
             return cls(grid, songs, list(header["manifest"]))
         except (KeyError, TypeError, ValueError, AttributeError) as e:
@@ -113,17 +115,17 @@ def _unpack(tensors, entries, grid):
     rolls, width = (tensors["values"], grid.channels) if velocities else (tensors["rolls"], -(-grid.channels // 8))
     if rolls.dtype != np.uint8 or rolls.ndim != 2 or rolls.shape[1] != width or (velocities and (rolls > 127).any()):
         raise ValueError("the rolls do not fit the grid")
-    if (offsets.shape != (len(entries) + 1,) or offsets[0] != 0 or offsets[-1] != len(rolls)
-            or (np.diff(offsets) < 0).any()):
+    if (offsets.dtype != np.int64 or offsets.shape != (len(entries) + 1,) or offsets[0] != 0
+            or offsets[-1] != len(rolls) or (np.diff(offsets) < 0).any()):
         raise ValueError("the offsets do not fit the songs")
     songs = []
     for entry, start, end in zip(entries, offsets[:-1], offsets[1:], strict=True):
         if entry["split"] not in SPLITS:
             raise ValueError(f"no split is called {entry['split']!r}")
         roll = rolls[start:end] if velocities else np.unpackbits(rolls[start:end], axis=1, count=grid.channels)
-        numerator, denominator = entry["metre"]
-        songs.append(Song(entry["name"], entry["split"], entry["digest"], float(entry["bpm"]),
-                          (int(numerator), int(denominator)), roll))
+        check_tempo(entry["bpm"], entry["metre"])
+        songs.append(Song(entry["name"], entry["split"], entry["digest"], float(entry["bpm"]), tuple(entry["metre"]),
+                          roll))
     return songs
 
 

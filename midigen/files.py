@@ -90,7 +90,7 @@ def load(path, kind, version):
         raise MidigenError(_not_a(path, kind)) from None
     except OSError as e:
         raise MidigenError(f"cannot read {path}: {e.strerror or e}") from None
-    except (ValueError, RecursionError):  # a header that is no JSON
+    except (ValueError, RecursionError, TypeError, AttributeError):  # a header that is no JSON; types that NumPy lacks
         raise _damaged(path, "its header cannot be read") from None
     if document.pop("sha256", None) != _checksum(tensors, document):
         raise _damaged(path, "its checksum is wrong")

@@ -17,7 +17,8 @@ LAYERS = [
     ["midigen.preparation", "midigen.training", "midigen.generation", "midigen.evaluation", "midigen.checks",
      "midigen.gpu_checks", "midigen.corpus", "midigen.output"],
     ["midigen.midi", "midigen.model"],
-    ["midigen.kernels", "midigen.files", "midigen.config", "midigen.randomness", "midigen.device"],
+    ["midigen.kernels", "midigen.files", "midigen.config", "midigen.randomness", "midigen.device",
+     "midigen.interrupts"],
     ["midigen.errors", "midigen"],
 ]
 # library -> the only packages that import it

@@ -16,6 +16,7 @@ from midigen.corpus import Corpus, Song
 from midigen.errors import MidigenError
 
 GRID = Grid(low=60, high=70)
+SONG = {"name": "a", "split": "train", "digest": "0" * 64, "bpm": 120.0, "metre": [4, 4]}
 
 
 def make_song(name="a", split="train", digest="0" * 64, roll=None, **other):
@@ -97,6 +98,16 @@ def test_statistics_of_an_empty_corpus():
     ({}, {"grid": {"colour": 1}}, "unknown Grid setting"),
     ({}, {"songs": [{"split": "all"}]}, "no split is called"),
     ({}, {"songs": None}, "TypeError"),
+    ({"offsets": np.array([0, 5], np.float64)}, {}, "do not fit the songs"),
+    ({}, {"grid": {**GRID.to_json(), "steps_per_beat": 4.5}}, "TypeError"),
+    ({}, {"grid": []}, "AttributeError"),
+    ({}, {"songs": [SONG | {"metre": [0, 0]}]}, "a metre of 0/0"),
+    ({}, {"songs": [SONG | {"metre": [4, 3]}]}, "a metre of 4/3"),
+    ({}, {"songs": [SONG | {"metre": [3.5, 4]}]}, "TypeError"),
+    ({}, {"songs": [SONG | {"bpm": float("nan")}]}, "a tempo of nan"),
+    ({}, {"songs": [SONG | {"bpm": 0}]}, "a tempo of 0"),
+    ({}, {"songs": [SONG | {"bpm": 10**400}]}, "a tempo of 10"),
+    ({}, {"songs": [SONG | {"bpm": "fast"}]}, "TypeError"),
 ])
 def test_contents_that_do_not_fit(tmp_path, tensors, header, words):
     Corpus(GRID, [make_song()]).save(tmp_path / "c")

@@ -110,6 +110,14 @@ def test_header_that_is_no_json(tmp_path):
     assert "not a midigen model" in fails(tmp_path / "x")
 
 
+@pytest.mark.parametrize("kind", ["BF16", "F8_E4M3"])
+def test_tensors_of_a_type_that_numpy_lacks(tmp_path, kind):
+    header = json.dumps({"__metadata__": {files.KEY: json.dumps({"format": "midigen-model", "version": 1})},
+                         "w": {"dtype": kind, "shape": [0], "data_offsets": [0, 0]}}).encode()
+    (tmp_path / "x").write_bytes(struct.pack("<Q", len(header)) + header)
+    assert "damaged" in fails(tmp_path / "x")
+
+
 def test_failed_write_leaves_the_old_file(path, monkeypatch):
     before = path.read_bytes()
     with pytest.raises(RuntimeError), files.replacing(path) as temporary:

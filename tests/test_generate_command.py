@@ -128,6 +128,13 @@ def test_impossible_settings_name_their_option(fake, capsys, option, value):
     assert option in err.splitlines()[-1] and "Traceback" not in err
 
 
+@pytest.mark.parametrize("bpm, microseconds", [(60e6, 60_000), (3.576, 15_000_000)])
+def test_a_tempo_that_nobody_can_play_is_brought_into_the_range_of_bpm(fake, bpm, microseconds):
+    fake.about["bpm"] = bpm
+    assert run("--seed", "1") == 0
+    assert [m.tempo for m in mido.MidiFile("output/tunes-seed1-1.mid") if m.type == "set_tempo"] == [microseconds]
+
+
 def primer(path, grid=Grid(), metre=(2, 4)):
     roll = np.zeros((8, grid.channels), np.uint8)
     roll[:, 0] = 1

@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -279,20 +277,3 @@ def test_the_starter_songs(tmp_path):
     corpus = Corpus.load(tmp_path / result.stdout.strip())
     assert len(corpus.songs) == 32
     assert all(corpus.rolls(split) for split in ("train", "valid", "test"))
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C goes to a group of processes in another way there")
-def test_ctrl_c_leaves_nothing(folder):
-    """SIGINT is set to its default first: tests that run in the background of a script inherit that it is ignored."""
-    command = ("import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-               "runpy.run_module('midigen', run_name='__main__')")
-    notes = [note(40 + i % 40) for i in range(6040)]
-    for i in range(300):  # enough work for some seconds: every file is another song
-        (folder / f"long{i}.mid").write_bytes(midi(b"".join(notes[i % 40:6000 + i // 8])))
-    process = subprocess.Popen([sys.executable, "-c", command, "prepare", "in"], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, start_new_session=True)
-    time.sleep(2)
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err.strip()) == (130, "", "midigen: stopped")
-    assert os.listdir(".") == ["in"]

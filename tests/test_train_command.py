@@ -13,6 +13,7 @@ import pytest
 from midigen.cli import main
 from midigen.config import Grid
 from midigen.corpus import Corpus, Song
+from midigen.files import load, save
 from midigen.generation import generate
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.checkpoint import Checkpoint, alone_in
@@ -229,6 +230,24 @@ def test_two_do_not_train_in_one_folder(corpus, tmp_path, capsys):
         assert train(corpus, "--epochs", "1", *SMALL, "-o", "run", "-q") == 1
     assert "another midigen is training in run" in capsys.readouterr().err
     assert train(corpus, "--epochs", "1", *SMALL, "-o", "run", "-q") == 0
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda tensors, header: tensors.update(average=tensors["average"][:-1]),
+    lambda tensors, header: tensors.update({"moment.0": tensors["moment.0"][:3]}),
+    lambda tensors, header: tensors.update(particles=tensors["particles"][1:]),
+    lambda tensors, header: header.update(grid=[]),
+    lambda tensors, header: header.update(steps="many"),
+    lambda tensors, header: header["state"].update(cursor=0.5)])
+def test_a_checkpoint_of_nonsense_is_refused(corpus, tmp_path, capsys, spoil):
+    assert train(corpus, "--epochs", "1", *SMALL, "-o", "run", "-q") == 0
+    path = tmp_path / "run/checkpoint.safetensors"
+    tensors, header = load(path, "checkpoint", 2)
+    spoil(tensors, header)
+    save(path, "checkpoint", 2, tensors, header)
+    assert train("--resume", "run", "--epochs", "2", "-q") == 1
+    err = capsys.readouterr().err
+    assert "is damaged" in err and err.count("\n") == 1
 
 
 def test_the_last_part_of_a_run_cools_down_and_is_not_in_the_checkpoint(corpus, tmp_path):

@@ -10,6 +10,7 @@ import click
 from midigen import __version__
 from midigen.device import DEVICES
 from midigen.errors import MidigenError, UsageError
+from midigen.interrupts import termination
 
 # name -> (module, line of help); a command's module is imported only when that command runs
 COMMANDS = {
@@ -175,7 +176,8 @@ def main(args=None):
     if not os.environ.get("COLUMNS", "").strip("0"):  # rich takes 0 for a width in which nothing can be shown
         os.environ.pop("COLUMNS", None)
     try:
-        return group.main(args=args, prog_name="midigen", standalone_mode=False) or 0
+        with termination():
+            return group.main(args=args, prog_name="midigen", standalone_mode=False) or 0
     except click.exceptions.Exit as e:
         return e.exit_code
     except click.UsageError as e:

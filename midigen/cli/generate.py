@@ -13,6 +13,7 @@ from midigen.device import choose
 from midigen.errors import MidigenError, UsageError
 
 MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a slip
+SLOWEST, FASTEST = 4, 1000  # quarter notes a minute
 UNITS = {"": "beats", "beat": "beats", "beats": "beats", "bar": "bars", "bars": "bars",
          "s": "seconds", "sec": "seconds", "second": "seconds", "seconds": "seconds"}
 
@@ -41,7 +42,7 @@ class Length(click.ParamType):
               help="Below 1 the music is tamer, above 1 wilder.")
 @click.option("--gibbs-steps", type=click.IntRange(1, 100_000), show_default="25",
               help="Gibbs sampling steps for each frame: more is slower and closer to the model.")
-@click.option("--bpm", type=click.FloatRange(4, 1000), show_default="the corpus's median",
+@click.option("--bpm", type=click.FloatRange(SLOWEST, FASTEST), show_default="the corpus's median",
               help="Quarter notes a minute.")
 @click.option("--program", type=click.IntRange(0, 127), default=0, show_default=True,
               help="General MIDI instrument, counted from 0: 0 is the piano, 40 the violin. "
@@ -78,7 +79,7 @@ def command(model, count, length, primer, keep_primer, temperature, gibbs_steps,
     model = RnnRbm.load(path)
     device = choose(device, say=teller(quiet))
     grid, about = model.grid, model.about
-    bpm = bpm or about.get("bpm") or 120.0
+    bpm = bpm or min(max(about.get("bpm", 120.0), SLOWEST), FASTEST)  # some files have tempi that nobody can play
     opening, metre = _read_primer(primer, grid) if primer else (None, about.get("metre") or (4, 4))
     frames = _frames(length, count, grid, bpm, metre)
     seed = secrets.randbelow(2**32) if seed is None else seed

@@ -1,16 +1,17 @@
 """Work on files from anywhere, in worker processes with limits: what goes wrong with a file is that file's verdict."""
 
 import contextlib
+import copy
 import multiprocessing
 import os
 import signal
-import threading
 from collections import deque
 from concurrent.futures import TimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from midigen.errors import MidigenError
+from midigen.interrupts import held
 from midigen.midi.inputs import printable
 
 SECONDS = 10.0
@@ -54,7 +55,8 @@ class _Run:
         """The outcome of item `index`, to be asked for in order."""
         for _ in range(2):
             try:
-                self._schedule(index)
+                with held():
+                    self._schedule(index)
                 return _outcome(self.waiting.popleft(), self.limits[0])
             except RuntimeError:  # a worker died between two calls, and pebble's pool with it: once more
                 self.stop()
@@ -70,11 +72,12 @@ class _Run:
 
     def stop(self):
         """End the workers, whatever they do."""
-        self.waiting.clear()
-        if self.pool is not None:
-            self.pool.stop()
-            self.pool.join()
-            self.pool = None
+        with held():
+            self.waiting.clear()
+            if self.pool is not None:
+                self.pool.stop()
+                self.pool.join()
+                self.pool = None
 
 
 def _outcome(future, seconds):
@@ -135,17 +138,30 @@ def _start_pool(workers, preload):
     context = multiprocessing.get_context(method)
     if method == "forkserver":
         _start_server(context, ["midigen.midi.guard", *preload])
-    return ProcessPool(max_workers=workers, context=context)
+    return ProcessPool(max_workers=workers, context=_keeping_locks(context))
+
+
+def _keeping_locks(context):
+    """A copy of a context of multiprocessing that keeps its locks.
+
+    A pool that stops lets go of them before it ends its workers, and one that just starts would not find them.
+    """
+    locks, keeping = [], copy.copy(context)
+
+    def make():
+        locks.append(context.RLock())
+        return locks[-1]
+
+    keeping.RLock = make
+    return keeping
 
 
 def _start_server(context, preload):
-    """Start the process that workers are forked from: deaf to Ctrl-C, which is ours, and with one BLAS thread."""
+    """Start the process that workers are forked from, with one BLAS thread."""
     from multiprocessing.forkserver import ensure_running
 
     context.set_forkserver_preload(preload)
     threads = os.environ.get("OPENBLAS_NUM_THREADS")
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     try:
         ensure_running()
@@ -154,5 +170,3 @@ def _start_server(context, preload):
             del os.environ["OPENBLAS_NUM_THREADS"]
         else:
             os.environ["OPENBLAS_NUM_THREADS"] = threads
-        if main:
-            signal.signal(signal.SIGINT, handler)

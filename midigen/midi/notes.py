@@ -1,9 +1,28 @@
 """The table of notes: what a MIDI file says, before any grid."""
 
 import hashlib
+import operator
 from dataclasses import dataclass
 
 import numpy as np
+
+METRE = 64  # the most of either number that is read
+
+
+def whole(*numbers):
+    """TypeError unless all are whole numbers: for headers of files, which hold any JSON."""
+    for number in numbers:
+        operator.index(number)
+
+
+def check_tempo(bpm, metre):
+    """ValueError or TypeError for a tempo and a metre that no song can have; the same use as `whole`."""
+    if not 0 < bpm < 1e9:
+        raise ValueError(f"a tempo of {bpm} bpm")
+    numerator, denominator = metre
+    whole(numerator, denominator)
+    if not 1 <= numerator <= METRE or denominator not in (1, 2, 4, 8, 16, 32, METRE):
+        raise ValueError(f"a metre of {numerator}/{denominator}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ import numpy as np
 from midigen.errors import MidigenError
 from midigen.midi.guard import MEGABYTES, SECONDS, guarded
 from midigen.midi.inputs import printable
-from midigen.midi.notes import NoteTable
+from midigen.midi.notes import METRE, NoteTable
 
 MAX_BYTES = 500_000  # the worst of this size take the parser 2 s and 75 MB; a concerto's movement is 110,000
 MAX_HOURS = 12
@@ -142,7 +142,7 @@ def _simplify(midi):
                     raise MidigenError("damaged (a tempo of 0)")
                 conductor.append((tick, event))
                 misplaced |= index > 0
-            elif event.type == "time_signature" and 1 <= event.numerator <= 64 and 1 <= event.denominator <= 64:
+            elif event.type == "time_signature" and 1 <= event.numerator <= METRE and 1 <= event.denominator <= METRE:
                 metres.append((tick, (event.numerator, event.denominator)))
         if kept:
             tracks.append(kept)

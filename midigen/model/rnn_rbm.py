@@ -10,6 +10,7 @@ from midigen import files
 from midigen.config import Grid, ModelConfig
 from midigen.errors import MidigenError
 from midigen.kernels.cpu import gaussian, rbm
+from midigen.midi.notes import check_tempo, whole
 from midigen.model.exact import log_partition
 from midigen.model.layout import as_array
 from midigen.model.network import Network
@@ -18,6 +19,7 @@ KIND, VERSION, FILE_NAME = "model", 1, "model.safetensors"
 KERNELS = {"bernoulli": rbm, "gaussian": gaussian}
 LOUDEST = 127  # the MIDI velocity that a Gaussian model sees as 1
 START = 0.25  # share of a note's variance that z starts with: the rest is the hidden units' (docs/results.md)
+FIGURES = ("notes_per_frame", "velocity_mean", "velocity_deviation", "validation")  # of `about`
 LEVELS = {"threshold": 0.3, "gain": 1.0, "offset": 0.0}  # where training has chosen none, see `roll`
 
 
@@ -38,11 +40,13 @@ class RnnRbm:
     about: what the model was made from (corpus digest, tempo, metre, notes a frame, seed, settings), and the levels of
     a Gaussian model (generation.choose_levels); {} where unknown.  kernels: the module of its kind of RBM, whose
     functions take `*biases`.  log_variances (2,): the bounds of z.
+    ValueError or TypeError for what does not fit together, and for what no `about` of midigen's holds.
     """
 
     def __init__(self, config, grid, theta, about=None):
         self.config, self.grid, self.about = config, grid, dict(about or {})
         self.gaussian, self.kernels = config.visible_model == "gaussian", KERNELS[config.visible_model]
+        _check(config, grid, self.about)
         self.network = _network(config)
         self.theta = np.ascontiguousarray(theta, self.network.dtype)
         expected = self.network.parameters + config.rbm_hidden * config.visible
@@ -188,11 +192,24 @@ class RnnRbm:
         tensors, header = files.load(path, KIND, VERSION)
         try:
             config, grid = ModelConfig.from_json(header["config"]), Grid.from_json(header["grid"])
-            layers = [tensors[f"network.{k}"] for k in range(1, len(config.hidden) + 2)]
-            theta = np.concatenate([t.ravel() for t in (*layers, tensors["rbm.weight"])])
-            return cls(config, grid, theta, header["about"])
-        except (KeyError, TypeError, ValueError) as e:
+            network = _network(config)
+            shapes = {f"network.{k}": shape for k, shape in enumerate(network.shapes, 1)}
+            shapes["rbm.weight"] = config.rbm_hidden, config.visible
+            theta = [as_array(name, tensors[name], shape, network.dtype).ravel() for name, shape in shapes.items()]
+            return cls(config, grid, np.concatenate(theta), header["about"])
+        except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise MidigenError(f"{path} is damaged ({type(e).__name__}: {e}): train it again") from None
+
+
+def _check(config, grid, about):
+    """What the dataclasses leave open, as a header may hold any JSON."""
+    whole(config.visible, config.rbm_hidden, config.recurrent, *config.hidden, grid.steps_per_beat, grid.low, grid.high,
+          about.get("longest_hold", 0))
+    check_tempo(about.get("bpm", 120.0), about.get("metre", (4, 4)))
+    if config.visible != grid.channels:
+        raise ValueError(f"{config.visible} visible units on a grid of {grid.channels} channels")
+    if not np.isfinite([about.get(name, 0) for name in FIGURES] + list(dict(about.get("levels", {})).values())).all():
+        raise ValueError("figures that are not finite")
 
 
 def _network(config):

@@ -13,6 +13,8 @@ from midigen import files
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.device import choose, training_obstacle
 from midigen.errors import MidigenError, UsageError
+from midigen.midi.notes import whole
+from midigen.model.layout import as_array
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.events import State
@@ -105,23 +107,31 @@ class Checkpoint:
     def trainer(self, train, valid, device="cpu", say=None):
         """The Trainer as it was saved, over the same lists of rolls; device, say as device.choose takes them."""
         header, tensors = self.header, self.tensors
+
+        def like(name, array, *shape):
+            return as_array(name, tensors[name], shape or array.shape, array.dtype)
+
         try:
+            state = State(**header["state"])
+            whole(header["steps"], state.epoch, state.cursor, state.frames, state.rollbacks, state.stale)
             model = RnnRbm(ModelConfig.from_json(header["config"]), Grid.from_json(header["grid"]), tensors["theta"],
                            header["about"])
             settings = TrainConfig.from_json(header["settings"])
             kind = trainer_kind(choose(device, training_obstacle(settings), say))
-            trainer = kind(model, train, valid, settings, state=State(**header["state"]))
-            trainer.average = tensors["average"]
+            trainer = kind(model, train, valid, settings, state=state)
+            trainer.average = like("average", trainer.average)
             trainer.optimizer.steps = header["steps"]
-            trainer.optimizer.moments = [tensors[f"moment.{i}"] for i in range(len(trainer.optimizer.moments))]
+            trainer.optimizer.moments = [like(f"moment.{i}", moment)
+                                         for i, moment in enumerate(trainer.optimizer.moments)]
             if trainer.particles:
                 ends = np.cumsum([len(roll) for roll in train])
-                trainer.particles = np.split(tensors["particles"], ends[:-1])
+                trainer.particles = np.split(like("particles", trainer.particles[0], int(ends[-1]),
+                                                  *trainer.particles[0].shape[1:]), ends[:-1])
             for slot in header["slots"]:
                 start = f"carry.{slot}."
                 trainer.carries[slot] = Carry.from_tensors(
                     {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)})
-        except (KeyError, TypeError, ValueError) as e:
+        except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise MidigenError(f"{self.path} is damaged ({type(e).__name__}: {e}): train again") from None
         return trainer
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from midigen import files
 from midigen.config import Grid, ModelConfig
 from midigen.errors import MidigenError
 from midigen.model.rnn_rbm import RnnRbm
@@ -44,6 +45,27 @@ def test_damaged_and_foreign_files_are_refused_in_one_line(tmp_path):
         assert str(path) in str(caught.value) and "\n" not in str(caught.value)
     with pytest.raises(MidigenError, match="holds no model.safetensors"):
         RnnRbm.load((tmp_path / "empty").mkdir() or tmp_path / "empty")
+
+
+@pytest.mark.parametrize("tensors, header", [
+    ({"network.1": np.zeros((11, 7), np.float32)}, {}),  # as many numbers, in another shape
+    ({"rbm.weight": np.zeros((6, 5), np.float32)}, {}),
+    ({"rbm.weight": np.full((5, 6), np.nan, np.float32)}, {}),
+    *[({}, {"about": about}) for about in (
+        [1], {"bpm": "fast"}, {"bpm": None}, {"bpm": -3.0}, {"bpm": float("nan")}, {"bpm": 10**400}, {"metre": [0, 0]},
+        {"metre": 3}, {"metre": ["a", "b"]}, {"metre": [4, 3]}, {"notes_per_frame": "x"}, {"longest_hold": 4.5},
+        {"velocity_mean": float("inf")}, {"levels": {"threshold": "x"}}, {"levels": 3})],
+    *[({}, {"grid": {**GRID.to_json(), **grid}}) for grid in ({"steps_per_beat": 4.5}, {"low": 61}, {"low": 59.5})],
+    ({}, {"grid": []}),
+    *[({}, {"config": {**small_model().config.to_json(), **config}}) for config in (
+        {"rbm_hidden": 5.0}, {"hidden": 7}, {"hidden": [7.0]})],
+])
+def test_what_does_not_fit_is_damaged_whatever_its_checksum(tmp_path, tensors, header):
+    small_model().save(tmp_path / "m")
+    old_tensors, old_header = files.load(tmp_path / "m", "model", 1)
+    files.save(tmp_path / "m", "model", 1, {**old_tensors, **tensors}, {**old_header, **header})
+    with pytest.raises(MidigenError, match="m is damaged .*: train it again"):
+        RnnRbm.load(tmp_path / "m")
 
 
 def test_each_frame_is_given_the_frames_before_it_only():
