@@ -159,6 +159,9 @@ def test_the_environment_outranks_the_file(tmp_path, monkeypatch, settings_of):
     config.write_text("[generate]\ncount = 3\n[train]\nexact = true\n")
     monkeypatch.setenv("MIDIGEN_CONFIG", str(config))
     assert settings_of("train")["sampler"] == "exact"
+    monkeypatch.setenv("MIDIGEN_TRAIN_EXACT", "0")
+    assert settings_of("train")["sampler"] == "persistent"
+    monkeypatch.delenv("MIDIGEN_TRAIN_EXACT")
     monkeypatch.setenv("MIDIGEN_GENERATE_COUNT", "4")
     monkeypatch.setenv("MIDIGEN_TRAIN_CD", "yes")
     assert settings_of("generate")["count"] == 4

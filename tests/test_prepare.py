@@ -262,6 +262,15 @@ def test_the_path_is_printed_in_its_own_bytes(tmp_path, monkeypatch):
     assert (done.returncode, done.stdout, done.stderr) == (0, os.fsencode("é\n"), b"")
 
 
+def test_nobody_has_to_read_stderr(tmp_path):
+    (tmp_path / "one.mid").write_bytes(melody(60, 62))
+    process = subprocess.Popen([sys.executable, "-m", "midigen", "prepare", "one.mid", "-o", "made"], cwd=tmp_path,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stderr.close()
+    assert (process.stdout.read(), process.wait()) == (b"made\n", 0)
+    process.stdout.close()
+
+
 def test_the_starter_songs(tmp_path):
     result = subprocess.run([sys.executable, "-m", "midigen", "prepare", SONGS], cwd=tmp_path, capture_output=True,
                             text=True, timeout=120, check=True)

@@ -48,7 +48,8 @@ class Command(click.Command):
         names, settings = long_names(self), {}
         variables = {name: f"MIDIGEN_{ctx.info_name}_{name}".upper().replace("-", "_") for name in names}
         given = {name: os.environ[variable] for name, variable in variables.items() if os.environ.get(variable)}
-        for name, value in [*(ctx.default_map or {}).items(), *given.items()]:
+        from_file = {name: value for name, value in (ctx.default_map or {}).items() if name not in given}
+        for name, value in (from_file | given).items():
             settings |= _meaning(names[name], name, value, ctx)
         ctx.default_map = settings
         rest = super().parse_args(ctx, args)
@@ -134,7 +135,11 @@ device_option = click.option(
 
 def teller(quiet):
     """say(line) on stderr, or nothing."""
-    return lambda line: None if quiet else click.echo(line, err=True)
+    def say(line):
+        from midigen.output.console import make_console
+
+        make_console(quiet).print(line, soft_wrap=True)
+    return say
 
 
 def path_from_stdin(what):
@@ -188,7 +193,7 @@ def main(args=None):
     except (click.Abort, KeyboardInterrupt):
         _say("stopped")
         return 130
-    except SystemExit:  # how click and rich end on a broken pipe: whoever read it has what it wanted
+    except SystemExit:  # how click and rich end on a broken stdout: its reader has what it wanted
         return 0
     except OSError as e:
         _say(f"{e.filename or 'the output'}: {e.strerror or e}")

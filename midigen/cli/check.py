@@ -2,7 +2,7 @@
 
 import click
 
-from midigen.cli import Command
+from midigen.cli import Command, teller
 
 
 @click.command(cls=Command, short_help="Check the arithmetic on this machine.")
@@ -17,7 +17,7 @@ def command(ctx, as_json):
     from midigen.kernels.jit import is_compiled
 
     if not is_compiled():
-        click.echo("compiling for this machine, once: half a minute or so", err=True)
+        teller(False)("compiling for this machine, once: half a minute or so")
     environment, results = checks.environment(), list(checks.run())
     passed = all(result.passed for result in results)
     if as_json:

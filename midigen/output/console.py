@@ -1,9 +1,17 @@
 """The terminal: everything but results goes to stderr, through here."""
 
 import contextlib
+import os
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class _Stderr(Console):
+    def on_broken_pipe(self):
+        """Nobody reads stderr any more: the work goes on without."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 def make_console(quiet=False):
@@ -11,7 +19,7 @@ def make_console(quiet=False):
 
     Text is shown as it is, never read as rich markup, so that names from files can do nothing.  NO_COLOR is respected.
     """
-    return Console(stderr=True, quiet=quiet, markup=False, highlight=False, emoji=False)
+    return _Stderr(stderr=True, quiet=quiet, markup=False, highlight=False, emoji=False)
 
 
 def warn(console, message):
