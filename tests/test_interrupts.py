@@ -32,7 +32,7 @@ def folder(tmp_path):
 @pytest.mark.parametrize("arguments", [["prepare", "in"], ["check"]])
 def test_a_signal_leaves_nothing(folder, arguments, number):
     """The signal goes to all processes, as a terminal sends it; the pipes end when the last of them has ended."""
-    for delay in (0, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 1):
+    for delay in (0.05, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 1):
         process = subprocess.Popen([sys.executable, "-c", COMMAND, *arguments], stdout=subprocess.PIPE, cwd=folder,
                                    stderr=subprocess.PIPE, text=True, start_new_session=True)
         assert process.stdout.readline() == "begun\n"

@@ -128,7 +128,7 @@ def test_prepare_train_generate(tmp_path, monkeypatch, capsys):
             ("v", ["--visible-model", "bernoulli"], "which need --visible-model gaussian"),
             ("v", ["--negative", "bounded"], "--negative pushes away random songs"),
             ("v", ["--deviation", "1,0.1"], "deviation must be two growing numbers"),
-            ("v", ["--deviation", "nan,1"], "nan is not a number"),
+            ("v", ["--deviation", "nan,1"], "'--deviation': nan is not a number"),
             ("v", ["--deviation", "soft"], "write the lowest and the highest"),
             ("v", ["--exact", "--rbm-hidden", "17"], "at most 16 hidden units")):
         capsys.readouterr()

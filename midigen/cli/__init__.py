@@ -169,14 +169,18 @@ def _say(message):
     click.echo(f"midigen: {' '.join(str(message).split())}", err=True)
 
 
-def main(args=None):
-    """Run the command line and return its exit code; no traceback unless MIDIGEN_TRACEBACK=1."""
+def _ready_streams():
     if isinstance(sys.stdout, io.TextIOWrapper):  # no name of a song ends a table, whatever the encoding
         sys.stdout.reconfigure(errors="backslashreplace")
     if not os.environ.get("COLUMNS", "").strip("0"):  # rich takes 0 for a width in which nothing can be shown
         os.environ.pop("COLUMNS", None)
+
+
+def main(args=None):
+    """Run the command line and return its exit code; no traceback unless MIDIGEN_TRACEBACK=1."""
     try:
         with termination():
+            _ready_streams()
             return group.main(args=args, prog_name="midigen", standalone_mode=False) or 0
     except click.exceptions.Exit as e:
         return e.exit_code
