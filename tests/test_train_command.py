@@ -109,6 +109,7 @@ def test_ctrl_c_saves_and_the_run_goes_on(corpus, tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out == "run/model.safetensors\n" and "--resume run" in err and "Traceback" not in err
+    assert err.count("stops when this step is done") == 1
     steps = json.loads((tmp_path / "run/log.jsonl").read_text().splitlines()[-1])["epoch"]
     assert train("--resume", "run", "--epochs", str(steps + 40), "-q") == 0
 

@@ -1,5 +1,6 @@
 """midigen train: a corpus -> a run folder with the best model, the last checkpoint and a log."""
 
+import contextlib
 import os
 import re
 import signal
@@ -175,7 +176,7 @@ def command(ctx, corpus, minutes, epochs, output, resume, device, quiet, **setti
     from midigen.training.run import Budget
 
     budget = Budget(epochs, DEFAULT_MINUTES if minutes is None and epochs is None else minutes)
-    with _Interrupt() as interrupt:
+    with _Interrupt(quiet) as interrupt:
         show(run, budget, interrupt.is_set, quiet)
     print_path(run.model_path)
     if interrupt.is_set():
@@ -227,6 +228,9 @@ def _resume(folder, corpus_path, *device):
 class _Interrupt:
     """Turns the first Ctrl-C or SIGTERM into a flag, so that a step is finished and saved; the second stops at once."""
 
+    def __init__(self, quiet):
+        self._quiet = quiet
+
     def __enter__(self):
         self._set = False
         self._before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -240,6 +244,9 @@ class _Interrupt:
         if self._set:
             raise KeyboardInterrupt
         self._set = True
+        if not self._quiet:
+            with contextlib.suppress(OSError):  # as it is: whatever the signal has cut into may be writing, too
+                os.write(2, b"\nmidigen: stops when this step is done and saved; Ctrl-C again stops at once\n")
 
     def is_set(self):
         """Whether the user has asked to stop."""
