@@ -131,6 +131,7 @@ class Checkpoint:
                 start = f"carry.{slot}."
                 trainer.carries[slot] = Carry.from_tensors(
                     {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)})
+                trainer.carries[slot].check(model)
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise MidigenError(f"{self.path} is damaged ({type(e).__name__}: {e}): train again") from None
         return trainer

@@ -62,6 +62,24 @@ class Carry:
         return cls(tensors["frame"], tensors["state"], j)
 
 
+    def check(self, model):
+        """ValueError where an array has not the shape and dtype that it has in a run of the model."""
+        network, j = model.network, self.influence
+        found = [(self.frame, (model.config.visible,)), (self.state, (network.recurrent,))]
+        if isinstance(j, Influence):
+            rows = network.cut_units if j.rows is None else len(j.rows)
+            found += [(j.rows, (rows, network.cut_units)), (j.matrix, (rows, network.influential))]
+            for past in (*j.history, *([j.first] if j.first else [])):
+                frames, widths = len(past.block.starts), network.sizes
+                found += [(past.block.u, (frames, int(widths[-1]))), (past.params, (network.parameters,)),
+                          (past.block.inputs, (frames * int((widths[:-1] + 1).sum()),))]
+        elif j is not None:
+            found.append((j, (int(network.sizes[-1]) * network.parameters,)))
+        for array, shape in found:
+            if array is not None and (array.shape != shape or array.dtype != network.dtype):
+                raise ValueError(f"what a song hands on is {array.dtype} {array.shape}, not {network.dtype} {shape}")
+
+
 def joined(arrays):
     """Arrays one behind the other; a lone one as it is, not copied."""
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
