@@ -11,7 +11,7 @@ import numpy as np
 from midigen import files
 from midigen.config import Grid
 from midigen.errors import MidigenError
-from midigen.midi.notes import check_tempo, whole
+from midigen.midi.notes import check_tempo
 
 KIND, VERSION = "corpus", 1
 SPLITS = ("train", "valid", "test")
@@ -102,7 +102,7 @@ class Corpus:
         tensors, header = files.load(path, KIND, VERSION)
         try:
             grid = Grid.from_json(header["grid"])
-            whole(grid.steps_per_beat, grid.low, grid.high)
+            files.whole(grid.steps_per_beat, grid.low, grid.high)
             songs = _unpack(tensors, header["songs"], grid)
             return cls(grid, songs, list(header["manifest"]))
         except (KeyError, TypeError, ValueError, AttributeError) as e:

@@ -6,6 +6,7 @@ No code in such a file can run.  docs/file-formats.md describes it.
 import contextlib
 import hashlib
 import json
+import operator
 import os
 from pathlib import Path
 
@@ -60,6 +61,12 @@ def save(path, kind, version, tensors, header):
             temporary.chmod(mode)  # as any file of this user: safetensors would let nobody else read it
         except safetensors.SafetensorError as e:
             raise MidigenError(f"cannot write {path}: {e}") from None
+
+
+def whole(*numbers):
+    """TypeError unless all are whole numbers: for headers, which hold any JSON."""
+    for number in numbers:
+        operator.index(number)
 
 
 def load(path, kind, version):

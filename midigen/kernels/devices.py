@@ -24,9 +24,11 @@ def gpu_names():
 
 def missing():
     """What the CUDA kernels lack here, in one line with the remedy, or ""."""
-    if not SIMULATED and not (find_library("cuda") or find_library("nvcuda")):
+    if SIMULATED:
+        return ""
+    if not (find_library("cuda") or find_library("nvcuda")):
         return "this machine has no NVIDIA driver, so no GPU that can be used"
-    if not SIMULATED and find_spec("numba_cuda") is None:  # Numba's own CUDA target is an older one
+    if find_spec("numba_cuda") is None:  # Numba's own CUDA target is an older one
         return "numba-cuda is not installed: pip install 'midigen[cuda]'"
     if cuda.is_available():
         return ""

@@ -1,22 +1,17 @@
 """The table of notes: what a MIDI file says, before any grid."""
 
 import hashlib
-import operator
 from dataclasses import dataclass
 
 import numpy as np
 
+from midigen.files import whole
+
 METRE = 64  # the most of either number that is read
 
 
-def whole(*numbers):
-    """TypeError unless all are whole numbers: for headers of files, which hold any JSON."""
-    for number in numbers:
-        operator.index(number)
-
-
 def check_tempo(bpm, metre):
-    """ValueError or TypeError for a tempo and a metre that no song can have; the same use as `whole`."""
+    """ValueError or TypeError for a tempo and a metre that no song can have; for headers of files, as `whole`."""
     if not 0 < bpm < 1e9:
         raise ValueError(f"a tempo of {bpm} bpm")
     numerator, denominator = metre

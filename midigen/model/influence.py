@@ -97,8 +97,8 @@ class Carrying:
         without it.
         """
         old = None if block.starts.any(axis=0).all() else old
-        parts = [*(old.history if old else ()), Past(block, self._copied(params))]
-        way = Way(self, parts, old.first if old else None, int(last_start(block.starts).min()), pool)
+        behind = [*(old.history if old else ()), Past(block, self._copied(params))]
+        way = Way(self, behind, old.first if old else None, int(last_start(block.starts).min()), pool)
         frames, rows, looked = self._forgotten(way, block, old, tolerance) if tolerance else (0, None, FIRST_STRETCH)
         if frames == way.frames - way.begin:
             matrix, rows, first = (old.matrix, old.rows, old.first) if old else (None, None, None)

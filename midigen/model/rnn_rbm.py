@@ -10,7 +10,7 @@ from midigen import files
 from midigen.config import Grid, ModelConfig
 from midigen.errors import MidigenError
 from midigen.kernels.cpu import gaussian, rbm
-from midigen.midi.notes import check_tempo, whole
+from midigen.midi.notes import check_tempo
 from midigen.model.exact import log_partition
 from midigen.model.layout import as_array
 from midigen.model.network import Network
@@ -203,8 +203,8 @@ class RnnRbm:
 
 def _check(config, grid, about):
     """What the dataclasses leave open, as a header may hold any JSON."""
-    whole(config.visible, config.rbm_hidden, config.recurrent, *config.hidden, grid.steps_per_beat, grid.low, grid.high,
-          about.get("longest_hold", 0))
+    files.whole(config.visible, config.rbm_hidden, config.recurrent, *config.hidden, grid.steps_per_beat, grid.low,
+                grid.high, about.get("longest_hold", 0))
     check_tempo(about.get("bpm", 120.0), about.get("metre", (4, 4)))
     if config.visible != grid.channels:
         raise ValueError(f"{config.visible} visible units on a grid of {grid.channels} channels")

@@ -13,7 +13,6 @@ from midigen import files
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.device import choose, training_obstacle
 from midigen.errors import MidigenError, UsageError
-from midigen.midi.notes import whole
 from midigen.model.layout import as_array
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import RnnRbm
@@ -113,7 +112,7 @@ class Checkpoint:
 
         try:
             state = State(**header["state"])
-            whole(header["steps"], state.epoch, state.cursor, state.frames, state.rollbacks, state.stale)
+            files.whole(header["steps"], state.epoch, state.cursor, state.frames, state.rollbacks, state.stale)
             model = RnnRbm(ModelConfig.from_json(header["config"]), Grid.from_json(header["grid"]), tensors["theta"],
                            header["about"])
             settings = TrainConfig.from_json(header["settings"])

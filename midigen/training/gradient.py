@@ -61,7 +61,6 @@ class Carry:
                           past("first") if "first.u" in tensors else None, int(tensors["looked"]))
         return cls(tensors["frame"], tensors["state"], j)
 
-
     def check(self, model):
         """ValueError where an array has not the shape and dtype that it has in a run of the model."""
         network, j = model.network, self.influence

@@ -3,7 +3,7 @@
 The weights of wide layers do not fit into a multiprocessor's cache, and each reads but a few per cent of the memory's
 rate.  So every step, one layer of one frame, is shared out: a block makes a tile of lanes by units, and the grid meets
 before the next step.  A block has `parts` crews of threads, which share each sum among them; a thread of a crew has
-`each` lanes by 4 units in registers.  `states` (2, widest, lanes, padded) keeps what goes into a step and what comes
+`each` lanes by 4 units in registers.  `states` (2, widest, padded lanes) keeps what goes into a step and what comes
 out of it, unit by unit, so that neighbours read neighbours' lanes.
 
 The blocks wait for one another, so all of them have to run at once: there is at most one for each multiprocessor.
