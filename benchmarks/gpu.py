@@ -53,7 +53,9 @@ def ours(network, params, x, du, tolerance):
 
     lanes, (h, count) = LaneNetwork(network), x.shape[:2]
     params, x, du, starts = upload(params), upload(x), upload(du), np.zeros((h, count), np.uint8)
-    state, gradient = (upload(np.zeros(n, np.float32)) for n in ((count, network.recurrent), network.parameters))
+    state, gradient = (
+        upload(np.zeros(n, np.float32)) for n in ((count, network.recurrent), network.parameters)
+    )
     old = lanes.influence(params, lanes.forward(params, x, state, starts), None, tolerance)
 
     def job():
@@ -83,7 +85,7 @@ def torch_bptt(torch, network, x, du):
     """PyTorch's nn.RNN, the rows of y behind it, and its backpropagation."""
     rnn = torch.nn.RNN(NOTES, network.recurrent).cuda()
     y, x = torch.nn.Linear(network.recurrent, OUTPUTS).cuda(), torch.from_numpy(x).cuda()
-    c = torch.from_numpy(np.ascontiguousarray(du[..., network.recurrent:])).cuda()
+    c = torch.from_numpy(np.ascontiguousarray(du[..., network.recurrent :])).cuda()
     return lambda: (y(rnn(x)[0]) * c).sum().backward()
 
 
@@ -120,20 +122,31 @@ def row(args, network, params, x, du, torch, rate, cpu):
     """A line of the table; cpu: seconds of one lane on the CPU, or None."""
     from numba import cuda
 
-    taken, strict = (measured(lambda: ours(network, params, x, du, tolerance), cuda.synchronize)  # noqa: B023
-                     for tolerance in (TOLERANCE, 0.0))
+    taken, strict = (
+        measured(lambda: ours(network, params, x, du, tolerance), cuda.synchronize)  # noqa: B023
+        for tolerance in (TOLERANCE, 0.0)
+    )
     peer = torch and measured(lambda: torch_bptt(torch, network, x, du), torch.cuda.synchronize)
     if torch:
         torch.cuda.empty_cache()
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        scan = pool.submit(jax_seconds, network, params, x[:args.jax_frames],
-                           np.ascontiguousarray(du[:args.jax_frames, :, network.recurrent:])).result()
+        scan = pool.submit(
+            jax_seconds,
+            network,
+            params,
+            x[: args.jax_frames],
+            np.ascontiguousarray(du[: args.jax_frames, :, network.recurrent :]),
+        ).result()
     (frames, batch), units = x.shape[:2], network.recurrent
     operations = 2 * batch * units**2 * (frames * (2 * units + NOTES + 1) + network.influential)
-    found = [("{:.4f}", quotient(taken, frames / 1000)), ("{:.4f}", quotient(strict, frames / 1000)),
-             ("{:.0%}", quotient(quotient(operations, strict), rate)),
-             ("{:.1f}", quotient(cpu, quotient(taken, batch))), ("{:.2f}", quotient(taken, peer or None)),
-             ("{:.1f}", quotient(quotient(scan, args.jax_frames), quotient(taken, frames)))]
+    found = [
+        ("{:.4f}", quotient(taken, frames / 1000)),
+        ("{:.4f}", quotient(strict, frames / 1000)),
+        ("{:.0%}", quotient(quotient(operations, strict), rate)),
+        ("{:.1f}", quotient(cpu, quotient(taken, batch))),
+        ("{:.2f}", quotient(taken, peer or None)),
+        ("{:.1f}", quotient(quotient(scan, args.jax_frames), quotient(taken, frames))),
+    ]
     return " | ".join(["-" if value is None else form.format(value) for form, value in found])
 
 
@@ -147,14 +160,18 @@ def main():
     args = parser.parse_args()
     try:
         import torch
+
         torch = torch if torch.cuda.is_available() else None
     except ImportError:
         torch = None
     rate, rng = device_rate(torch) if torch else None, np.random.default_rng(0)
     if torch:
         torch.cuda.empty_cache()
-    print("| R | batch | ms a frame | strictly exact, ms | of cuBLAS | two cores / GPU | to PyTorch BPTT | "
-          "JAX RTRL / GPU |\n|---|---|---|---|---|---|---|---|", flush=True)
+    print(
+        "| R | batch | ms a frame | strictly exact, ms | of cuBLAS | two cores / GPU | to PyTorch BPTT | "
+        "JAX RTRL / GPU |\n|---|---|---|---|---|---|---|---|",
+        flush=True,
+    )
     for recurrent in args.recurrent:
         network = Network(NOTES, (), recurrent, OUTPUTS)
         params = network.initial(rng)

@@ -36,8 +36,10 @@ def exact_blocks(recurrent):
     x = (rng.random((FRAMES, NOTES)) < DENSITY).astype(np.float32)
     block = network.forward(params, x, state)
     old = network.influence(params, block, None)
-    a_frame = recurrent ** 2 * (recurrent + recurrent + 1 + x.sum() / FRAMES)  # S A_t; Q x of r, of the 1, of the notes
-    operations = 2 * (FRAMES * a_frame + recurrent ** 2 * network.influential)
+    a_frame = recurrent**2 * (
+        recurrent + recurrent + 1 + x.sum() / FRAMES
+    )  # S A_t; Q x of r, of the 1, of the notes
+    operations = 2 * (FRAMES * a_frame + recurrent**2 * network.influential)
     return lambda: network.influence(params, block, old), operations
 
 
@@ -56,14 +58,25 @@ def main():
         repeats = max(1, int(2e10 / operations))
         rates, ratios = [], []
         for _ in range(args.rounds):
-            product = 2 * SQUARE ** 3 * 10 / seconds(lambda: [np.dot(square, square, out) for _ in range(10)])
+            product = (
+                2
+                * SQUARE**3
+                * 10
+                / seconds(lambda: [np.dot(square, square, out) for _ in range(10)])
+            )
             rates.append(operations * repeats / seconds(lambda: [job() for _ in range(repeats)]))  # noqa: B023
             ratios.append(rates[-1] / product)
-        print(f"| strictly exact blocks of {FRAMES}, R = {recurrent} | {statistics.median(rates) / 1e9:.0f} GFLOP/s | "
-              f"{statistics.median(ratios):.0%} |", flush=True)
+        print(
+            f"| strictly exact blocks of {FRAMES}, R = {recurrent} | {statistics.median(rates) / 1e9:.0f} GFLOP/s | "
+            f"{statistics.median(ratios):.0%} |",
+            flush=True,
+        )
     for width in (88, 152):
-        field, bits, noise = np.zeros((4096, width), np.float32), np.empty((4096, width), np.float32), \
-            np.empty(width + 3, np.float32)
+        field, bits, noise = (
+            np.zeros((4096, width), np.float32),
+            np.empty((4096, width), np.float32),
+            np.empty(width + 3, np.float32),
+        )
         sample_bernoulli(np.uint64(1), 0, 0, field, noise, bits)
 
         def draw(field=field, noise=noise, bits=bits):
@@ -71,7 +84,9 @@ def main():
                 sample_bernoulli(np.uint64(key), 0, 0, field, noise, bits)
 
         rates = [field.size * 10 / seconds(draw) for _ in range(args.rounds)]
-        print(f"| Bernoulli units, Philox and sigmoid, rows of {width} | {statistics.median(rates) / 1e9:.2f} G/s | |")
+        print(
+            f"| Bernoulli units, Philox and sigmoid, rows of {width} | {statistics.median(rates) / 1e9:.2f} G/s | |"
+        )
 
 
 if __name__ == "__main__":

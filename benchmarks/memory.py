@@ -25,13 +25,16 @@ def chunks(frames):
     for start in range(0, frames, BLOCK):
         rng = np.random.default_rng(start)
         count = min(BLOCK, frames - start)
-        yield ((rng.random((count, NOTES)) < DENSITY).astype(np.float32),
-               rng.standard_normal((count, OUTPUTS)).astype(np.float32))
+        yield (
+            (rng.random((count, NOTES)) < DENSITY).astype(np.float32),
+            rng.standard_normal((count, OUTPUTS)).astype(np.float32),
+        )
 
 
 def measure(method, frames, checked):
     """Peak MB, seconds and, where `checked`, the error to float64, of one pass over the stream, as a dict."""
     from midigen.model.network import Network
+
     if method == "torch":
         import torch  # noqa: F401  ahead of the memory that is counted
     network = Network(NOTES, (), RECURRENT, OUTPUTS)
@@ -46,6 +49,7 @@ def measure(method, frames, checked):
         x, c = (np.concatenate(parts) for parts in zip(*chunks(frames), strict=True))
         if method == "torch":
             import peers
+
             gradient = peers.torch_rnn(network, params)(x, c)
         else:
             runner = in_blocks(network, params, "backward")
@@ -54,7 +58,9 @@ def measure(method, frames, checked):
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     found = {"mb": memory / 1024, "seconds": time.perf_counter() - begun}
     if checked:
-        exact = expected(network, params, *(np.concatenate(parts) for parts in zip(*chunks(frames), strict=True)))
+        exact = expected(
+            network, params, *(np.concatenate(parts) for parts in zip(*chunks(frames), strict=True))
+        )
         found["error"] = float(np.linalg.norm(gradient - exact) / np.linalg.norm(exact))
     return found
 
@@ -66,15 +72,27 @@ def main():
     args = parser.parse_args()
     if args.one:
         import midigen.kernels  # noqa: F401  ahead of NumPy's BLAS threads
+
         print(json.dumps(measure(*json.loads(args.one))))
         return
-    print("| frames | RTRL, MB | midigen's backpropagation, MB | PyTorch nn.RNN, MB | RTRL, s | RTRL's error |\n"
-          "|---|---|---|---|---|---|", flush=True)
+    print(
+        "| frames | RTRL, MB | midigen's backpropagation, MB | PyTorch nn.RNN, MB | RTRL, s | RTRL's error |\n"
+        "|---|---|---|---|---|---|",
+        flush=True,
+    )
     for frames in args.frames:
         cells = []
         for method in ("rtrl", "backward", "torch"):
-            done = subprocess.run([sys.executable, __file__, "--one", json.dumps(
-                [method, frames, method == "rtrl" and frames <= 100_000])], capture_output=True, text=True)
+            done = subprocess.run(
+                [
+                    sys.executable,
+                    __file__,
+                    "--one",
+                    json.dumps([method, frames, method == "rtrl" and frames <= 100_000]),
+                ],
+                capture_output=True,
+                text=True,
+            )
             cells.append(json.loads(done.stdout) if done.returncode == 0 else None)
         rtrl = cells[0]
         memory = " | ".join(f"{cell['mb']:.0f}" if cell else "failed" for cell in cells)

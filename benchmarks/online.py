@@ -21,7 +21,11 @@ from midigen.evaluation.baselines import note_means
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.trainer import Trainer
 
-WAYS = {"rank-adaptive": 1e-6, "strictly exact": 0.0, "truncated": None}  # the tolerance; None: no J
+WAYS = {
+    "rank-adaptive": 1e-6,
+    "strictly exact": 0.0,
+    "truncated": None,
+}  # the tolerance; None: no J
 
 
 class Online:
@@ -30,9 +34,18 @@ class Online:
     def __init__(self, corpus, recurrent, hidden, block, tolerance):
         train = corpus.rolls("train")
         config = ModelConfig(corpus.grid.channels, recurrent=recurrent, hidden=hidden)
-        settings = TrainConfig(block=block, update="block", batch=1, concatenate=True, transpose=(0, 0),
-                               rank_tolerance=tolerance or 0.0, validate_every=1 << 30)
-        self.trainer = Trainer(RnnRbm.initial(config, corpus.grid, note_means(train)), train, [], settings, threads=1)
+        settings = TrainConfig(
+            block=block,
+            update="block",
+            batch=1,
+            concatenate=True,
+            transpose=(0, 0),
+            rank_tolerance=tolerance or 0.0,
+            validate_every=1 << 30,
+        )
+        self.trainer = Trainer(
+            RnnRbm.initial(config, corpus.grid, note_means(train)), train, [], settings, threads=1
+        )
         if tolerance is None:
             self.trainer.model.network.influence = lambda *_: None
         self.steps = self.trainer.run(float("inf"), lambda: False)
@@ -59,15 +72,23 @@ def main():
     args = parser.parse_args()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     corpus = Corpus.load(args.corpus)
-    print(f"| frames a block | {' | '.join(f'{way}, frames/s' for way in WAYS)} | moves/s | of truncated |\n"
-          f"|{'---|' * (len(WAYS) + 3)}", flush=True)
+    print(
+        f"| frames a block | {' | '.join(f'{way}, frames/s' for way in WAYS)} | moves/s | of truncated |\n"
+        f"|{'---|' * (len(WAYS) + 3)}",
+        flush=True,
+    )
     for block in args.blocks:
-        runs = [Online(corpus, args.recurrent, tuple(args.hidden), block, tolerance) for tolerance in WAYS.values()]
+        runs = [
+            Online(corpus, args.recurrent, tuple(args.hidden), block, tolerance)
+            for tolerance in WAYS.values()
+        ]
         rounds = np.array([[run.train(args.seconds) for run in runs] for _ in range(args.rounds)])
         frames, moves = np.median(rounds, axis=0).T
         ratio = np.median(rounds[:, 0, 0] / rounds[:, -1, 0])
-        print(f"| {block} | {' | '.join(f'{rate:,.0f}' for rate in frames)} | {moves[0]:,.0f} | {ratio:.2f} |",
-              flush=True)
+        print(
+            f"| {block} | {' | '.join(f'{rate:,.0f}' for rate in frames)} | {moves[0]:,.0f} | {ratio:.2f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -13,13 +13,20 @@ def _split(network, params):
     outside, recurrent = network.inputs, network.recurrent
     top = layers[-1]
     layers[-1], y = top[:recurrent], top[recurrent:]
-    return layers[0][:, :outside], [layers[0][:, outside:-1], *(layer[:, :-1] for layer in layers[1:])], \
-        [layer[:, -1] for layer in layers], y
+    return (
+        layers[0][:, :outside],
+        [layers[0][:, outside:-1], *(layer[:, :-1] for layer in layers[1:])],
+        [layer[:, -1] for layer in layers],
+        y,
+    )
 
 
 def _join(network, w_x, ws, bs, y):
     """The flat gradient of what _split took apart."""
-    layers = [np.concatenate([np.asarray(w), np.asarray(b)[:, None]], axis=1) for w, b in zip(ws, bs, strict=True)]
+    layers = [
+        np.concatenate([np.asarray(w), np.asarray(b)[:, None]], axis=1)
+        for w, b in zip(ws, bs, strict=True)
+    ]
     layers[0] = np.concatenate([np.asarray(w_x), layers[0]], axis=1)
     layers[-1] = np.concatenate([layers[-1], np.asarray(y)])
     return np.concatenate([layer.ravel() for layer in layers])
@@ -28,6 +35,7 @@ def _join(network, w_x, ws, bs, y):
 def torch_loop(network, params):
     """PyTorch, an eager loop over frames; what does not depend on r is one product before or behind it."""
     import torch
+
     torch.set_num_threads(1)
     w_x, ws, bs, w_y = _split(network, params)
     w_x, w_y = (torch.tensor(w, requires_grad=True) for w in (w_x, w_y))
@@ -41,7 +49,7 @@ def torch_loop(network, params):
         turned = [w.T.contiguous() for w in ws]
         r = torch.zeros(1, network.recurrent)
         for t in range(len(x)):
-            z = torch.tanh(torch.addmm(field[t:t + 1], r, turned[0]))
+            z = torch.tanh(torch.addmm(field[t : t + 1], r, turned[0]))
             if len(ws) == 1:
                 below.append(r)
             for w, b in zip(turned[1:], bs[1:], strict=True):
@@ -53,12 +61,14 @@ def torch_loop(network, params):
         below = torch.cat(below) if len(ws) > 1 else torch.cat([x, torch.cat(below)], 1)
         (torch.addmm(w_y[:, -1], below, w_y[:, :-1].T) * c).sum().backward()
         return _join(network, w_x.grad, [w.grad for w in ws], [b.grad for b in bs], w_y.grad)
+
     return run
 
 
 def torch_rnn(network, params):
     """PyTorch's own nn.RNN, its loop in C++, with the rows of y as one product behind it; no hidden layer."""
     import torch
+
     torch.set_num_threads(1)
     w_x, (w_r,), (b,), w_y = _split(network, params)
     rnn = torch.nn.RNN(network.inputs, network.recurrent)
@@ -74,7 +84,10 @@ def torch_rnn(network, params):
         r, _ = rnn(x)
         below = torch.cat([x, torch.cat([torch.zeros(1, network.recurrent), r[:-1]])], 1)
         (torch.addmm(w_y[:, -1], below, w_y[:, :-1].T) * c).sum().backward()
-        return _join(network, rnn.weight_ih_l0.grad, [rnn.weight_hh_l0.grad], [rnn.bias_ih_l0.grad], w_y.grad)
+        return _join(
+            network, rnn.weight_ih_l0.grad, [rnn.weight_hh_l0.grad], [rnn.bias_ih_l0.grad], w_y.grad
+        )
+
     return run
 
 
@@ -93,8 +106,11 @@ def jax_bptt(network, params):
 
     def loss(weights, x, c):
         w_x, ws, bs, w_y = weights
-        below = jax.lax.scan(lambda r, field: _jax_frame(jnp, ws, bs, r, field), jnp.zeros(network.recurrent, x.dtype),
-                             x @ w_x.T + bs[0])[1]
+        below = jax.lax.scan(
+            lambda r, field: _jax_frame(jnp, ws, bs, r, field),
+            jnp.zeros(network.recurrent, x.dtype),
+            x @ w_x.T + bs[0],
+        )[1]
         if len(ws) == 1:
             below = jnp.concatenate([x, below], 1)
         return ((below @ w_y[:, :-1].T + w_y[:, -1]) * c).sum()
@@ -110,6 +126,7 @@ def jax_rtrl(network, params, lanes=False):
     """
     import jax
     import jax.numpy as jnp
+
     weights = jax.tree.map(jnp.array, _split(network, params))
 
     def frame(moving, w_y, r, x):
@@ -125,15 +142,22 @@ def jax_rtrl(network, params, lanes=False):
         def step(carry, now):
             r, j, total, total_y = carry
             x, c = now
-            (by_w, by_y, by_r) = jax.grad(lambda *a: (frame(*a, x)[1] * c).sum(), argnums=(0, 1, 2))(moving, w_y, r)
+            (by_w, by_y, by_r) = jax.grad(
+                lambda *a: (frame(*a, x)[1] * c).sum(), argnums=(0, 1, 2)
+            )(moving, w_y, r)
             total = jax.tree.map(lambda g, d, j: g + d + jnp.tensordot(by_r, j, 1), total, by_w, j)
-            direct, through = jax.jacrev(lambda m, r: frame(m, w_y, r, x)[0], argnums=(0, 1))(moving, r)
+            direct, through = jax.jacrev(lambda m, r: frame(m, w_y, r, x)[0], argnums=(0, 1))(
+                moving, r
+            )
             j = jax.tree.map(lambda d, j: d + jnp.tensordot(through, j, 1), direct, j)
             return (frame(moving, w_y, r, x)[0], j, total, total_y + by_y), None
 
-        start = (jnp.zeros(network.recurrent, x.dtype),
-                 jax.tree.map(lambda w: jnp.zeros((network.recurrent, *w.shape), w.dtype), moving),
-                 jax.tree.map(jnp.zeros_like, moving), jnp.zeros_like(w_y))
+        start = (
+            jnp.zeros(network.recurrent, x.dtype),
+            jax.tree.map(lambda w: jnp.zeros((network.recurrent, *w.shape), w.dtype), moving),
+            jax.tree.map(jnp.zeros_like, moving),
+            jnp.zeros_like(w_y),
+        )
         return jax.lax.scan(step, start, (x, c))[0][2:]
 
     def side_by_side(weights, x, c):
@@ -144,4 +168,5 @@ def jax_rtrl(network, params, lanes=False):
     def gradient(x, c):
         (w_x, ws, bs), w_y = jax.block_until_ready(compiled(weights, x, c))
         return _join(network, w_x, ws, bs, w_y)
+
     return gradient

@@ -23,19 +23,26 @@ from midigen.generation import generate
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.run import Budget, Run
 
-PLAIN = {"sampler": "cd", "gibbs_steps": 1, "dropout": 0.0, "average": 0.0}  # as the source note trains
-WAYS = {"off": {},
-        "bounded 1": {"negative": "bounded", "negative_weight": 1.0},
-        "literal 0.01": {"negative": "literal", "negative_weight": 0.01},
-        "literal 0.1": {"negative": "literal", "negative_weight": 0.1},
-        "literal 1": {"negative": "literal", "negative_weight": 1.0},
-        "CD-1, off": PLAIN,
-        "CD-1, dropout": {**PLAIN, "dropout": TrainConfig.dropout},
-        "CD-1, running mean": {**PLAIN, "average": TrainConfig.average},
-        "persistent alone": {"dropout": 0.0, "average": 0.0},
-        "CD-1, bounded 1": {**PLAIN, "negative": "bounded", "negative_weight": 1.0},
-        "CD-1, literal 0.01": {**PLAIN, "negative": "literal", "negative_weight": 0.01},
-        "CD-1, literal 0.1": {**PLAIN, "negative": "literal", "negative_weight": 0.1}}
+PLAIN = {
+    "sampler": "cd",
+    "gibbs_steps": 1,
+    "dropout": 0.0,
+    "average": 0.0,
+}  # as the source note trains
+WAYS = {
+    "off": {},
+    "bounded 1": {"negative": "bounded", "negative_weight": 1.0},
+    "literal 0.01": {"negative": "literal", "negative_weight": 0.01},
+    "literal 0.1": {"negative": "literal", "negative_weight": 0.1},
+    "literal 1": {"negative": "literal", "negative_weight": 1.0},
+    "CD-1, off": PLAIN,
+    "CD-1, dropout": {**PLAIN, "dropout": TrainConfig.dropout},
+    "CD-1, running mean": {**PLAIN, "average": TrainConfig.average},
+    "persistent alone": {"dropout": 0.0, "average": 0.0},
+    "CD-1, bounded 1": {**PLAIN, "negative": "bounded", "negative_weight": 1.0},
+    "CD-1, literal 0.01": {**PLAIN, "negative": "literal", "negative_weight": 0.01},
+    "CD-1, literal 0.1": {**PLAIN, "negative": "literal", "negative_weight": 0.1},
+}
 
 
 def train(corpus, path, minutes, epochs, seed, way):
@@ -50,13 +57,13 @@ def train(corpus, path, minutes, epochs, seed, way):
 def some(rolls, frames):
     """The first rolls, with at most `frames` frames in all but always one."""
     kept = np.cumsum([len(roll) for roll in rolls]) <= frames
-    return rolls[:max(1, int(kept.sum()))]
+    return rolls[: max(1, int(kept.sum()))]
 
 
 def density(model, songs, frames, seed):
     """Notes in every frame of new songs, (songs, frames)."""
     rolls = generate(model, frames, count=songs, seed=seed)
-    return rolls[:, :, :model.grid.pitches].sum(axis=2, dtype=np.int64)
+    return rolls[:, :, : model.grid.pitches].sum(axis=2, dtype=np.int64)
 
 
 def row(name, epochs, likelihoods, notes):
@@ -65,13 +72,16 @@ def row(name, epochs, likelihoods, notes):
     parts = (notes[..., :tenth], notes, notes[..., -tenth:])
     silent = (notes.sum(axis=-1) == 0).mean()
     figures = " | ".join(f"{part.mean():.2f}" for part in parts)
-    return (f"| {name} | {np.mean(epochs):.0f} | {np.mean(likelihoods):.2f} ± {np.std(likelihoods):.2f} | {figures} | "
-            f"{notes.max()} | {silent:.0%} |")
+    return (
+        f"| {name} | {np.mean(epochs):.0f} | {np.mean(likelihoods):.2f} ± {np.std(likelihoods):.2f} | {figures} | "
+        f"{notes.max()} | {silent:.0%} |"
+    )
 
 
 def plot(path, curves, target):
     """Notes a frame over time, a line for each way."""
     import matplotlib
+
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
@@ -79,7 +89,7 @@ def plot(path, curves, target):
     for name, notes in curves.items():
         mean = notes.reshape(-1, notes.shape[-1]).mean(axis=0)
         width = max(1, len(mean) // 40)
-        smooth = mean[:len(mean) // width * width].reshape(-1, width).mean(axis=1)
+        smooth = mean[: len(mean) // width * width].reshape(-1, width).mean(axis=1)
         axes.plot(np.arange(len(smooth)) * width, smooth, label=name)
     axes.axhline(target, color="black", linewidth=0.8, linestyle="--", label="corpus")
     axes.set(xlabel="frame", ylabel="notes a frame", ylim=(0, None))
@@ -92,27 +102,36 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("corpus")
     parser.add_argument("--minutes", type=float, help="training time of each run")
-    parser.add_argument("--epochs", type=int, help="or epochs: the same number of steps for every way")
+    parser.add_argument(
+        "--epochs", type=int, help="or epochs: the same number of steps for every way"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--songs", type=int, default=20)
     parser.add_argument("--frames", type=int, default=2000)
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--temperatures", type=int, default=500)
-    parser.add_argument("--valid-frames", type=int, default=4000, help="held-out frames that are scored")
+    parser.add_argument(
+        "--valid-frames", type=int, default=4000, help="held-out frames that are scored"
+    )
     parser.add_argument("--plot", metavar="FILE.svg")
     args = parser.parse_args()
     corpus = Corpus.load(args.corpus)
     held_out = some(corpus.rolls("valid"), args.valid_frames)
     target = corpus.statistics()["notes_per_frame"]
-    print(f"| random songs | epochs | held out, nats a frame | first tenth | notes a frame (corpus {target:.2f}) | "
-          "last tenth | most | silent songs |\n|---|---|---|---|---|---|---|---|", flush=True)
+    print(
+        f"| random songs | epochs | held out, nats a frame | first tenth | notes a frame (corpus {target:.2f}) | "
+        "last tenth | most | silent songs |\n|---|---|---|---|---|---|---|---|",
+        flush=True,
+    )
     curves = {}
     for name in args.ways:
         epochs, likelihoods, notes = [], [], []
         for seed in range(args.seeds):
             model, done = train(corpus, args.corpus, args.minutes, args.epochs, seed, WAYS[name])
             epochs.append(done)
-            likelihoods.append(estimate_log_likelihood(model, held_out, args.temperatures, 2, seed).mean)
+            likelihoods.append(
+                estimate_log_likelihood(model, held_out, args.temperatures, 2, seed).mean
+            )
             notes.append(density(model, args.songs, args.frames, seed))
             print(f"{name}, seed {seed}: {likelihoods[-1]:.3f}", file=sys.stderr)
         curves[name] = np.array(notes)

@@ -36,17 +36,22 @@ METHODS = {
     "PyTorch loop": ("torch_loop", 8192, 1),
     "JAX scan": ("jax_bptt", 8192, 1),
 }
-REFERENCE = "PyTorch nn.RNN", "PyTorch loop"  # what the ratio is to: the first of them that the network allows
+REFERENCE = (
+    "PyTorch nn.RNN",
+    "PyTorch loop",
+)  # what the ratio is to: the first of them that the network allows
 
 
 def problem(recurrent, hidden, trained, frames):
     """A Network, its parameters, inputs x (T, X) and dE/dy (T, Y), all float32."""
     from midigen.model.network import Network
+
     rng = np.random.default_rng(0)
     network = Network(NOTES, (hidden,) if hidden else (), recurrent, OUTPUTS)
     if trained:
         from midigen.corpus import Corpus
         from midigen.model.rnn_rbm import RnnRbm
+
         params = RnnRbm.load(trained["model"]).params.copy()
         x = np.concatenate(Corpus.load(trained["corpus"]).rolls("train"))
         x = np.resize(x, (frames, NOTES)).astype(np.float32)
@@ -59,9 +64,12 @@ def problem(recurrent, hidden, trained, frames):
 def in_blocks(network, params, kind):
     """A function block(x, c) that adds to its `gradient`, from a silent start."""
     from midigen.model.recurrent import RecurrentNetwork
+
     if kind == "textbook":
         return Textbook(network, params)
-    return RecurrentNetwork(network, params, truncate=kind == "backward", tolerance=1e-6 * (kind == "adaptive"))
+    return RecurrentNetwork(
+        network, params, truncate=kind == "backward", tolerance=1e-6 * (kind == "adaptive")
+    )
 
 
 class Textbook:
@@ -74,12 +82,15 @@ class Textbook:
     def block(self, x, c):
         block = self.network.forward(self.params, x, self.state)
         du = np.concatenate([np.zeros((len(x), self.network.recurrent), c.dtype), c], axis=1)
-        self.influence = self.network.textbook(self.params, block, du, self.influence, self.gradient)
+        self.influence = self.network.textbook(
+            self.params, block, du, self.influence, self.gradient
+        )
 
 
 def expected(network, params, x, c):
     """The gradient by backpropagation in float64."""
     from midigen.model.network import Network
+
     hidden = [int(n) for n in network.sizes[1:-1]]
     wide = Network(network.inputs, hidden, network.recurrent, network.outputs, np.float64)
     runner = in_blocks(wide, params.astype(np.float64), "backward")
@@ -100,7 +111,9 @@ def measure(method, recurrent, hidden, trained, seconds):
     started = time.monotonic()
     if kind in ("textbook", "exact", "adaptive", "backward"):
         compiled = in_blocks(network, params, kind)
-        for start in range(0, 2 * length, length) if kind == "adaptive" else (0,):  # a short block would have whole J
+        for start in (
+            range(0, 2 * length, length) if kind == "adaptive" else (0,)
+        ):  # a short block would have whole J
             stop = start + (length if kind == "adaptive" else 2)
             compiled.block(x[start:stop], c[start:stop])
         del compiled
@@ -115,6 +128,7 @@ def measure(method, recurrent, hidden, trained, seconds):
         gradient = runner.gradient
     else:
         import peers
+
         run = getattr(peers, kind)(network, params)
         run(x, c)
         while not times or (time.monotonic() - started < seconds and len(times) < 50):
@@ -123,25 +137,50 @@ def measure(method, recurrent, hidden, trained, seconds):
             times.append(time.process_time() - begun)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     exact = expected(network, params, x, c)
-    return {"ms": 1000 * float(np.median(times)) / length, "mb": memory / 1024,
-            "error": float(np.linalg.norm(gradient - exact) / np.linalg.norm(exact))}
+    return {
+        "ms": 1000 * float(np.median(times)) / length,
+        "mb": memory / 1024,
+        "error": float(np.linalg.norm(gradient - exact) / np.linalg.norm(exact)),
+    }
 
 
 def train(corpus, recurrent, hidden, epochs, folder):
     """The path of a model with these sizes, trained by midigen with all else as it comes."""
     path = Path(folder, f"{recurrent}-{hidden}")
     sizes = ["--recurrent", str(recurrent), "--hidden", str(hidden) if hidden else "none"]
-    subprocess.run([sys.executable, "-m", "midigen", "train", corpus, "-o", path, "-q", "--epochs", str(epochs),
-                    *sizes], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "midigen",
+            "train",
+            corpus,
+            "-o",
+            path,
+            "-q",
+            "--epochs",
+            str(epochs),
+            *sizes,
+        ],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     return str(path)
 
 
 def in_a_process(*task):
     """measure(*task) in a new process on one core, or None where it failed, say for want of memory."""
-    flags = {"OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-             "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([sys.executable, __file__, "--one", json.dumps(task)], env={**os.environ, **flags},
-                          capture_output=True, text=True)
+    flags = {
+        "OMP_NUM_THREADS": "1",
+        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+        "JAX_PLATFORMS": "cpu",
+    }
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", json.dumps(task)],
+        env={**os.environ, **flags},
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         print(f"{task[0]}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
         return None
@@ -161,8 +200,11 @@ def table(args, recurrent, hidden, trained):
     for name, row in found.items():
         if row:
             ratio = f"{row['ms'] / peer:.2f}" if peer else "-"
-            print(f"| {recurrent} | {hidden or 'none'} | {name} | {row['ms']:.4f} | {ratio} | {row['mb']:.0f} | "
-                  f"{row['error']:.0e} |", flush=True)
+            print(
+                f"| {recurrent} | {hidden or 'none'} | {name} | {row['ms']:.4f} | {ratio} | {row['mb']:.0f} | "
+                f"{row['error']:.0e} |",
+                flush=True,
+            )
 
 
 def main():
@@ -173,15 +215,21 @@ def main():
     parser.add_argument("--trained", metavar="CORPUS", help="train the networks on a corpus first")
     parser.add_argument("--epochs", type=int, default=100, help="of that training")
     parser.add_argument("--seconds", type=float, default=3, help="time for each figure, at least")
-    parser.add_argument("--slow-up-to", type=int, default=512, help="largest R for the two slowest methods")
+    parser.add_argument(
+        "--slow-up-to", type=int, default=512, help="largest R for the two slowest methods"
+    )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         import midigen.kernels  # noqa: F401  ahead of NumPy's BLAS threads
+
         print(json.dumps(measure(*json.loads(args.one))))
         return
-    print("| R | hidden | method | ms a frame | to PyTorch | MB | error |\n|---|---|---|---|---|---|---|", flush=True)
+    print(
+        "| R | hidden | method | ms a frame | to PyTorch | MB | error |\n|---|---|---|---|---|---|---|",
+        flush=True,
+    )
     with tempfile.TemporaryDirectory() as folder:
         for hidden in args.hidden:
             for recurrent in args.recurrent:

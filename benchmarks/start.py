@@ -1,6 +1,6 @@
 """Seconds from the start of `midigen train` to its first gradient, with kernels that are compiled already.
 
-    python benchmarks/start.py CORPUS
+python benchmarks/start.py CORPUS
 """
 
 import argparse
@@ -28,8 +28,12 @@ def once(corpus):
     """Seconds to the first gradient."""
     with tempfile.TemporaryDirectory() as folder:
         begun = time.time()
-        done = subprocess.run([sys.executable, "-c", PROGRAM, corpus, f"{folder}/run"], capture_output=True, text=True,
-                              check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, corpus, f"{folder}/run"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     return float(done.stdout.split()[0]) - begun
 
 
@@ -40,7 +44,9 @@ def main():
     args = parser.parse_args()
     once(args.corpus)  # compiles, where that is still to be done
     times = [once(args.corpus) for _ in range(args.times)]
-    print(f"{statistics.median(times):.2f} s, median of {args.times}; {min(times):.2f} to {max(times):.2f} s")
+    print(
+        f"{statistics.median(times):.2f} s, median of {args.times}; {min(times):.2f} to {max(times):.2f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -16,25 +16,34 @@ from midigen.kernels.cpu import network, optimizer, rbm, rtrl
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training import trainer as trainer_module
 
-PARTS = [(network, "forward_block", "forward pass of the network: the serial recurrence, and products"),
-         (network, "backward_block", "backward pass of the network: the serial recurrence, and products"),
-         (rbm, "gibbs_chain", "Gibbs chains: products and sampling"),
-         (rbm, "contrast", "contrast of data and samples: products and sigmoids"),
-         (rbm, "corrupt", "dropout of the input: sampling"),
-         (rtrl, "influence_stage", "J: products"), (rtrl, "influence_expand", "J: products"),
-         (optimizer, "shorten_and_decay", "clipping, weight decay, Adam, running mean"),
-         (optimizer, "adam_step", "clipping, weight decay, Adam, running mean"),
-         (trainer_module, "average_step", "clipping, weight decay, Adam, running mean")]
+PARTS = [
+    (network, "forward_block", "forward pass of the network: the serial recurrence, and products"),
+    (
+        network,
+        "backward_block",
+        "backward pass of the network: the serial recurrence, and products",
+    ),
+    (rbm, "gibbs_chain", "Gibbs chains: products and sampling"),
+    (rbm, "contrast", "contrast of data and samples: products and sigmoids"),
+    (rbm, "corrupt", "dropout of the input: sampling"),
+    (rtrl, "influence_stage", "J: products"),
+    (rtrl, "influence_expand", "J: products"),
+    (optimizer, "shorten_and_decay", "clipping, weight decay, Adam, running mean"),
+    (optimizer, "adam_step", "clipping, weight decay, Adam, running mean"),
+    (trainer_module, "average_step", "clipping, weight decay, Adam, running mean"),
+]
 REST = "all else: Python and small array operations"
 
 
 def watch(spent):
     """Have every kernel in PARTS add its time to `spent`."""
+
     def timed(kernel, part):
         def run(*args):
             begun = time.thread_time()
             kernel(*args)
             spent[part] = spent.get(part, 0.0) + time.thread_time() - begun
+
         return run
 
     for module, name, part in PARTS:
@@ -65,7 +74,9 @@ def main():
     watch(spent)
     train = corpus.rolls("train")
     model = RnnRbm.initial(ModelConfig(corpus.grid.channels), corpus.grid, note_means(train))
-    trainer = trainer_module.Trainer(model, train, [], TrainConfig(batch=args.batch, validate_every=1 << 30), threads=1)
+    trainer = trainer_module.Trainer(
+        model, train, [], TrainConfig(batch=args.batch, validate_every=1 << 30), threads=1
+    )
     trainer._pool, trainer._helpers = Inline(), None
     steps = trainer.run(float("inf"), lambda: False)
     for _ in range(5):
@@ -75,7 +86,9 @@ def main():
     while (total := time.thread_time() - begun) < args.seconds:
         next(steps)
     spent[REST] = total - sum(spent.values())
-    print(f"{(trainer.state.frames - seen) / total:,.0f} frames a second of one core\n\n| part | share |\n|---|---|")
+    print(
+        f"{(trainer.state.frames - seen) / total:,.0f} frames a second of one core\n\n| part | share |\n|---|---|"
+    )
     for part, own in sorted(spent.items(), key=lambda row: -row[1]):
         print(f"| {part} | {own / total:.1%} |")
 

@@ -28,8 +28,15 @@ def ours(corpus, batch):
     """An endless generator: trains on one batch at a time and yields its frames."""
     train = corpus.rolls("train")
     model = RnnRbm.initial(ModelConfig(corpus.grid.channels), corpus.grid, note_means(train))
-    settings = TrainConfig(batch=batch, sampler="cd", gibbs_steps=STEPS, dropout=0.0, weight_decay=0.0,
-                           transpose=(0, 0), validate_every=1 << 30)
+    settings = TrainConfig(
+        batch=batch,
+        sampler="cd",
+        gibbs_steps=STEPS,
+        dropout=0.0,
+        weight_decay=0.0,
+        transpose=(0, 0),
+        validate_every=1 << 30,
+    )
     seen = 0
     for event in Trainer(model, train, [], settings).run(float("inf"), lambda: False):
         yield event.frames - seen
@@ -41,23 +48,36 @@ class Peer:
 
     def __init__(self, corpus, batch):
         import torch
+
         self.torch = torch
-        start = RnnRbm.initial(ModelConfig(corpus.grid.channels), corpus.grid, note_means(corpus.rolls("train")))
+        start = RnnRbm.initial(
+            ModelConfig(corpus.grid.channels), corpus.grid, note_means(corpus.rolls("train"))
+        )
         network, config = start.network, start.config
         (first, last), visible = network.layers(start.params), config.visible
         self.r, self.visible, self.hidden = config.recurrent, visible, config.rbm_hidden
-        arrays = [first[:, :visible].T, first[:, visible:-1].T, first[:, -1], last[:self.r, :-1].T, last[:self.r, -1],
-                  last[self.r:, :-1].T, last[self.r:, -1], start.w]
+        arrays = [
+            first[:, :visible].T,
+            first[:, visible:-1].T,
+            first[:, -1],
+            last[: self.r, :-1].T,
+            last[: self.r, -1],
+            last[self.r :, :-1].T,
+            last[self.r :, -1],
+            start.w,
+        ]
         self.tensors = [torch.tensor(np.ascontiguousarray(a), requires_grad=True) for a in arrays]
         self.optimizer = torch.optim.Adam(self.tensors, lr=RATE, fused=True)
-        songs = sorted((torch.tensor(roll, dtype=torch.float32) for roll in corpus.rolls("train")), key=len)
-        self.batches = [self._padded(songs[i:i + batch]) for i in range(0, len(songs), batch)]
+        songs = sorted(
+            (torch.tensor(roll, dtype=torch.float32) for roll in corpus.rolls("train")), key=len
+        )
+        self.batches = [self._padded(songs[i : i + batch]) for i in range(0, len(songs), batch)]
 
     def _padded(self, songs):
         v = self.torch.nn.utils.rnn.pad_sequence(songs)  # (T, B, V)
         mask = self.torch.zeros(v.shape[:2], dtype=self.torch.bool)
         for i, song in enumerate(songs):
-            mask[:len(song), i] = True
+            mask[: len(song), i] = True
         return v, mask
 
     def step(self, v, mask):
@@ -70,7 +90,7 @@ class Peer:
             r = torch.tanh(torch.addmm(b_r, z, w_rr))
             below.append(z)
         y = torch.addmm(b_y, torch.stack(below)[mask], w_y)
-        a, b = y[:, :self.visible], y[:, self.visible:]
+        a, b = y[:, : self.visible], y[:, self.visible :]
         v = v[mask]
         with torch.no_grad():
             sample, turned = v, w.T.contiguous()
@@ -111,9 +131,12 @@ def main():
     parser.add_argument("--seconds", type=float, default=3)
     args = parser.parse_args()
     corpus, cores = Corpus.load(args.corpus), len(os.sched_getaffinity(0))
-    print(f"{cores} cores, CD-{STEPS}\n\n"
-          "| songs a batch | midigen, frames/s | PyTorch, frames/s | its threads | ratio |\n"
-          "|---|---|---|---|---|", flush=True)
+    print(
+        f"{cores} cores, CD-{STEPS}\n\n"
+        "| songs a batch | midigen, frames/s | PyTorch, frames/s | its threads | ratio |\n"
+        "|---|---|---|---|---|",
+        flush=True,
+    )
     for batch in args.batches:
         peer = Peer(corpus, batch)
         runs = [ours(corpus, batch)] + [peer.run(threads) for threads in sorted({1, cores})]
@@ -122,8 +145,10 @@ def main():
         rounds = [[frames_a_second(run, args.seconds) for run in runs] for _ in range(args.rounds)]
         own, *theirs = np.median(rounds, axis=0)
         best = int(np.argmax(theirs))
-        print(f"| {batch} | {own:,.0f} | {theirs[best]:,.0f} | {sorted({1, cores})[best]} | {own / theirs[best]:.2f} |",
-              flush=True)
+        print(
+            f"| {batch} | {own:,.0f} | {theirs[best]:,.0f} | {sorted({1, cores})[best]} | {own / theirs[best]:.2f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

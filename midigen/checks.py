@@ -29,7 +29,12 @@ TOLERANCE = {np.float64: 1e-6, np.float32: 1e-4}
 LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
 N, FRAMES, X, R, Y, V, H = 3, 20, 3, 4, 2, 5, 4
 NAMES = ["tanh", "sigmoid", "softplus", "leaky", "linear"]
-PHILOX = (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)  # of key 0 and counters 0, as Random123 publishes it
+PHILOX = (
+    0x6627E8D5,
+    0xE169C58D,
+    0xBC57AC4C,
+    0x9B00DBD8,
+)  # of key 0 and counters 0, as Random123 publishes it
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,14 @@ class Result:
 def environment():
     """Versions and devices, {name: text}."""
     gpus = devices.gpu_names()
-    return {"midigen": __version__, "python": platform.python_version(), **{name: version(name) for name in LIBRARIES},
-            "system": platform.platform(), "cpu": devices.cpu_name(),
-            "gpu": ", ".join(gpus) or "none that Numba can use"}
+    return {
+        "midigen": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in LIBRARIES},
+        "system": platform.platform(),
+        "cpu": devices.cpu_name(),
+        "gpu": ", ".join(gpus) or "none that Numba can use",
+    }
 
 
 def run():
@@ -63,7 +73,9 @@ def run():
     pools = []
     try:
         with held():
-            pools.append(context.Pool(len(backends), signal.signal, (signal.SIGINT, signal.SIG_IGN)))  # for Windows
+            pools.append(
+                context.Pool(len(backends), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+            )  # for Windows
         return [result for results in pools[0].map(run_backend, backends) for result in results]
     finally:
         with held():
@@ -77,8 +89,10 @@ def run_backend(backend):
     if backend in GPU_BACKENDS:
         from midigen.gpu_checks import CHECKS as checks  # needs Numba's CUDA
     with np.errstate(all="ignore"):  # what is not finite fails the check
-        return [Result(name, equation, backend, float(check(dtype)), TOLERANCE[dtype])
-                for name, (equation, check) in checks.items()]
+        return [
+            Result(name, equation, backend, float(check(dtype)), TOLERANCE[dtype])
+            for name, (equation, check) in checks.items()
+        ]
 
 
 def _error(got, expected):
@@ -88,7 +102,9 @@ def _error(got, expected):
 def _differences(f, x, step=1e-6):
     """Central differences of f, a number or an array, at x (n,): their axis is the last."""
     x = x.astype(np.float64)
-    return np.stack([(f(x + step * e) - f(x - step * e)) / (2 * step) for e in np.eye(len(x))], axis=-1)
+    return np.stack(
+        [(f(x + step * e) - f(x - step * e)) / (2 * step) for e in np.eye(len(x))], axis=-1
+    )
 
 
 def _random(rng, dtype, *shape):
@@ -104,47 +120,76 @@ def _mlp(dtype):
 
 def _weight_jacobian(dtype):
     tested, wide, params, x = _mlp(dtype)
-    return _error(tested.weight_jacobian(params, x), _differences(lambda p: wide.forward(p, x), params))
+    return _error(
+        tested.weight_jacobian(params, x), _differences(lambda p: wide.forward(p, x), params)
+    )
 
 
 def _input_jacobian(dtype):
     tested, wide, params, x = _mlp(dtype)
-    return _error(tested.input_jacobian(params, x)[0],
-                  _differences(lambda row: wide.forward(params, row[None])[0], x[0]))
+    return _error(
+        tested.input_jacobian(params, x)[0],
+        _differences(lambda row: wide.forward(params, row[None])[0], x[0]),
+    )
 
 
 def _vector_jacobian(dtype):
     tested, wide, params, x = _mlp(dtype)
     target = np.ones((N, Y), dtype)
     gradient, _ = tested.vector_jacobian(params, x, tested.forward(params, x) - target)
-    return _error(gradient, _differences(lambda p: 0.5 * ((wide.forward(p, x) - target) ** 2).sum(), params))
+    return _error(
+        gradient, _differences(lambda p: 0.5 * ((wide.forward(p, x) - target) ** 2).sum(), params)
+    )
 
 
 def _policy(dtype):
     rng = np.random.default_rng(1)
-    maps = {name: Affine(_random(rng, dtype, *shape), _random(rng, dtype, shape[0])) for name, shape in (
-        ("before_policy", (3, X)), ("after_policy", (2, Y)), ("before_critic", (4, X + 2)), ("after_critic", (1, 2)))}
+    maps = {
+        name: Affine(_random(rng, dtype, *shape), _random(rng, dtype, shape[0]))
+        for name, shape in (
+            ("before_policy", (3, X)),
+            ("after_policy", (2, Y)),
+            ("before_critic", (4, X + 2)),
+            ("after_critic", (1, 2)),
+        )
+    }
     (mu, wide_mu), (q, wide_q) = (
-        [Mlp(sizes, ["tanh", "linear"], d) for d in (dtype, np.float64)] for sizes in ([3, 5, Y], [4, 5, 2]))
-    mu_params, q_params, x = (_random(rng, dtype, *s) for s in ((mu.parameters,), (q.parameters,), (N, X)))
+        [Mlp(sizes, ["tanh", "linear"], d) for d in (dtype, np.float64)]
+        for sizes in ([3, 5, Y], [4, 5, 2])
+    )
+    mu_params, q_params, x = (
+        _random(rng, dtype, *s) for s in ((mu.parameters,), (q.parameters,), (N, X))
+    )
     _, gradient = policy_gradient(mu, mu_params, q, q_params, x, **maps)
-    return _error(gradient, _differences(
-        lambda p: policy_gradient(wide_mu, p, wide_q, q_params, x, **maps)[0].sum(), mu_params))
+    return _error(
+        gradient,
+        _differences(
+            lambda p: policy_gradient(wide_mu, p, wide_q, q_params, x, **maps)[0].sum(), mu_params
+        ),
+    )
 
 
 def _series(dtype, frames=FRAMES):
     """A recurrent network in `dtype`, its parameters, inputs, and the differences of sum cos(y) over all frames."""
     rng = np.random.default_rng(2)
-    tested, wide = (Network(X, (5,), R, Y, d, [NAMES, ["tanh"] * R + ["linear"] * Y]) for d in (dtype, np.float64))
+    tested, wide = (
+        Network(X, (5,), R, Y, d, [NAMES, ["tanh"] * R + ["linear"] * Y])
+        for d in (dtype, np.float64)
+    )
     params, xs = 0.5 * _random(rng, dtype, tested.parameters), _random(rng, dtype, frames, X)
-    return tested, params, xs, _differences(lambda p: np.cos(RecurrentNetwork(wide, p).block(xs)).sum(), params)
+    return (
+        tested,
+        params,
+        xs,
+        _differences(lambda p: np.cos(RecurrentNetwork(wide, p).block(xs)).sum(), params),
+    )
 
 
 def _rtrl(block, dtype, frames=FRAMES, tolerance=0.0):
     network, params, xs, expected = _series(dtype, frames)
     rnn = RecurrentNetwork(network, params, tolerance=tolerance)
     for i in range(0, frames, block):
-        rnn.block(xs[i:i + block], lambda t, y: -np.sin(y))
+        rnn.block(xs[i : i + block], lambda t, y: -np.sin(y))
     return _error(rnn.gradient, expected)
 
 
@@ -164,10 +209,14 @@ def _textbook(dtype):
 def _rbms(dtype, count):
     """Flat parameters of N RBMs, W (H, V) and then `count` arrays of biases, and the function that takes them apart."""
     rng = np.random.default_rng(3)
-    shapes = [(H, V), (N, V), (N, H), (N, V)][:1 + count]
+    shapes = [(H, V), (N, V), (N, H), (N, V)][: 1 + count]
     ends = np.cumsum([n * m for n, m in shapes])[:-1]
     flat = 0.7 * _random(rng, dtype, sum(n * m for n, m in shapes))
-    return flat, lambda x: [part.reshape(s) for part, s in zip(np.split(x, ends), shapes, strict=True)], rng
+    return (
+        flat,
+        lambda x: [part.reshape(s) for part, s in zip(np.split(x, ends), shapes, strict=True)],
+        rng,
+    )
 
 
 def _free_energy_gradients(kernels, count, dtype):
@@ -186,7 +235,9 @@ def _free_energy_gradients(kernels, count, dtype):
             kernels.free_energy(frames.astype(np.float64), *split(x), energy)
         return (energies[0] - energies[1]).sum()
 
-    return _error(np.concatenate([g.ravel() for g in (gradient_w, *out)]), _differences(difference, flat))
+    return _error(
+        np.concatenate([g.ravel() for g in (gradient_w, *out)]), _differences(difference, flat)
+    )
 
 
 def _log_partition(kernels, count, dtype):

@@ -45,10 +45,24 @@ class Grid(Settings):
         _require(self.unit in ("beat", "seconds"), "unit", self.unit, "beat or seconds")
         _require(1 <= self.steps_per_beat <= 96, "steps_per_beat", self.steps_per_beat, "1 to 96")
         _require(0.001 <= self.step <= 10, "step", self.step, "0.001 to 10 seconds")
-        _require(0 <= self.low <= self.high <= 127, "low..high", (self.low, self.high), "a range within 0..127")
-        _require(self.articulation in ("gap", "sustain", "onset"), "articulation", self.articulation,
-                 "gap, sustain or onset")
-        _require(self.outside in ("octave", "drop", "refuse"), "outside", self.outside, "octave, drop or refuse")
+        _require(
+            0 <= self.low <= self.high <= 127,
+            "low..high",
+            (self.low, self.high),
+            "a range within 0..127",
+        )
+        _require(
+            self.articulation in ("gap", "sustain", "onset"),
+            "articulation",
+            self.articulation,
+            "gap, sustain or onset",
+        )
+        _require(
+            self.outside in ("octave", "drop", "refuse"),
+            "outside",
+            self.outside,
+            "octave, drop or refuse",
+        )
         _require(self.values in ("binary", "velocity"), "values", self.values, "binary or velocity")
 
     @property
@@ -85,13 +99,27 @@ class ModelConfig(Settings):
 
     def __post_init__(self):
         for name, low in (("visible", 1), ("rbm_hidden", 0), ("recurrent", 1)):
-            _require(low <= getattr(self, name) <= 65536, name, getattr(self, name), f"{low} to 65536")
-        _require(len(self.hidden) <= 16 and all(1 <= n <= 65536 for n in self.hidden), "hidden", self.hidden,
-                 "at most 16 layers of 1 to 65536 units")
-        _require(self.visible_model in ("bernoulli", "gaussian"), "visible_model", self.visible_model,
-                 "bernoulli or gaussian")
-        _require(len(self.deviation) == 2 and 1e-6 <= self.deviation[0] < self.deviation[1] <= 1e6, "deviation",
-                 self.deviation, "two growing numbers over 0, such as 0.05,1")
+            _require(
+                low <= getattr(self, name) <= 65536, name, getattr(self, name), f"{low} to 65536"
+            )
+        _require(
+            len(self.hidden) <= 16 and all(1 <= n <= 65536 for n in self.hidden),
+            "hidden",
+            self.hidden,
+            "at most 16 layers of 1 to 65536 units",
+        )
+        _require(
+            self.visible_model in ("bernoulli", "gaussian"),
+            "visible_model",
+            self.visible_model,
+            "bernoulli or gaussian",
+        )
+        _require(
+            len(self.deviation) == 2 and 1e-6 <= self.deviation[0] < self.deviation[1] <= 1e6,
+            "deviation",
+            self.deviation,
+            "two growing numbers over 0, such as 0.05,1",
+        )
         _require(self.dtype in ("float32", "float64"), "dtype", self.dtype, "float32 or float64")
 
 
@@ -144,23 +172,50 @@ class TrainConfig(Settings):
     seed: int = 0
 
     def __post_init__(self):
-        for name, low, high in (("block", 1, 1 << 20), ("batch", 1, 65536), ("rank_tolerance", 0, 0.1),
-                                ("gibbs_steps", 1, 10_000), ("learning_rate", 1e-12, 1e3), ("variance_rate", 0, 1e3),
-                                ("clip", 0, 1e12), ("weight_decay", 0, 10),
-                                ("negative_weight", 0, 1e6), ("negative_margin", -1e6, 1e6),
-                                ("negative_songs", 1, 65536), ("validate_every", 0, 1 << 30),
-                                ("patience", 1, 1 << 30), ("seed", 0, (1 << 63) - 1)):
+        for name, low, high in (
+            ("block", 1, 1 << 20),
+            ("batch", 1, 65536),
+            ("rank_tolerance", 0, 0.1),
+            ("gibbs_steps", 1, 10_000),
+            ("learning_rate", 1e-12, 1e3),
+            ("variance_rate", 0, 1e3),
+            ("clip", 0, 1e12),
+            ("weight_decay", 0, 10),
+            ("negative_weight", 0, 1e6),
+            ("negative_margin", -1e6, 1e6),
+            ("negative_songs", 1, 65536),
+            ("validate_every", 0, 1 << 30),
+            ("patience", 1, 1 << 30),
+            ("seed", 0, (1 << 63) - 1),
+        ):
             value = getattr(self, name)
             _require(low <= value <= high, name, value, f"{low} to {high}")
         for name in ("momentum", "dropout", "average"):
-            _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and under 1")
+            _require(
+                0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and under 1"
+            )
         _require(0 <= self.noise <= 0.5, "noise", self.noise, "0 to 0.5")
-        _require(0.5 < self.negative_density <= 1, "negative_density", self.negative_density, "over 0.5, at most 1")
+        _require(
+            0.5 < self.negative_density <= 1,
+            "negative_density",
+            self.negative_density,
+            "over 0.5, at most 1",
+        )
         share = self.transpose_share
         _require(share is None or 0 <= share <= 1, "transpose_share", share, "0 to 1")
-        _require(len(self.transpose) == 2 and -127 <= self.transpose[0] <= 0 <= self.transpose[1] <= 127,
-                 "transpose", self.transpose, "two numbers of semitones around 0, such as -5,6")
-        for name, choices in (("update", ("batch", "block", "epoch")),
-                              ("gradient", ("blocks", "textbook")), ("sampler", ("persistent", "cd", "exact")),
-                              ("optimizer", ("adam", "sgd")), ("negative", ("off", "bounded", "literal"))):
-            _require(getattr(self, name) in choices, name, getattr(self, name), " or ".join(choices))
+        _require(
+            len(self.transpose) == 2 and -127 <= self.transpose[0] <= 0 <= self.transpose[1] <= 127,
+            "transpose",
+            self.transpose,
+            "two numbers of semitones around 0, such as -5,6",
+        )
+        for name, choices in (
+            ("update", ("batch", "block", "epoch")),
+            ("gradient", ("blocks", "textbook")),
+            ("sampler", ("persistent", "cd", "exact")),
+            ("optimizer", ("adam", "sgd")),
+            ("negative", ("off", "bounded", "literal")),
+        ):
+            _require(
+                getattr(self, name) in choices, name, getattr(self, name), " or ".join(choices)
+            )

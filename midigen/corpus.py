@@ -44,7 +44,9 @@ class Corpus:
     manifest: list[dict] = field(default_factory=list)
 
     def __post_init__(self):
-        object.__setattr__(self, "songs", sorted(self.songs, key=lambda s: (s.digest, s.split, s.name)))
+        object.__setattr__(
+            self, "songs", sorted(self.songs, key=lambda s: (s.digest, s.split, s.name))
+        )
 
     @cached_property
     def digest(self):
@@ -75,26 +77,57 @@ class Corpus:
             "empty_share": sum(int((s == 0).sum()) for s in sounding) / max(frames, 1),
             "longest_hold": max((longest_hold(song.roll) for song in self.songs), default=0),
             "bpm": float(np.median([song.bpm for song in self.songs])) if self.songs else 120.0,
-            "metre": Counter(song.metre for song in self.songs).most_common(1)[0][0] if self.songs else (4, 4),
+            "metre": Counter(song.metre for song in self.songs).most_common(1)[0][0]
+            if self.songs
+            else (4, 4),
         }
 
     def _velocity_statistics(self):
         if self.grid.values != "velocity":
             return {}
-        counts = sum((np.bincount(song.roll[:, :self.grid.pitches].ravel(), minlength=128) for song in self.songs),
-                     np.zeros(128, np.int64))
+        counts = sum(
+            (
+                np.bincount(song.roll[:, : self.grid.pitches].ravel(), minlength=128)
+                for song in self.songs
+            ),
+            np.zeros(128, np.int64),
+        )
         mean, deviation = velocity_moments(counts)
         return {"velocity_mean": mean, "velocity_deviation": deviation}
 
     def save(self, path):
         """Write the corpus to one file, atomically (docs/file-formats.md)."""
         offsets = np.cumsum([0] + [len(song.roll) for song in self.songs], dtype=np.int64)
-        rolls = np.concatenate([np.zeros((0, self.grid.channels), np.uint8), *(song.roll for song in self.songs)])
-        tensor = {"values": rolls} if self.grid.values == "velocity" else {"rolls": np.packbits(rolls, axis=1)}
-        songs = [{"name": s.name, "split": s.split, "digest": s.digest, "bpm": s.bpm, "metre": list(s.metre)}
-                 for s in self.songs]
-        files.save(path, KIND, VERSION, {**tensor, "offsets": offsets},
-                   {"grid": self.grid.to_json(), "songs": songs, "manifest": self.manifest, "digest": self.digest})
+        rolls = np.concatenate(
+            [np.zeros((0, self.grid.channels), np.uint8), *(song.roll for song in self.songs)]
+        )
+        tensor = (
+            {"values": rolls}
+            if self.grid.values == "velocity"
+            else {"rolls": np.packbits(rolls, axis=1)}
+        )
+        songs = [
+            {
+                "name": s.name,
+                "split": s.split,
+                "digest": s.digest,
+                "bpm": s.bpm,
+                "metre": list(s.metre),
+            }
+            for s in self.songs
+        ]
+        files.save(
+            path,
+            KIND,
+            VERSION,
+            {**tensor, "offsets": offsets},
+            {
+                "grid": self.grid.to_json(),
+                "songs": songs,
+                "manifest": self.manifest,
+                "digest": self.digest,
+            },
+        )
 
     @classmethod
     def load(cls, path):
@@ -106,26 +139,54 @@ class Corpus:
             songs = _unpack(tensors, header["songs"], grid)
             return cls(grid, songs, list(header["manifest"]))
         except (KeyError, TypeError, ValueError, AttributeError) as e:
-            raise MidigenError(f"{path} is damaged ({type(e).__name__}: {e}): make it again") from None
+            raise MidigenError(
+                f"{path} is damaged ({type(e).__name__}: {e}): make it again"
+            ) from None
 
 
 def _unpack(tensors, entries, grid):
     """Rows of velocities (sum T, V), or bit-packed ones (sum T, ceil(V/8)) -> a list of Song."""
     velocities, offsets = grid.values == "velocity", tensors["offsets"]
-    rolls, width = (tensors["values"], grid.channels) if velocities else (tensors["rolls"], -(-grid.channels // 8))
-    if rolls.dtype != np.uint8 or rolls.ndim != 2 or rolls.shape[1] != width or (velocities and (rolls > 127).any()):
+    rolls, width = (
+        (tensors["values"], grid.channels)
+        if velocities
+        else (tensors["rolls"], -(-grid.channels // 8))
+    )
+    if (
+        rolls.dtype != np.uint8
+        or rolls.ndim != 2
+        or rolls.shape[1] != width
+        or (velocities and (rolls > 127).any())
+    ):
         raise ValueError("the rolls do not fit the grid")
-    if (offsets.dtype != np.int64 or offsets.shape != (len(entries) + 1,) or offsets[0] != 0
-            or offsets[-1] != len(rolls) or (np.diff(offsets) < 0).any()):
+    if (
+        offsets.dtype != np.int64
+        or offsets.shape != (len(entries) + 1,)
+        or offsets[0] != 0
+        or offsets[-1] != len(rolls)
+        or (np.diff(offsets) < 0).any()
+    ):
         raise ValueError("the offsets do not fit the songs")
     songs = []
     for entry, start, end in zip(entries, offsets[:-1], offsets[1:], strict=True):
         if entry["split"] not in SPLITS:
             raise ValueError(f"no split is called {entry['split']!r}")
-        roll = rolls[start:end] if velocities else np.unpackbits(rolls[start:end], axis=1, count=grid.channels)
+        roll = (
+            rolls[start:end]
+            if velocities
+            else np.unpackbits(rolls[start:end], axis=1, count=grid.channels)
+        )
         check_tempo(entry["bpm"], entry["metre"])
-        songs.append(Song(entry["name"], entry["split"], entry["digest"], float(entry["bpm"]), tuple(entry["metre"]),
-                          roll))
+        songs.append(
+            Song(
+                entry["name"],
+                entry["split"],
+                entry["digest"],
+                float(entry["bpm"]),
+                tuple(entry["metre"]),
+                roll,
+            )
+        )
     return songs
 
 

@@ -47,6 +47,14 @@ def gpu_work(remedy):
 
 def training_obstacle(settings):
     """What of a TrainConfig the GPU cannot do, or ""."""
-    return next((name for name, asked in {
-        "--exact": settings.sampler == "exact",
-        "--gradient textbook": settings.gradient == "textbook"}.items() if asked), "")
+    return next(
+        (
+            name
+            for name, asked in {
+                "--exact": settings.sampler == "exact",
+                "--gradient textbook": settings.gradient == "textbook",
+            }.items()
+            if asked
+        ),
+        "",
+    )

@@ -15,8 +15,11 @@ import numpy as np
 from midigen.errors import MidigenError
 
 KEY = "midigen"  # the one metadata entry: with two, safetensors would write them in a random order
-REMEDY = {"corpus": "make one with `midigen prepare`", "model": "make one with `midigen train`",
-          "checkpoint": "make one with `midigen train`"}
+REMEDY = {
+    "corpus": "make one with `midigen prepare`",
+    "model": "make one with `midigen train`",
+    "checkpoint": "make one with `midigen train`",
+}
 
 
 @contextlib.contextmanager
@@ -58,7 +61,9 @@ def save(path, kind, version, tensors, header):
         mode = temporary.stat().st_mode
         try:
             safetensors.numpy.save_file(tensors, temporary, metadata={KEY: text})
-            temporary.chmod(mode)  # as any file of this user: safetensors would let nobody else read it
+            temporary.chmod(
+                mode
+            )  # as any file of this user: safetensors would let nobody else read it
         except safetensors.SafetensorError as e:
             raise MidigenError(f"cannot write {path}: {e}") from None
 
@@ -87,8 +92,10 @@ def load(path, kind, version):
             if document.get("format") != f"midigen-{kind}":
                 raise MidigenError(_not_a(path, kind, document.get("format")))
             if document.get("version") != version:
-                raise MidigenError(f"{path} was made by another version of midigen (format {document.get('version')}, "
-                                   f"this one reads {version}): {remedy}")
+                raise MidigenError(
+                    f"{path} was made by another version of midigen (format {document.get('version')}, "
+                    f"this one reads {version}): {remedy}"
+                )
             names = f.keys()
             tensors = {name: f.get_tensor(name) for name in names}
     except safetensors.SafetensorError as e:
@@ -97,11 +104,18 @@ def load(path, kind, version):
         raise MidigenError(_not_a(path, kind)) from None
     except OSError as e:
         raise MidigenError(f"cannot read {path}: {e.strerror or e}") from None
-    except (ValueError, RecursionError, TypeError, AttributeError):  # a header that is no JSON; types that NumPy lacks
+    except (
+        ValueError,
+        RecursionError,
+        TypeError,
+        AttributeError,
+    ):  # a header that is no JSON; types that NumPy lacks
         raise _damaged(path, "its header cannot be read") from None
     if document.pop("sha256", None) != _checksum(tensors, document):
         raise _damaged(path, "its checksum is wrong")
-    return tensors, {key: value for key, value in document.items() if key not in ("format", "version")}
+    return tensors, {
+        key: value for key, value in document.items() if key not in ("format", "version")
+    }
 
 
 def format_of(path):

@@ -12,8 +12,17 @@ from midigen.randomness import derive_key
 DEFAULT_GIBBS_STEPS = 25
 
 
-def generate_songs(model, frames, count=1, primer=None, temperature=1.0, gibbs_steps=DEFAULT_GIBBS_STEPS, seed=0,
-                   progress=None, device="cpu"):
+def generate_songs(
+    model,
+    frames,
+    count=1,
+    primer=None,
+    temperature=1.0,
+    gibbs_steps=DEFAULT_GIBBS_STEPS,
+    seed=0,
+    progress=None,
+    device="cpu",
+):
     """Yield `count` songs of `frames` new frames, each uint8 (frames, V), in order, each as soon as it is done.
 
     primer: uint8 (T0, V), frames that come first and are not returned, or None for silence.  Every frame is the end of
@@ -27,14 +36,33 @@ def generate_songs(model, frames, count=1, primer=None, temperature=1.0, gibbs_s
         raise ValueError("frames, count and gibbs_steps must be at least 1 and temperature over 0")
     if device == "cuda":
         with gpu_work("make fewer songs at once, or take --device cpu"):
-            songs = _generate_side_by_side(model, frames, primer, 1 / temperature, gibbs_steps,
-                                           [derive_key(seed, "generate", i) for i in range(count)], progress)
+            songs = _generate_side_by_side(
+                model,
+                frames,
+                primer,
+                1 / temperature,
+                gibbs_steps,
+                [derive_key(seed, "generate", i) for i in range(count)],
+                progress,
+            )
         yield from songs
         return
     stopped = threading.Event()
     with ThreadPoolExecutor(min(count, usable_cores())) as pool:
-        jobs = [pool.submit(_generate_song, model, frames, primer, 1 / temperature, gibbs_steps,
-                            derive_key(seed, "generate", i), progress, stopped) for i in range(count)]
+        jobs = [
+            pool.submit(
+                _generate_song,
+                model,
+                frames,
+                primer,
+                1 / temperature,
+                gibbs_steps,
+                derive_key(seed, "generate", i),
+                progress,
+                stopped,
+            )
+            for i in range(count)
+        ]
         try:
             for job in jobs:
                 yield job.result()
@@ -64,7 +92,7 @@ def _generate_song(model, frames, primer, beta, gibbs_steps, key, progress, stop
         sample = np.empty_like(v)
         model.kernels.gibbs_chain(v, model.w, *biases, gibbs_steps, beta, key, 0, t, sample)
         song[t] = model.roll(sample)[0]
-        v = model.frames(song[t:t + 1])
+        v = model.frames(song[t : t + 1])
         if progress and (t + 1) % 64 == 0:
             progress(64)
     if progress:
@@ -81,10 +109,20 @@ def _generate_side_by_side(model, frames, primer, beta, gibbs_steps, keys, progr
     state = upload(np.zeros((1, model.config.recurrent), v.dtype))
     if primer is not None and len(primer):
         heard = model.frames(primer)[:, None]
-        there.forward(upload(np.concatenate([v, heard[:-1]])), state, np.zeros((len(heard), 1), np.uint8))
+        there.forward(
+            upload(np.concatenate([v, heard[:-1]])), state, np.zeros((len(heard), 1), np.uint8)
+        )
         v = heard[-1:]
-    return list(there.play(np.concatenate([v.ravel(), state.copy_to_host()[0]]), keys, frames, beta, gibbs_steps,
-                           progress))
+    return list(
+        there.play(
+            np.concatenate([v.ravel(), state.copy_to_host()[0]]),
+            keys,
+            frames,
+            beta,
+            gibbs_steps,
+            progress,
+        )
+    )
 
 
 def choose_levels(model, rolls, seed):
@@ -96,12 +134,25 @@ def choose_levels(model, rolls, seed):
     samples, frames = [], [model.frames(roll) for roll in rolls]
     for i, (roll, v) in enumerate(zip(rolls, frames, strict=True)):
         samples.append(np.empty_like(v))
-        model.kernels.gibbs_chain(np.concatenate([np.zeros_like(v[:1]), v[:-1]]), model.w, *model.run(roll),
-                                  DEFAULT_GIBBS_STEPS, 1.0, derive_key(seed, "levels", i), 0, 0, samples[-1])
+        model.kernels.gibbs_chain(
+            np.concatenate([np.zeros_like(v[:1]), v[:-1]]),
+            model.w,
+            *model.run(roll),
+            DEFAULT_GIBBS_STEPS,
+            1.0,
+            derive_key(seed, "levels", i),
+            0,
+            0,
+            samples[-1],
+        )
     values, heard = np.concatenate(samples).astype(np.float64), np.concatenate(frames)
     threshold = np.quantile(values, 1 - np.mean(heard > 0))
     notes, real = values[values > threshold], heard[heard > 0]
     if not len(notes) or not len(real):
         return {"threshold": float(threshold)}
     gain = real.std() / max(notes.std(), 1e-6)
-    return {"threshold": float(threshold), "gain": float(gain), "offset": float(real.mean() - gain * notes.mean())}
+    return {
+        "threshold": float(threshold),
+        "gain": float(gain),
+        "offset": float(real.mean() - gain * notes.mean()),
+    }

@@ -4,7 +4,21 @@ from functools import partial
 
 import numpy as np
 
-from midigen.checks import FRAMES, PHILOX, H, N, R, V, X, Y, _differences, _error, _mlp, _rbms, _series
+from midigen.checks import (
+    FRAMES,
+    PHILOX,
+    H,
+    N,
+    R,
+    V,
+    X,
+    Y,
+    _differences,
+    _error,
+    _mlp,
+    _rbms,
+    _series,
+)
 from midigen.kernels.cpu import gaussian as gaussian_on_cpu
 from midigen.kernels.cpu import rbm as rbm_on_cpu
 from midigen.kernels.cuda import gaussian, jacobian, rbm, textbook
@@ -37,26 +51,44 @@ def _input_jacobian(dtype):
     tested, wide, params, x = _mlp(dtype)
     out = _zeros(dtype, N, Y, X)
     jacobian.input_jacobians(*_forward(tested, params, x), out)
-    return _error(out.copy_to_host()[0], _differences(lambda row: wide.forward(params, row[None])[0], x[0]))
+    return _error(
+        out.copy_to_host()[0], _differences(lambda row: wide.forward(params, row[None])[0], x[0])
+    )
 
 
 def _vector_jacobian(dtype):
     tested, wide, params, x = _mlp(dtype)
     target, gradient = np.ones((N, Y), dtype), _zeros(dtype, params.size)
     run = _forward(tested, params, x)
-    jacobian.vector_jacobian(*run, upload(run[-1].copy_to_host() - target), gradient, _zeros(dtype, N, X))
-    return _error(gradient.copy_to_host(),
-                  _differences(lambda p: 0.5 * ((wide.forward(p, x) - target) ** 2).sum(), params))
+    jacobian.vector_jacobian(
+        *run, upload(run[-1].copy_to_host() - target), gradient, _zeros(dtype, N, X)
+    )
+    return _error(
+        gradient.copy_to_host(),
+        _differences(lambda p: 0.5 * ((wide.forward(p, x) - target) ** 2).sum(), params),
+    )
 
 
 def _textbook(dtype):
     network, params, xs, expected = _series(dtype)
     lanes, on_device, gradient = LaneNetwork(network), upload(params), _zeros(dtype, params.size)
-    block = lanes.forward(on_device, upload(xs[:, None]), _zeros(dtype, 1, R), np.zeros((FRAMES, 1), np.uint8))
+    block = lanes.forward(
+        on_device, upload(xs[:, None]), _zeros(dtype, 1, R), np.zeros((FRAMES, 1), np.uint8)
+    )
     u = block.u.copy_to_host()[:, 0]
     du = np.concatenate([np.zeros((FRAMES, R), dtype), -np.sin(u[:, R:])], axis=1)
-    textbook.textbook_block(network.sizes, upload(network.codes), on_device, R, block.inputs, upload(u),
-                            block.starts[:, 0], upload(du), _zeros(dtype, R + Y, params.size), gradient)
+    textbook.textbook_block(
+        network.sizes,
+        upload(network.codes),
+        on_device,
+        R,
+        block.inputs,
+        upload(u),
+        block.starts[:, 0],
+        upload(du),
+        _zeros(dtype, R + Y, params.size),
+        gradient,
+    )
     return _error(gradient.copy_to_host(), expected)
 
 
@@ -65,7 +97,7 @@ def _rtrl(block, dtype, frames=FRAMES, tolerance=0.0):
     lanes, params = LaneNetwork(network), upload(params)
     state, gradient, influence = _zeros(dtype, LANES, R), _zeros(dtype, params.size), None
     for start in range(0, frames, block):
-        x = np.repeat(xs[start:start + block, None], LANES, axis=1)
+        x = np.repeat(xs[start : start + block, None], LANES, axis=1)
         done = lanes.forward(params, upload(x), state, np.zeros(x.shape[:2], np.uint8))
         u = done.u.copy_to_host()
         du = np.zeros_like(u)
@@ -73,7 +105,9 @@ def _rtrl(block, dtype, frames=FRAMES, tolerance=0.0):
         adjoint = lanes.backward(params, done, upload(du), gradient)
         if influence is not None:
             lanes.influence_gradient(adjoint, influence, gradient)
-        influence = lanes.influence(params, done, influence, tolerance) if start + block < frames else None
+        influence = (
+            lanes.influence(params, done, influence, tolerance) if start + block < frames else None
+        )
     return _error(gradient.copy_to_host() / LANES, expected)
 
 

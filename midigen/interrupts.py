@@ -10,14 +10,22 @@ import threading
 def held():
     """Keep Ctrl-C and SIGTERM until the block ends.  The processes that it starts never hear Ctrl-C, which is ours."""
     came = []
-    ours = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in ours}
+    ours = (
+        (signal.SIGINT, signal.SIGTERM)
+        if threading.current_thread() is threading.main_thread()
+        else ()
+    )
+    before = {
+        number: signal.signal(number, lambda number, _: came.append(number)) for number in ours
+    }
     mask = _deaf()
     try:
         yield
     finally:
         if mask is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # what has waited comes now, to the handler above
+            signal.pthread_sigmask(
+                signal.SIG_SETMASK, mask
+            )  # what has waited comes now, to the handler above
         for number, handler in before.items():
             signal.signal(number, handler)
         for number in came[:1]:
@@ -37,7 +45,9 @@ def _deaf():
 @contextlib.contextmanager
 def termination():
     """SIGTERM is taken as Ctrl-C within the block, so that what it began is ended in order."""
-    usual = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM)
+    usual = threading.current_thread() is threading.main_thread() and signal.getsignal(
+        signal.SIGTERM
+    )
     if usual == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -49,8 +49,12 @@ def prepare(inputs, settings, on_file=lambda entry: None):
                 entry.update(verdict="duplicate", reason=f"same music as {seen[facts['digest']]}")
             else:
                 seen[facts["digest"]] = entry["input"]
-                songs += [song if song.split else replace(song, split=split_of(song.digest, settings.split))
-                          for song in found]
+                songs += [
+                    song
+                    if song.split
+                    else replace(song, split=split_of(song.digest, settings.split))
+                    for song in found
+                ]
         manifest.append(entry)
         on_file(entry)
     if not songs:
@@ -58,7 +62,9 @@ def prepare(inputs, settings, on_file=lambda entry: None):
     songs, warnings = _check_splits(songs, settings.split)
     splits = {song.digest: song.split for song in songs}
     for entry in manifest:
-        if entry["verdict"] == "kept" and entry["digest"] in splits:  # a benchmark file has songs of all splits
+        if (
+            entry["verdict"] == "kept" and entry["digest"] in splits
+        ):  # a benchmark file has songs of all splits
             entry["split"] = splits[entry["digest"]]
     return Corpus(settings.grid, songs, manifest), warnings + _check_grid(manifest)
 
@@ -75,20 +81,30 @@ def summarise(corpus, warnings=()):
     """The figures of a corpus and its manifest, as a dict that JSON can hold."""
     statistics = corpus.statistics()
     verdicts = Counter(entry["verdict"] for entry in corpus.manifest)
-    skipped = Counter(entry["reason"].split(" (")[0] for entry in corpus.manifest if entry["verdict"] == "skipped")
+    skipped = Counter(
+        entry["reason"].split(" (")[0] for entry in corpus.manifest if entry["verdict"] == "skipped"
+    )
     kept = [entry for entry in corpus.manifest if entry["verdict"] == "kept"]
     splits = {}
     for split in SPLITS:
         rolls = corpus.rolls(split)
         splits[split] = {"songs": len(rolls), "frames": sum(len(roll) for roll in rolls)}
     return {
-        "digest": corpus.digest, "songs": statistics["songs"], "frames": statistics["frames"],
-        "notes_per_frame": round(statistics["notes_per_frame"], 3), "splits": splits,
-        "inputs": len(corpus.manifest), "kept": verdicts["kept"], "duplicates": verdicts["duplicate"],
+        "digest": corpus.digest,
+        "songs": statistics["songs"],
+        "frames": statistics["frames"],
+        "notes_per_frame": round(statistics["notes_per_frame"], 3),
+        "splits": splits,
+        "inputs": len(corpus.manifest),
+        "kept": verdicts["kept"],
+        "duplicates": verdicts["duplicate"],
         "skipped": dict(skipped.most_common()),
-        **{key: sum(entry.get(key, 0) for entry in kept)
-           for key in ("notes", "drums", "transposed", "dropped", "merged")},
-        "remarks": sum(bool(entry.get("warnings")) for entry in kept), "warnings": list(warnings),
+        **{
+            key: sum(entry.get(key, 0) for entry in kept)
+            for key in ("notes", "drums", "transposed", "dropped", "merged")
+        },
+        "remarks": sum(bool(entry.get("warnings")) for entry in kept),
+        "warnings": list(warnings),
     }
 
 
@@ -97,8 +113,14 @@ def _outcomes(inputs, settings):
     read = partial(read_songs, grid=settings.grid, max_bytes=settings.max_bytes)
     paths = [item.path for item in inputs if not item.problem]
     preload = ["pretty_midi", "midigen.preparation"] + ["scipy.io"] * any(map(is_benchmark, paths))
-    results = guarded(read, paths, seconds=settings.seconds, megabytes=settings.megabytes, workers=settings.workers,
-                      preload=preload)
+    results = guarded(
+        read,
+        paths,
+        seconds=settings.seconds,
+        megabytes=settings.megabytes,
+        workers=settings.workers,
+        preload=preload,
+    )
     with contextlib.closing(results):
         for item in inputs:
             yield (item.path, Verdict(printable(item.problem))) if item.problem else next(results)
@@ -108,16 +130,37 @@ def read_songs(path, grid, max_bytes):
     """What a worker does with one file: (songs, facts), the songs' split empty where the digest is to decide it."""
     if is_benchmark(path):
         rolls = benchmark.read_benchmark(path)
-        songs = [Song(benchmark.song_name(path, split, index), split, benchmark.roll_digest(roll), 120.0, (4, 4), roll)
-                 for split, index, roll in rolls]
-        return songs, {"digest": benchmark.file_digest(rolls), "songs": len(songs),
-                       "frames": sum(len(song.roll) for song in songs)}
+        songs = [
+            Song(
+                benchmark.song_name(path, split, index),
+                split,
+                benchmark.roll_digest(roll),
+                120.0,
+                (4, 4),
+                roll,
+            )
+            for split, index, roll in rolls
+        ]
+        return songs, {
+            "digest": benchmark.file_digest(rolls),
+            "songs": len(songs),
+            "frames": sum(len(song.roll) for song in songs),
+        }
     table = read_reason(path, max_bytes)
     roll, counts = notes_to_roll(table, grid)
     song = Song(table.name, "", table.digest(grid.unit), table.bpm, table.metre, roll)
-    facts = {"digest": song.digest, "frames": len(roll), "notes": counts.notes, "drums": table.drums,
-             "transposed": counts.transposed, "dropped": counts.dropped, "merged": counts.merged,
-             "off_grid": round(counts.off_grid / counts.notes, 4), "bpm": table.bpm, "metre": list(table.metre)}
+    facts = {
+        "digest": song.digest,
+        "frames": len(roll),
+        "notes": counts.notes,
+        "drums": table.drums,
+        "transposed": counts.transposed,
+        "dropped": counts.dropped,
+        "merged": counts.merged,
+        "off_grid": round(counts.off_grid / counts.notes, 4),
+        "bpm": table.bpm,
+        "metre": list(table.metre),
+    }
     if table.warnings:
         facts["warnings"] = "; ".join(table.warnings)
     return [song], facts
@@ -126,9 +169,11 @@ def read_songs(path, grid, max_bytes):
 def _check_benchmarks(inputs, grid):
     first = next((item.path for item in inputs if is_benchmark(item.path)), None)
     if first is not None and not benchmark.fits(grid):
-        raise UsageError(f"{printable(first)} holds rolls of pitches {benchmark.LOW}..{benchmark.HIGH} without onsets "
-                         "and velocities: it needs a beat grid, that range, another articulation than onset, and "
-                         "binary values")
+        raise UsageError(
+            f"{printable(first)} holds rolls of pitches {benchmark.LOW}..{benchmark.HIGH} without onsets "
+            "and velocities: it needs a beat grid, that range, another articulation than onset, and "
+            "binary values"
+        )
 
 
 def _check_splits(songs, shares):
@@ -136,26 +181,40 @@ def _check_splits(songs, shares):
     counts = Counter(song.split for song in songs)
     if shares[0] and not counts["train"]:
         return [replace(song, split="train") for song in songs], [
-            f"no song fell to train (of {len(songs)}), so all go there; with more songs the splits fill up"]
+            f"no song fell to train (of {len(songs)}), so all go there; with more songs the splits fill up"
+        ]
     if shares[1] and not counts["valid"]:
-        return songs, [(f"no song fell to valid (of {len(songs)}): training cannot tell learning from memorising; "
-                        "add songs or give it a larger share with --split")]
+        return songs, [
+            (
+                f"no song fell to valid (of {len(songs)}): training cannot tell learning from memorising; "
+                "add songs or give it a larger share with --split"
+            )
+        ]
     return songs, []
 
 
 def _check_grid(manifest):
-    off = [entry for entry in manifest if entry["verdict"] == "kept" and entry.get("off_grid", 0) > OFF_GRID]
+    off = [
+        entry
+        for entry in manifest
+        if entry["verdict"] == "kept" and entry.get("off_grid", 0) > OFF_GRID
+    ]
     if not off:
         return []
     worst = max(off, key=lambda entry: entry["off_grid"])
-    return [(f"songs with over {OFF_GRID:.0%} of their onsets off the beat grid: {len(off)} "
-             f"(the most in {worst['input']}, {worst['off_grid']:.0%}): triplets fit --steps-per-beat 12, "
-             "free performances --grid seconds")]
+    return [
+        (
+            f"songs with over {OFF_GRID:.0%} of their onsets off the beat grid: {len(off)} "
+            f"(the most in {worst['input']}, {worst['off_grid']:.0%}): triplets fit --steps-per-beat 12, "
+            "free performances --grid seconds"
+        )
+    ]
 
 
 def _nothing_usable(manifest):
     if len(manifest) == 1:
         return f"no usable song: {manifest[0]['input']}: {manifest[0]['reason']}"
     reasons = Counter(entry["reason"].split(" (")[0] for entry in manifest).most_common(3)
-    return (f"no usable song among {len(manifest)} files: "
-            + ", ".join(f"{reason} ({count})" for reason, count in reasons))
+    return f"no usable song among {len(manifest)} files: " + ", ".join(
+        f"{reason} ({count})" for reason, count in reasons
+    )

@@ -15,4 +15,6 @@ def pytest_collection_modifyitems(items):
     if not cuda.is_available():
         for item in items:
             if item.get_closest_marker("cuda"):
-                item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU, or NUMBA_ENABLE_CUDASIM=1"))
+                item.add_marker(
+                    pytest.mark.skip(reason="needs an NVIDIA GPU, or NUMBA_ENABLE_CUDASIM=1")
+                )

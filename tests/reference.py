@@ -17,10 +17,20 @@ def softplus(x):
     return np.logaddexp(0, x)
 
 
-PHI = {"linear": lambda s: s, "tanh": np.tanh, "sigmoid": sigmoid, "softplus": softplus,
-       "leaky": lambda s: np.where(s > 0, s, 0.01 * s)}
-SLOPE = {"linear": np.ones_like, "tanh": lambda s: 1 - np.tanh(s) ** 2, "sigmoid": lambda s: sigmoid(s) * sigmoid(-s),
-         "softplus": sigmoid, "leaky": lambda s: np.where(s > 0, 1.0, 0.01)}
+PHI = {
+    "linear": lambda s: s,
+    "tanh": np.tanh,
+    "sigmoid": sigmoid,
+    "softplus": softplus,
+    "leaky": lambda s: np.where(s > 0, s, 0.01 * s),
+}
+SLOPE = {
+    "linear": np.ones_like,
+    "tanh": lambda s: 1 - np.tanh(s) ** 2,
+    "sigmoid": lambda s: sigmoid(s) * sigmoid(-s),
+    "softplus": sigmoid,
+    "leaky": lambda s: np.where(s > 0, 1.0, 0.01),
+}
 
 
 def apply(functions, names, s):
@@ -66,6 +76,7 @@ def input_jacobian(layers, names, x):
 
 def policy_gradient(policy, policy_names, critic, critic_names, x, maps):
     """Eq. (7) for one state: q and dq/dw_mu; maps: (W, b) by name, the identity where there is none."""
+
     def mapped(name, z):
         return maps[name][0] @ z + maps[name][1] if name in maps else z
 
@@ -77,9 +88,14 @@ def policy_gradient(policy, policy_names, critic, critic_names, x, maps):
     joined = np.concatenate([x, mapped("after_policy", mu)])
     z = mapped("before_critic", joined)
     q = mapped("after_critic", forward(critic, critic_names, z)[2])
-    by_action = slope("before_critic", len(joined))[:, len(x):]
-    gradient = slope("after_critic", 1) @ input_jacobian(critic, critic_names, z) @ by_action \
-        @ slope("after_policy", len(mu)) @ weight_jacobian(policy, policy_names, seen)
+    by_action = slope("before_critic", len(joined))[:, len(x) :]
+    gradient = (
+        slope("after_critic", 1)
+        @ input_jacobian(critic, critic_names, z)
+        @ by_action
+        @ slope("after_policy", len(mu))
+        @ weight_jacobian(policy, policy_names, seen)
+    )
     return q[0], gradient[0]
 
 
@@ -90,7 +106,7 @@ def rtrl(layers, names, recurrent, xs, loss_gradient):
     us, gradient = [], 0
     for t, x in enumerate(xs):
         joined = np.concatenate([x, r])
-        by_r = input_jacobian(layers, names, joined)[:, len(x):]
+        by_r = input_jacobian(layers, names, joined)[:, len(x) :]
         du_dw = weight_jacobian(layers, names, joined) + by_r @ influence
         u = forward(layers, names, joined)[2]
         gradient = gradient + loss_gradient(t, u) @ du_dw
@@ -147,8 +163,10 @@ def pseudo_log_likelihood(v, w, a, b):
 
 def centred_biases(a, b, w, mu, nu):
     """a', b' of the RBM whose energy counts notes from mu and hidden units from nu.  Eq. (25)."""
-    return (np.array([a[i] + sum(nu * w[j, i] for j in range(len(b))) for i in range(len(a))]),
-            np.array([b[j] + sum(w[j, i] * mu[i] for i in range(len(a))) for j in range(len(b))]))
+    return (
+        np.array([a[i] + sum(nu * w[j, i] for j in range(len(b))) for i in range(len(a))]),
+        np.array([b[j] + sum(w[j, i] * mu[i] for i in range(len(a))) for j in range(len(b))]),
+    )
 
 
 def gaussian_energy(v, h, w, a, b, z):
@@ -165,14 +183,21 @@ def gaussian_free_energy_gradients(v, w, a, b, z):
     """Eq. (21): dF/da, dF/db, dF/dz, dF/dW for one frame."""
     x = np.exp(-z / 2) * v
     p = sigmoid(w @ x + b)
-    return -np.exp(-z) * (v - a), -p, -0.5 * (v - a) ** 2 * np.exp(-z) + 0.5 * x * (w.T @ p), -np.outer(p, x)
+    return (
+        -np.exp(-z) * (v - a),
+        -p,
+        -0.5 * (v - a) ** 2 * np.exp(-z) + 0.5 * x * (w.T @ p),
+        -np.outer(p, x),
+    )
 
 
 def gaussian_mixture(w, a, b, z):
     """The RBM as a mixture over hidden states: log weights (2^H,), summing to log Z, means (2^H, V), variances (V,)."""
     states = all_states(len(b))
     means = a + np.exp(z / 2) * (states @ w)
-    at_mean = np.array([-gaussian_energy(m, h, w, a, b, z) for h, m in zip(states, means, strict=True)])
+    at_mean = np.array(
+        [-gaussian_energy(m, h, w, a, b, z) for h, m in zip(states, means, strict=True)]
+    )
     return at_mean + 0.5 * (len(a) * np.log(2 * np.pi) + z.sum()), means, np.exp(z)
 
 
@@ -186,8 +211,9 @@ def gaussian_conditional_log_density(v, i, w, a, b, z):
     log_weights, means, variances = gaussian_mixture(w, a, b, z)
     log_normal = -0.5 * ((v - means) ** 2 / variances + np.log(2 * np.pi * variances))
     rest = np.arange(len(v)) != i
-    return (np.logaddexp.reduce(log_weights + log_normal.sum(axis=1))
-            - np.logaddexp.reduce(log_weights + log_normal[:, rest].sum(axis=1)))
+    return np.logaddexp.reduce(log_weights + log_normal.sum(axis=1)) - np.logaddexp.reduce(
+        log_weights + log_normal[:, rest].sum(axis=1)
+    )
 
 
 def philox(counters, keys):

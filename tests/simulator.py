@@ -86,8 +86,10 @@ def run(manager, block, *arguments):
     together = "meet" in names
     if together and any(block):
         return  # it has run with the first one
-    blocks = [Block(lambda: kernel(*arguments), at, places)
-              for at in (np.ndindex(*manager._grid_dim) if together else [block])]
+    blocks = [
+        Block(lambda: kernel(*arguments), at, places)
+        for at in (np.ndindex(*manager._grid_dim) if together else [block])
+    ]
     while blocks:
         moved = [one.take() for one in blocks]
         assert any(moved), "blocks of threads wait for one another for ever"

@@ -28,7 +28,12 @@ def problem(request):
     rng = np.random.default_rng(0)
     network = Network(INPUTS, request.param, 4, OUTPUTS)
     x = (rng.random((FRAMES, INPUTS)) < 0.3).astype(np.float32)
-    return network, network.initial(rng, 0.5), x, rng.standard_normal((FRAMES, OUTPUTS)).astype(np.float32)
+    return (
+        network,
+        network.initial(rng, 0.5),
+        x,
+        rng.standard_normal((FRAMES, OUTPUTS)).astype(np.float32),
+    )
 
 
 def error(found, expected):
@@ -41,7 +46,7 @@ def test_every_way_of_ours_gives_the_gradient(modules, problem, kind):
     network, params, x, c = problem
     runner = rtrl.in_blocks(network, params, kind)
     for start in range(0, FRAMES, 8):
-        runner.block(x[start:start + 8], c[start:start + 8])
+        runner.block(x[start : start + 8], c[start : start + 8])
     assert error(runner.gradient, rtrl.expected(network, params, x, c)) < 1e-5
 
 
@@ -53,7 +58,10 @@ def test_every_peer_gives_the_gradient(modules, problem, peer):
     network, params, x, c = problem
     if peer == "torch_rnn" and len(network.shapes) > 1:
         pytest.skip("nn.RNN has no hidden layer")
-    assert error(getattr(peers, peer)(network, params)(x, c), rtrl.expected(network, params, x, c)) < 1e-5
+    assert (
+        error(getattr(peers, peer)(network, params)(x, c), rtrl.expected(network, params, x, c))
+        < 1e-5
+    )
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -62,5 +70,7 @@ def test_jax_adds_the_gradients_of_series_side_by_side(modules, problem):
     rtrl, peers = modules
     network, params, x, c = problem
     halves = [np.stack(np.split(rows, 2), axis=1) for rows in (x, c)]
-    expected = sum(rtrl.expected(network, params, halves[0][:, i], halves[1][:, i]) for i in range(2))
+    expected = sum(
+        rtrl.expected(network, params, halves[0][:, i], halves[1][:, i]) for i in range(2)
+    )
     assert error(peers.jax_rtrl(network, params, lanes=True)(*halves), expected) < 1e-5

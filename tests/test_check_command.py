@@ -21,13 +21,24 @@ def test_json(capsys):
     assert main(["check", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["passed"] and len(report["checks"]) == len(checks.CHECKS) * len(checks.BACKENDS)
-    assert set(report["checks"][0]) == {"check", "equation", "backend", "error", "tolerance", "passed"}
+    assert set(report["checks"][0]) == {
+        "check",
+        "equation",
+        "backend",
+        "error",
+        "tolerance",
+        "passed",
+    }
 
 
 @pytest.fixture
 def in_process(monkeypatch):
     """Run the checks in this process, where they can be broken."""
-    monkeypatch.setattr(checks, "run", lambda: [r for backend in checks.BACKENDS for r in checks.run_backend(backend)])
+    monkeypatch.setattr(
+        checks,
+        "run",
+        lambda: [r for backend in checks.BACKENDS for r in checks.run_backend(backend)],
+    )
 
 
 def test_a_wrong_gradient_is_found(in_process, monkeypatch, capsys):

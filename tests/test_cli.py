@@ -18,8 +18,10 @@ def command(name):
 
 def loaded_by(*args):
     """Exit code of a fresh `midigen ARGS`, its stdout, and the heavy packages that it imported."""
-    code = (f"import sys; from midigen.cli import main; code = main({list(args)!r}); "
-            f"print(*[m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr); sys.exit(code)")
+    code = (
+        f"import sys; from midigen.cli import main; code = main({list(args)!r}); "
+        f"print(*[m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr.split()
 
@@ -55,16 +57,27 @@ def test_version(capsys):
     assert capsys.readouterr().out == "midigen, version 0.1.0\n"
 
 
-@pytest.mark.parametrize("args", [
-    ["compose"], ["--nonsense"], ["prepare", "--nonsense"], ["train", "--nonsense"], ["generate", "--nonsense"],
-    ["generate", "a", "b"], ["--config", "nowhere.toml", "train"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["compose"],
+        ["--nonsense"],
+        ["prepare", "--nonsense"],
+        ["train", "--nonsense"],
+        ["generate", "--nonsense"],
+        ["generate", "a", "b"],
+        ["--config", "nowhere.toml", "train"],
+    ],
+)
 def test_a_slip_on_the_command_line_is_a_usage_error(args, capsys):
     assert main(args) == 2
     out, err = capsys.readouterr()
     assert out == "" and err and "Traceback" not in err
 
 
-@pytest.mark.parametrize("args", [["prepare", "nowhere"], ["train", "nowhere.corpus"], ["generate", "nowhere"]])
+@pytest.mark.parametrize(
+    "args", [["prepare", "nowhere"], ["train", "nowhere.corpus"], ["generate", "nowhere"]]
+)
 def test_a_wrong_path_is_one_line_that_names_it(args, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(args) == 1
@@ -82,9 +95,14 @@ def test_an_empty_folder_is_one_line(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("name", ["train", "generate"])
-@pytest.mark.parametrize("content", [
-    pytest.param(b"", id="empty"), pytest.param(b"not a midigen file", id="text"),
-    pytest.param(b"\x40" + bytes(7) + b'{"midigen": "cut short', id="truncated")])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"not a midigen file", id="text"),
+        pytest.param(b"\x40" + bytes(7) + b'{"midigen": "cut short', id="truncated"),
+    ],
+)
 def test_a_file_of_another_kind_is_one_line(name, content, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "given").write_bytes(content)
@@ -95,8 +113,13 @@ def test_a_file_of_another_kind_is_one_line(name, content, tmp_path, monkeypatch
 
 
 def piped(stdin, *args, cwd):
-    return subprocess.run([sys.executable, "-m", "midigen", *args], input=stdin, capture_output=True, encoding="utf-8",
-                          cwd=cwd)
+    return subprocess.run(
+        [sys.executable, "-m", "midigen", *args],
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=cwd,
+    )
 
 
 @pytest.mark.parametrize("name, what", [("train", "corpus"), ("generate", "model")])
@@ -113,13 +136,26 @@ def test_several_paths_are_too_many_for_one_model(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sh closes the streams")
-@pytest.mark.parametrize("args, words", [
-    ("train <&-", "no corpus given"), ("prepare - <&-", "stdin, which is closed"),
-    ("generate run -o - >&-", "stdout, which is closed")])
+@pytest.mark.parametrize(
+    "args, words",
+    [
+        ("train <&-", "no corpus given"),
+        ("prepare - <&-", "stdin, which is closed"),
+        ("generate run -o - >&-", "stdout, which is closed"),
+    ],
+)
 def test_a_closed_stream_is_one_line(tmp_path, args, words):
-    done = subprocess.run(["sh", "-c", f'"$0" -m midigen {args}', sys.executable], capture_output=True, text=True,
-                          cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1) and words in done.stderr
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m midigen {args}', sys.executable],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (
+        2,
+        "",
+        1,
+    ) and words in done.stderr
 
 
 def test_a_path_in_the_pipe_needs_no_encoding(tmp_path, monkeypatch):
@@ -129,8 +165,9 @@ def test_a_path_in_the_pipe_needs_no_encoding(tmp_path, monkeypatch):
 
 
 def test_a_reader_that_has_enough_is_no_failure():
-    process = subprocess.Popen([sys.executable, "-m", "midigen", "--help"], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "midigen", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     process.stdout.close()
     assert (process.stderr.read(), process.wait()) == (b"", 0)
     process.stderr.close()
@@ -139,19 +176,30 @@ def test_a_reader_that_has_enough_is_no_failure():
 @pytest.fixture
 def settings_of(monkeypatch):
     """settings_of(NAME, *ARGS, after) runs `midigen ARGS NAME AFTER` with a command that only records its settings."""
+
     def run(name, *args, after=()):
         given = {}
-        monkeypatch.setattr(command(name), "callback", lambda *_, **settings: given.update(settings))
+        monkeypatch.setattr(
+            command(name), "callback", lambda *_, **settings: given.update(settings)
+        )
         assert main([*args, name, *after]) == 0
         return given
+
     return run
 
 
 def test_settings_from_a_file(tmp_path, settings_of):
     config = tmp_path / "midigen.toml"
-    config.write_text('[generate]\ncount = 3\nlength = 12\ngibbs-steps = 9\nkeep_primer = false\n[train]\nepochs = 5\n')
+    config.write_text(
+        "[generate]\ncount = 3\nlength = 12\ngibbs-steps = 9\nkeep_primer = false\n[train]\nepochs = 5\n"
+    )
     given = settings_of("generate", "--config", str(config))
-    assert (given["count"], given["length"], given["gibbs_steps"], given["keep_primer"]) == (3, (12, "beats"), 9, False)
+    assert (given["count"], given["length"], given["gibbs_steps"], given["keep_primer"]) == (
+        3,
+        (12, "beats"),
+        9,
+        False,
+    )
 
 
 def test_the_environment_outranks_the_file(tmp_path, monkeypatch, settings_of):
@@ -169,36 +217,74 @@ def test_the_environment_outranks_the_file(tmp_path, monkeypatch, settings_of):
 
 
 # values for options that take one, other than the default; flags take true
-VALUES = {"hidden": "7,5", "recurrent": 7, "rbm-hidden": 7, "visible-model": "gaussian", "deviation": "0.1,0.5",
-          "dtype": "float64", "update": "epoch", "gradient": "textbook", "optimizer": "sgd", "transpose": "-1,1",
-          "negative": "bounded", "device": "auto", "length": "3 bars", "split": "valid", "grid": "seconds",
-          "articulation": "sustain", "values": "velocity", "range": "note", "outside": "drop", "temperatures": 200,
-          "memory-limit": 64, "rank-tolerance": 0.01, "momentum": 0.5, "average": 0.5, "dropout": 0.5}
-EVERY = [(name, flag, option) for name in COMMANDS for flag, option in long_names(command(name)).items()]
+VALUES = {
+    "hidden": "7,5",
+    "recurrent": 7,
+    "rbm-hidden": 7,
+    "visible-model": "gaussian",
+    "deviation": "0.1,0.5",
+    "dtype": "float64",
+    "update": "epoch",
+    "gradient": "textbook",
+    "optimizer": "sgd",
+    "transpose": "-1,1",
+    "negative": "bounded",
+    "device": "auto",
+    "length": "3 bars",
+    "split": "valid",
+    "grid": "seconds",
+    "articulation": "sustain",
+    "values": "velocity",
+    "range": "note",
+    "outside": "drop",
+    "temperatures": 200,
+    "memory-limit": 64,
+    "rank-tolerance": 0.01,
+    "momentum": 0.5,
+    "average": 0.5,
+    "dropout": 0.5,
+}
+EVERY = [
+    (name, flag, option) for name in COMMANDS for flag, option in long_names(command(name)).items()
+]
 
 
-@pytest.mark.parametrize("name, flag, option", EVERY, ids=[f"{name} --{flag}" for name, flag, _ in EVERY])
+@pytest.mark.parametrize(
+    "name, flag, option", EVERY, ids=[f"{name} --{flag}" for name, flag, _ in EVERY]
+)
 def test_every_long_option_works_everywhere(tmp_path, monkeypatch, settings_of, name, flag, option):
     value = "8/1/1" if (name, flag) == ("prepare", "split") else VALUES.get(flag, 6)
-    plain, typed = settings_of(name), settings_of(name, after=[f"--{flag}"] + [str(value)] * (not option.is_flag))
+    plain, typed = (
+        settings_of(name),
+        settings_of(name, after=[f"--{flag}"] + [str(value)] * (not option.is_flag)),
+    )
     config = tmp_path / "midigen.toml"
     config.write_text(f"[{name}]\n{flag} = {'true' if option.is_flag else repr(value)}\n")
     assert settings_of(name, "--config", str(config)) == typed
-    monkeypatch.setenv(f"MIDIGEN_{name}_{flag}".upper().replace("-", "_"), "1" if option.is_flag else str(value))
+    monkeypatch.setenv(
+        f"MIDIGEN_{name}_{flag}".upper().replace("-", "_"), "1" if option.is_flag else str(value)
+    )
     assert settings_of(name) == typed
     assert typed != plain or flag in ("persistent", "centre", "keep-primer")
 
 
-@pytest.mark.parametrize("text, line", [
-    ("[train]\nepoch = 1", "[train] epoch is no setting; the nearest is [train] epochs"),
-    ("[train]\nlearning-rte = 9", "[train] learning-rte is no setting; the nearest is [train] learning-rate"),
-    ("[prepare]\nunit = 'beat'", "[prepare] unit is no setting; the nearest is [prepare] "),
-    ("[trian]\nepochs = 1", "[trian] is no setting; the nearest is [train]"),
-    ("[trian]", "[trian] is no setting; the nearest is [train]"),
-    ("epochs = 1", "epochs is no setting; the nearest is [train] epochs"),
-    ("'' = 1", "is no setting; the nearest is ["),
-    ("[train]\nhidden = [7, 5]", "[train] hidden takes one value"),
-    ("[train.output]", "[train] output takes one value")])
+@pytest.mark.parametrize(
+    "text, line",
+    [
+        ("[train]\nepoch = 1", "[train] epoch is no setting; the nearest is [train] epochs"),
+        (
+            "[train]\nlearning-rte = 9",
+            "[train] learning-rte is no setting; the nearest is [train] learning-rate",
+        ),
+        ("[prepare]\nunit = 'beat'", "[prepare] unit is no setting; the nearest is [prepare] "),
+        ("[trian]\nepochs = 1", "[trian] is no setting; the nearest is [train]"),
+        ("[trian]", "[trian] is no setting; the nearest is [train]"),
+        ("epochs = 1", "epochs is no setting; the nearest is [train] epochs"),
+        ("'' = 1", "is no setting; the nearest is ["),
+        ("[train]\nhidden = [7, 5]", "[train] hidden takes one value"),
+        ("[train.output]", "[train] output takes one value"),
+    ],
+)
 def test_an_unknown_setting_is_refused_with_the_nearest(tmp_path, capsys, text, line):
     (tmp_path / "my.toml").write_text(text)
     assert main(["--config", str(tmp_path / "my.toml"), "generate", "model"]) == 2
@@ -206,13 +292,24 @@ def test_an_unknown_setting_is_refused_with_the_nearest(tmp_path, capsys, text, 
     assert err.count("\n") == 1 and f"my.toml: {line}" in err
 
 
-FLOATS = [(name, flag) for name, flag, option in EVERY if isinstance(option.type, click.types.FloatParamType)]
+FLOATS = [
+    (name, flag)
+    for name, flag, option in EVERY
+    if isinstance(option.type, click.types.FloatParamType)
+]
 
 
-@pytest.mark.parametrize("name, flag, value", [
-    *((*option, value) for option in FLOATS for value in ("nan", "inf", "-inf", "-1e9")),
-    ("train", "deviation", "nan,1"), ("train", "minutes", "1e300"), ("train", "epochs", "9" * 400),
-    ("prepare", "memory-limit", "99999999999999"), ("evaluate", "rnn-frames", "9" * 30)])
+@pytest.mark.parametrize(
+    "name, flag, value",
+    [
+        *((*option, value) for option in FLOATS for value in ("nan", "inf", "-inf", "-1e9")),
+        ("train", "deviation", "nan,1"),
+        ("train", "minutes", "1e300"),
+        ("train", "epochs", "9" * 400),
+        ("prepare", "memory-limit", "99999999999999"),
+        ("evaluate", "rnn-frames", "9" * 30),
+    ],
+)
 def test_a_number_without_sense_is_a_usage_error(tmp_path, monkeypatch, capsys, name, flag, value):
     monkeypatch.chdir(tmp_path)
     assert main([name, "nowhere", f"--{flag}", value]) == 2
@@ -220,9 +317,19 @@ def test_a_number_without_sense_is_a_usage_error(tmp_path, monkeypatch, capsys, 
     assert out == "" and err.count("\n") == 1 and flag in err.replace("_", "-")
 
 
-@pytest.mark.parametrize("args", [
-    ["train", "--resume", ""], ["train", ""], ["train", "x", "-o", ""], ["generate", "x", "--primer", ""],
-    ["generate", ""], ["evaluate", "x", "--corpus", ""], ["evaluate", "x", ""], ["prepare", "x", "-o", ""]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["train", "--resume", ""],
+        ["train", ""],
+        ["train", "x", "-o", ""],
+        ["generate", "x", "--primer", ""],
+        ["generate", ""],
+        ["evaluate", "x", "--corpus", ""],
+        ["evaluate", "x", ""],
+        ["prepare", "x", "-o", ""],
+    ],
+)
 def test_an_empty_value_is_a_usage_error(args, capsys):
     assert main(args) == 2
     assert "it is empty" in capsys.readouterr().err
@@ -237,12 +344,18 @@ def test_a_settings_file_that_cannot_be_read_is_a_usage_error(tmp_path, capsys, 
     assert "midigen.toml" in err and err.count("\n") == 1
 
 
-@pytest.mark.parametrize("error, code, line", [
-    (KeyboardInterrupt(), 130, "stopped"), (RuntimeError("a\nb"), 1, "RuntimeError: a b"),
-    (MemoryError(), 1, "not enough memory")])
+@pytest.mark.parametrize(
+    "error, code, line",
+    [
+        (KeyboardInterrupt(), 130, "stopped"),
+        (RuntimeError("a\nb"), 1, "RuntimeError: a b"),
+        (MemoryError(), 1, "not enough memory"),
+    ],
+)
 def test_no_traceback_reaches_a_user(monkeypatch, capsys, error, code, line):
     def fail(**settings):
         raise error
+
     monkeypatch.setattr(command("generate"), "callback", fail)
     assert main(["generate", "model"]) == code
     err = capsys.readouterr().err.strip()
@@ -252,6 +365,7 @@ def test_no_traceback_reaches_a_user(monkeypatch, capsys, error, code, line):
 def test_a_developer_can_ask_for_the_traceback(monkeypatch):
     def fail(**settings):
         raise RuntimeError("where?")
+
     monkeypatch.setattr(command("generate"), "callback", fail)
     monkeypatch.setenv("MIDIGEN_TRACEBACK", "1")
     with pytest.raises(RuntimeError, match="where"):

@@ -26,23 +26,43 @@ def make_song(name="a", split="train", digest="0" * 64, roll=None, **other):
 
 def make_songs():
     rng = np.random.default_rng(1)
-    return [make_song(f"s{i}", split, f"{i:064x}", rng.integers(0, 2, (3 * i, GRID.channels)), bpm=90.5 + i,
-                      metre=(3, 4))
-            for i, split in enumerate(["train", "valid", "train", "test"])]
+    return [
+        make_song(
+            f"s{i}",
+            split,
+            f"{i:064x}",
+            rng.integers(0, 2, (3 * i, GRID.channels)),
+            bpm=90.5 + i,
+            metre=(3, 4),
+        )
+        for i, split in enumerate(["train", "valid", "train", "test"])
+    ]
 
 
 def test_round_trip(tmp_path):
     corpus = Corpus(GRID, make_songs(), [{"input": "x.mid", "verdict": "skipped", "reason": "why"}])
     corpus.save(tmp_path / "c")
     again = Corpus.load(tmp_path / "c")
-    assert (again.grid, again.manifest, again.digest) == (corpus.grid, corpus.manifest, corpus.digest)
+    assert (again.grid, again.manifest, again.digest) == (
+        corpus.grid,
+        corpus.manifest,
+        corpus.digest,
+    )
     for a, b in zip(again.songs, corpus.songs, strict=True):
-        assert (a.name, a.split, a.digest, a.bpm, a.metre) == (b.name, b.split, b.digest, b.bpm, b.metre)
+        assert (a.name, a.split, a.digest, a.bpm, a.metre) == (
+            b.name,
+            b.split,
+            b.digest,
+            b.bpm,
+            b.metre,
+        )
         assert a.roll.dtype == np.uint8
         np.testing.assert_array_equal(a.roll, b.roll)
 
 
-@pytest.mark.parametrize("grid", [Grid(), Grid(articulation="onset"), Grid(low=60, high=60), Grid(low=60, high=67)])
+@pytest.mark.parametrize(
+    "grid", [Grid(), Grid(articulation="onset"), Grid(low=60, high=60), Grid(low=60, high=67)]
+)
 def test_any_width(tmp_path, grid):
     roll = np.random.default_rng(0).integers(0, 2, (7, grid.channels)).astype(np.uint8)
     Corpus(grid, [make_song(roll=roll)]).save(tmp_path / "c")
@@ -59,8 +79,12 @@ def test_order_of_songs_changes_nothing(tmp_path):
 
 def test_digest_follows_grid_songs_and_splits():
     songs = make_songs()
-    others = [Corpus(GRID, songs), Corpus(dataclasses.replace(GRID, steps_per_beat=8), songs), Corpus(GRID, songs[1:]),
-              Corpus(GRID, [dataclasses.replace(songs[0], split="test"), *songs[1:]])]
+    others = [
+        Corpus(GRID, songs),
+        Corpus(dataclasses.replace(GRID, steps_per_beat=8), songs),
+        Corpus(GRID, songs[1:]),
+        Corpus(GRID, [dataclasses.replace(songs[0], split="test"), *songs[1:]]),
+    ]
     assert len({c.digest for c in others}) == len(others)
     assert Corpus(GRID, songs, [{"input": "another"}]).digest == others[0].digest
 
@@ -75,40 +99,58 @@ def test_statistics():
     a = np.zeros((6, GRID.channels))
     a[0:4, [0, 4]] = 1  # four equal frames of two notes, two of silence
     b = np.eye(4, GRID.channels)
-    stats = Corpus(GRID, [make_song(roll=a, bpm=100.0, metre=(3, 4)),
-                          make_song("b", "valid", "1" * 64, b, bpm=60.0, metre=(3, 4)),
-                          make_song("c", "test", "2" * 64, b[:2], bpm=80.0)]).statistics()
-    assert stats == {"songs": 3, "frames": 12, "notes_per_frame": 14 / 12, "empty_share": 2 / 12, "longest_hold": 4,
-                     "bpm": 80.0, "metre": (3, 4)}
+    stats = Corpus(
+        GRID,
+        [
+            make_song(roll=a, bpm=100.0, metre=(3, 4)),
+            make_song("b", "valid", "1" * 64, b, bpm=60.0, metre=(3, 4)),
+            make_song("c", "test", "2" * 64, b[:2], bpm=80.0),
+        ],
+    ).statistics()
+    assert stats == {
+        "songs": 3,
+        "frames": 12,
+        "notes_per_frame": 14 / 12,
+        "empty_share": 2 / 12,
+        "longest_hold": 4,
+        "bpm": 80.0,
+        "metre": (3, 4),
+    }
 
 
 def test_statistics_do_not_count_onsets_as_notes():
     grid = Grid(low=60, high=61, articulation="onset")
-    assert Corpus(grid, [make_song(roll=[[1, 0, 1, 0], [1, 0, 0, 0]])]).statistics()["notes_per_frame"] == 1
+    assert (
+        Corpus(grid, [make_song(roll=[[1, 0, 1, 0], [1, 0, 0, 0]])]).statistics()["notes_per_frame"]
+        == 1
+    )
 
 
 def test_statistics_of_an_empty_corpus():
     assert Corpus(GRID, []).statistics()["songs"] == 0
 
 
-@pytest.mark.parametrize("tensors, header, words", [
-    ({"rolls": np.zeros((5, 3), np.uint8)}, {}, "do not fit the grid"),
-    ({"offsets": np.array([0, 4], np.int64)}, {}, "do not fit the songs"),
-    ({}, {"grid": {"unit": "bars"}}, "unit must be"),
-    ({}, {"grid": {"colour": 1}}, "unknown Grid setting"),
-    ({}, {"songs": [{"split": "all"}]}, "no split is called"),
-    ({}, {"songs": None}, "TypeError"),
-    ({"offsets": np.array([0, 5], np.float64)}, {}, "do not fit the songs"),
-    ({}, {"grid": {**GRID.to_json(), "steps_per_beat": 4.5}}, "TypeError"),
-    ({}, {"grid": []}, "AttributeError"),
-    ({}, {"songs": [SONG | {"metre": [0, 0]}]}, "a metre of 0/0"),
-    ({}, {"songs": [SONG | {"metre": [4, 3]}]}, "a metre of 4/3"),
-    ({}, {"songs": [SONG | {"metre": [3.5, 4]}]}, "TypeError"),
-    ({}, {"songs": [SONG | {"bpm": float("nan")}]}, "a tempo of nan"),
-    ({}, {"songs": [SONG | {"bpm": 0}]}, "a tempo of 0"),
-    ({}, {"songs": [SONG | {"bpm": 10**400}]}, "a tempo of 10"),
-    ({}, {"songs": [SONG | {"bpm": "fast"}]}, "TypeError"),
-])
+@pytest.mark.parametrize(
+    "tensors, header, words",
+    [
+        ({"rolls": np.zeros((5, 3), np.uint8)}, {}, "do not fit the grid"),
+        ({"offsets": np.array([0, 4], np.int64)}, {}, "do not fit the songs"),
+        ({}, {"grid": {"unit": "bars"}}, "unit must be"),
+        ({}, {"grid": {"colour": 1}}, "unknown Grid setting"),
+        ({}, {"songs": [{"split": "all"}]}, "no split is called"),
+        ({}, {"songs": None}, "TypeError"),
+        ({"offsets": np.array([0, 5], np.float64)}, {}, "do not fit the songs"),
+        ({}, {"grid": {**GRID.to_json(), "steps_per_beat": 4.5}}, "TypeError"),
+        ({}, {"grid": []}, "AttributeError"),
+        ({}, {"songs": [SONG | {"metre": [0, 0]}]}, "a metre of 0/0"),
+        ({}, {"songs": [SONG | {"metre": [4, 3]}]}, "a metre of 4/3"),
+        ({}, {"songs": [SONG | {"metre": [3.5, 4]}]}, "TypeError"),
+        ({}, {"songs": [SONG | {"bpm": float("nan")}]}, "a tempo of nan"),
+        ({}, {"songs": [SONG | {"bpm": 0}]}, "a tempo of 0"),
+        ({}, {"songs": [SONG | {"bpm": 10**400}]}, "a tempo of 10"),
+        ({}, {"songs": [SONG | {"bpm": "fast"}]}, "TypeError"),
+    ],
+)
 def test_contents_that_do_not_fit(tmp_path, tensors, header, words):
     Corpus(GRID, [make_song()]).save(tmp_path / "c")
     old_tensors, old_header = files.load(tmp_path / "c", "corpus", 1)

@@ -34,8 +34,13 @@ def corpus(tmp_path, monkeypatch):
     """A Corpus of nine melodies, saved as corpus.safetensors; the test runs in its folder."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(3)
-    corpus = Corpus(GRID, [Song(f"tune {i}", split, f"{i:064x}", 120.0, (4, 4), melody(rng))
-                           for i, split in enumerate(SPLITS)])
+    corpus = Corpus(
+        GRID,
+        [
+            Song(f"tune {i}", split, f"{i:064x}", 120.0, (4, 4), melody(rng))
+            for i, split in enumerate(SPLITS)
+        ],
+    )
     corpus.save("corpus.safetensors")
     return corpus
 
@@ -48,8 +53,12 @@ def model(corpus):
 
 def make_model(corpus, grid=GRID, **config):
     about = {"corpus_digest": corpus.digest}
-    model = RnnRbm.initial(ModelConfig(visible=grid.channels, rbm_hidden=6, recurrent=4, hidden=(), **config), grid,
-                           np.concatenate(corpus.rolls("train")).mean(axis=0), about=about)
+    model = RnnRbm.initial(
+        ModelConfig(visible=grid.channels, rbm_hidden=6, recurrent=4, hidden=(), **config),
+        grid,
+        np.concatenate(corpus.rolls("train")).mean(axis=0),
+        about=about,
+    )
     model.save("run/model.safetensors")
     return "run"
 
@@ -65,8 +74,18 @@ def evaluate(*args):
 def test_a_table_of_the_model_beside_what_it_has_to_beat(model, capsys):
     assert evaluate(model, "corpus.safetensors", *FAST) == 0
     out, err = capsys.readouterr()
-    names = ["random", "note 1-gram", "repeat last frame", "recurrent network, independent notes", "the model"]
-    assert [name for name, line in zip(names, out.splitlines()[1:], strict=False) if line.startswith(name)] == names
+    names = [
+        "random",
+        "note 1-gram",
+        "repeat last frame",
+        "recurrent network, independent notes",
+        "the model",
+    ]
+    assert [
+        name
+        for name, line in zip(names, out.splitlines()[1:], strict=False)
+        if line.startswith(name)
+    ] == names
     assert "2 test songs, 128 frames" in out and "exact" in out and err == "" and "\x1b" not in out
     assert "-7.625" in out  # 11 log 2
 
@@ -76,10 +95,19 @@ def test_json_holds_what_the_table_says(model, corpus, capsys, monkeypatch):
     assert evaluate(model, "--corpus", "corpus.safetensors", "--json", *FAST) == 0
     report = json.loads(capsys.readouterr().out)
     ours = report["rows"][-1]
-    assert (report["frames"], report["exact"], report["temperatures"], report["chains"]) == (128, False, 100, 2)
-    expected = np.concatenate([RnnRbm.load(model).exact_log_likelihood(roll) for roll in corpus.rolls("test")]).mean()
+    assert (report["frames"], report["exact"], report["temperatures"], report["chains"]) == (
+        128,
+        False,
+        100,
+        2,
+    )
+    expected = np.concatenate(
+        [RnnRbm.load(model).exact_log_likelihood(roll) for roll in corpus.rolls("test")]
+    ).mean()
     assert ours["log_likelihood"] == pytest.approx(expected, abs=0.02) and ours["error_chains"] > 0
-    assert report["rows"][2]["frame_accuracy"] == pytest.approx(0.5, abs=0.05)  # each note is held for two frames
+    assert report["rows"][2]["frame_accuracy"] == pytest.approx(
+        0.5, abs=0.05
+    )  # each note is held for two frames
     assert report["rows"][2]["error_songs"] > 0
 
 
@@ -87,7 +115,9 @@ def test_the_same_seed_gives_the_same_figures(model, capsys, monkeypatch):
     monkeypatch.setattr(likelihood, "LARGEST", 0)
     for seed in (1, 1, 2):
         assert evaluate(model, "corpus.safetensors", "--seed", seed, "--json", *FAST) == 0
-    first, again, other = (json.loads(line)["rows"][-1] for line in capsys.readouterr().out.splitlines())
+    first, again, other = (
+        json.loads(line)["rows"][-1] for line in capsys.readouterr().out.splitlines()
+    )
     assert first == again != other
 
 
@@ -108,14 +138,32 @@ def test_the_run_knows_its_corpus(model, corpus, capsys):
 
 
 def test_the_model_s_path_comes_through_the_pipe(model):
-    done = subprocess.run([sys.executable, "-m", "midigen", "evaluate", "--corpus", "corpus.safetensors", "--json",
-                           *FAST], input=f"{model}\n", capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "midigen",
+            "evaluate",
+            "--corpus",
+            "corpus.safetensors",
+            "--json",
+            *FAST,
+        ],
+        input=f"{model}\n",
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0 and json.loads(done.stdout)["model"] == model
 
 
-@pytest.mark.parametrize("change, words", [
-    ({"low": 61, "high": 71}, ["low 61 (the model's is 60)"]), ({"steps_per_beat": 8}, ["steps_per_beat 8"]),
-    ({"articulation": "sustain"}, ["articulation sustain"])])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"low": 61, "high": 71}, ["low 61 (the model's is 60)"]),
+        ({"steps_per_beat": 8}, ["steps_per_beat 8"]),
+        ({"articulation": "sustain"}, ["articulation sustain"]),
+    ],
+)
 def test_another_grid_is_one_line(model, corpus, capsys, change, words):
     Corpus(replace(GRID, **change), corpus.songs).save("other.safetensors")
     assert evaluate(model, "other.safetensors") == 1
@@ -141,10 +189,19 @@ def test_a_split_without_songs_is_one_line(model, corpus, capsys):
     assert "no songs to test" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("args, code", [
-    (["run", "a", "b"], 2), (["run", "a", "--corpus", "b"], 2), (["run"], 2), (["--songs", "run"], 2),
-    (["run", "--temperatures", "99"], 2), (["nowhere", "corpus.safetensors"], 1),
-    (["--songs", "nowhere", "--corpus", "corpus.safetensors"], 1), (["--songs", "run", "--corpus", "nowhere"], 1)])
+@pytest.mark.parametrize(
+    "args, code",
+    [
+        (["run", "a", "b"], 2),
+        (["run", "a", "--corpus", "b"], 2),
+        (["run"], 2),
+        (["--songs", "run"], 2),
+        (["run", "--temperatures", "99"], 2),
+        (["nowhere", "corpus.safetensors"], 1),
+        (["--songs", "nowhere", "--corpus", "corpus.safetensors"], 1),
+        (["--songs", "run", "--corpus", "nowhere"], 1),
+    ],
+)
 def test_what_cannot_be_is_one_line(model, capsys, args, code):
     assert evaluate(*args) == code
     out, err = capsys.readouterr()
@@ -156,10 +213,19 @@ def test_songs_beside_the_corpus_copies_first(corpus, capsys):
     save_song("copy.mid", copy)
     save_song("new.mid", melody(np.random.default_rng(9)))
     Path("broken.mid").write_bytes(b"MThd")
-    assert evaluate("--songs", "copy.mid", "new.mid", "broken.mid", "--corpus", "corpus.safetensors", "-q") == 0
+    assert (
+        evaluate(
+            "--songs", "copy.mid", "new.mid", "broken.mid", "--corpus", "corpus.safetensors", "-q"
+        )
+        == 0
+    )
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    assert lines[1].startswith("longest copied run") and lines[2].startswith("copied frames") and err == ""
+    assert (
+        lines[1].startswith("longest copied run")
+        and lines[2].startswith("copied frames")
+        and err == ""
+    )
     assert "frames) of copy.mid from bar 2, as in tune " in out and "from bar 1" in out
     assert "1 of 2 have a longer copied run" in out and "these may be copies" in out
     assert "skipped broken.mid: cut short" in out
@@ -169,8 +235,21 @@ def test_songs_beside_the_corpus_copies_first(corpus, capsys):
 def test_songs_as_json_from_the_pipe(corpus):
     for i in range(2):
         save_song(f"new-{i}.mid", melody(np.random.default_rng(20 + i)))
-    done = subprocess.run([sys.executable, "-m", "midigen", "evaluate", "--songs", "--corpus", "corpus.safetensors",
-                           "--json"], input="new-0.mid\nnew-1.mid\n", capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "midigen",
+            "evaluate",
+            "--songs",
+            "--corpus",
+            "corpus.safetensors",
+            "--json",
+        ],
+        input="new-0.mid\nnew-1.mid\n",
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert (report["songs"], report["train_songs"], report["held_out_songs"]) == (2, 6, 3)
@@ -187,23 +266,43 @@ def test_only_unreadable_songs_is_one_line(corpus, capsys):
 
 
 def test_disagreeing_chains_are_told():
-    report = {"split": "test", "songs": 2, "frames": 9, "all_frames": 9, "temperatures": 100, "chains": 4, "seed": 0,
-              "exact": False, "flattery": 0.01, "disagreeing": 0.04, "trained_on_this_corpus": True, "rows": []}
+    report = {
+        "split": "test",
+        "songs": 2,
+        "frames": 9,
+        "all_frames": 9,
+        "temperatures": 100,
+        "chains": 4,
+        "seed": 0,
+        "exact": False,
+        "flattery": 0.01,
+        "disagreeing": 0.04,
+        "trained_on_this_corpus": True,
+        "rows": [],
+    }
     assert not any("disagree" in line for line in model_remarks(report))
     assert any("disagree in 30%" in line for line in model_remarks({**report, "disagreeing": 0.3}))
 
 
 def test_songs_without_copies_and_without_held_out_songs():
-    report = {"songs": 1, "train_songs": 1, "held_out_songs": 0, "skipped": [],
-              "copying": {"songs": [{"frames": 0}], "longer_than_held_out": None}}
+    report = {
+        "songs": 1,
+        "train_songs": 1,
+        "held_out_songs": 0,
+        "skipped": [],
+        "copying": {"songs": [{"frames": 0}], "longer_than_held_out": None},
+    }
     lines = song_remarks(report)
     assert lines[0].startswith("1 new song against 1 training song;") and len(lines) == 3
 
 
 @pytest.mark.parametrize("more", [[], ["--json"]])
 def test_a_reader_that_has_enough_is_no_failure(model, more):
-    process = subprocess.Popen([sys.executable, "-m", "midigen", "evaluate", model, "corpus.safetensors", *FAST, *more],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "midigen", "evaluate", model, "corpus.safetensors", *FAST, *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     process.stdout.close()
     assert (process.stderr.read(), process.wait()) == (b"", 0)
     process.stderr.close()

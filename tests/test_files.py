@@ -9,8 +9,11 @@ import pytest
 from midigen import files
 from midigen.errors import MidigenError
 
-TENSORS = {"w": np.arange(12, dtype=np.float32).reshape(3, 4), "n": np.array(7, dtype=np.int64),
-           "none": np.zeros((0, 5), np.uint8)}
+TENSORS = {
+    "w": np.arange(12, dtype=np.float32).reshape(3, 4),
+    "n": np.array(7, dtype=np.int64),
+    "none": np.zeros((0, 5), np.uint8),
+}
 HEADER = {"seed": 3, "list": [1, 2.5, "é"], "dict": {"a": None}}
 
 
@@ -43,7 +46,9 @@ def test_transposed_tensor_keeps_its_values(tmp_path):
 
 
 def test_same_content_same_bytes(path, tmp_path):
-    files.save(tmp_path / "b", "model", 1, dict(reversed(TENSORS.items())), dict(reversed(HEADER.items())))
+    files.save(
+        tmp_path / "b", "model", 1, dict(reversed(TENSORS.items())), dict(reversed(HEADER.items()))
+    )
     assert (tmp_path / "b").read_bytes() == path.read_bytes()
 
 
@@ -89,13 +94,13 @@ def test_every_flipped_byte_of_the_data_is_noticed(path):
     data = path.read_bytes()
     start = 8 + struct.unpack("<Q", data[:8])[0]
     for i in range(start, len(data)):
-        path.write_bytes(data[:i] + bytes([data[i] ^ 1]) + data[i + 1:])
+        path.write_bytes(data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :])
         assert "checksum" in fails(path)
 
 
 def test_changed_header_is_noticed(path):
     data = path.read_bytes()
-    changed = data.replace(rb'\"seed\": 3', rb'\"seed\": 4')
+    changed = data.replace(rb"\"seed\": 3", rb"\"seed\": 4")
     assert changed != data
     path.write_bytes(changed)
     assert "checksum" in fails(path)
@@ -112,8 +117,12 @@ def test_header_that_is_no_json(tmp_path):
 
 @pytest.mark.parametrize("kind", ["BF16", "F8_E4M3"])
 def test_tensors_of_a_type_that_numpy_lacks(tmp_path, kind):
-    header = json.dumps({"__metadata__": {files.KEY: json.dumps({"format": "midigen-model", "version": 1})},
-                         "w": {"dtype": kind, "shape": [0], "data_offsets": [0, 0]}}).encode()
+    header = json.dumps(
+        {
+            "__metadata__": {files.KEY: json.dumps({"format": "midigen-model", "version": 1})},
+            "w": {"dtype": kind, "shape": [0], "data_offsets": [0, 0]},
+        }
+    ).encode()
     (tmp_path / "x").write_bytes(struct.pack("<Q", len(header)) + header)
     assert "damaged" in fails(tmp_path / "x")
 

@@ -21,10 +21,14 @@ ABOUT = {"name": "tunes", "bpm": 90.0, "metre": [3, 4], "notes_per_frame": 1.0}
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
     """A model that plays a rising scale, and the record of the calls that reach it; the test runs in tmp_path."""
-    fake = types.SimpleNamespace(about=dict(ABOUT), grid=Grid(), gaussian=False, digest="d1635", calls=[])
+    fake = types.SimpleNamespace(
+        about=dict(ABOUT), grid=Grid(), gaussian=False, digest="d1635", calls=[]
+    )
 
     def generate(model, frames, count=1, primer=None, seed=0, progress=None, **settings):
-        fake.calls.append({"frames": frames, "count": count, "primer": primer, "seed": seed, **settings})
+        fake.calls.append(
+            {"frames": frames, "count": count, "primer": primer, "seed": seed, **settings}
+        )
         for _ in range(count):
             roll = np.zeros((frames, model.grid.channels), np.uint8)
             roll[np.arange(frames), np.arange(frames) % 40 + 10] = 1
@@ -33,8 +37,11 @@ def fake(monkeypatch, tmp_path):
 
     rnn_rbm = types.SimpleNamespace(RnnRbm=types.SimpleNamespace(load=lambda path: fake))
     monkeypatch.setitem(sys.modules, "midigen.model.rnn_rbm", rnn_rbm)
-    monkeypatch.setitem(sys.modules, "midigen.generation",
-                        types.SimpleNamespace(DEFAULT_GIBBS_STEPS=25, generate_songs=generate))
+    monkeypatch.setitem(
+        sys.modules,
+        "midigen.generation",
+        types.SimpleNamespace(DEFAULT_GIBBS_STEPS=25, generate_songs=generate),
+    )
     monkeypatch.chdir(tmp_path)
     return fake
 
@@ -62,14 +69,18 @@ def test_prints_the_paths_of_the_songs_and_nothing_else(fake, tmp_path, capsys):
 def test_seed_and_settings_stand_in_the_file(fake):
     assert run("--seed", "7", "--count", "2", "--temperature", "0.9") == 0
     [text] = texts("output/tunes-seed7-2.mid")
-    assert text == ("midigen 0.1.0; seed 7; song 2 of 2; model d1635; 256 frames; temperature 0.9; gibbs-steps 25; "
-                    "primer 0 frames")
+    assert text == (
+        "midigen 0.1.0; seed 7; song 2 of 2; model d1635; 256 frames; temperature 0.9; gibbs-steps 25; "
+        "primer 0 frames"
+    )
 
 
 def test_never_overwrites(fake, capsys):
     for _ in range(3):
         assert run("--seed", "7") == 0
-    assert capsys.readouterr().out.split() == [f"output/tunes-seed7-1{again}.mid" for again in ("", "-2", "-3")]
+    assert capsys.readouterr().out.split() == [
+        f"output/tunes-seed7-1{again}.mid" for again in ("", "-2", "-3")
+    ]
 
 
 def test_a_seed_is_drawn_and_told(fake, capsys):
@@ -82,13 +93,31 @@ def test_a_seed_is_drawn_and_told(fake, capsys):
 def test_help_tells_the_default_of_gibbs_steps():
     from midigen.cli.generate import command
     from midigen.generation import DEFAULT_GIBBS_STEPS
+
     [option] = [p for p in command.params if p.name == "gibbs_steps"]
     assert option.show_default == str(DEFAULT_GIBBS_STEPS)
 
 
 def test_settings_reach_the_model_and_the_file(fake):
-    assert run("--gibbs-steps", "3", "--temperature", "1.5", "--program", "40", "--velocity", "101", "--seed", "1",
-               "--bpm", "150", "-o", "deep/er") == 0
+    assert (
+        run(
+            "--gibbs-steps",
+            "3",
+            "--temperature",
+            "1.5",
+            "--program",
+            "40",
+            "--velocity",
+            "101",
+            "--seed",
+            "1",
+            "--bpm",
+            "150",
+            "-o",
+            "deep/er",
+        )
+        == 0
+    )
     assert (fake.calls[0]["gibbs_steps"], fake.calls[0]["temperature"]) == (3, 1.5)
     messages = list(mido.MidiFile("deep/er/tunes-seed1-1.mid"))
     assert [m.program for m in messages if m.type == "program_change"] == [40]
@@ -96,9 +125,20 @@ def test_settings_reach_the_model_and_the_file(fake):
     assert [m.tempo for m in messages if m.type == "set_tempo"] == [400_000]
 
 
-@pytest.mark.parametrize("length, frames", [
-    ("8 bars", 96), ("8bars", 96), ("1 BAR", 12), ("64 beats", 256), ("10", 40), ("2.5beats", 10), ("60 seconds", 360),
-    ("6s", 36), ("6 sec", 36)])
+@pytest.mark.parametrize(
+    "length, frames",
+    [
+        ("8 bars", 96),
+        ("8bars", 96),
+        ("1 BAR", 12),
+        ("64 beats", 256),
+        ("10", 40),
+        ("2.5beats", 10),
+        ("60 seconds", 360),
+        ("6s", 36),
+        ("6 sec", 36),
+    ],
+)
 def test_length(fake, length, frames):
     assert run("--length", length) == 0
     assert fake.calls[0]["frames"] == frames
@@ -112,15 +152,33 @@ def test_length_on_a_grid_in_seconds(unit, frames):
 @pytest.mark.parametrize("length", ["1000001 seconds", "9" * 400, "0.1 beats", "0.125", "0"])
 def test_absurd_lengths_are_refused(length):
     from midigen.cli.generate import Length
+
     with pytest.raises(UsageError, match="--length"):
         _frames(Length().convert(length, None, None), 1, Grid(), 120, (4, 4))
 
 
-@pytest.mark.parametrize("option, value", [
-    ("--length", "many"), ("--length", "-3 bars"), ("--length", "3 miles"), ("--length", "nan"), ("--length", "0"),
-    ("--length", "999999 bars"), ("--temperature", "0"), ("--temperature", "nan"), ("--temperature", "inf"),
-    ("--count", "0"), ("--bpm", "0"), ("--bpm", "nan"), ("--program", "128"), ("--velocity", "0"),
-    ("--gibbs-steps", "0"), ("--seed", "-1"), ("--seed", "x")])
+@pytest.mark.parametrize(
+    "option, value",
+    [
+        ("--length", "many"),
+        ("--length", "-3 bars"),
+        ("--length", "3 miles"),
+        ("--length", "nan"),
+        ("--length", "0"),
+        ("--length", "999999 bars"),
+        ("--temperature", "0"),
+        ("--temperature", "nan"),
+        ("--temperature", "inf"),
+        ("--count", "0"),
+        ("--bpm", "0"),
+        ("--bpm", "nan"),
+        ("--program", "128"),
+        ("--velocity", "0"),
+        ("--gibbs-steps", "0"),
+        ("--seed", "-1"),
+        ("--seed", "x"),
+    ],
+)
 def test_impossible_settings_name_their_option(fake, capsys, option, value):
     assert run(option, value) == 2
     out, err = capsys.readouterr()
@@ -132,7 +190,9 @@ def test_impossible_settings_name_their_option(fake, capsys, option, value):
 def test_a_tempo_that_nobody_can_play_is_brought_into_the_range_of_bpm(fake, bpm, microseconds):
     fake.about["bpm"] = bpm
     assert run("--seed", "1") == 0
-    assert [m.tempo for m in mido.MidiFile("output/tunes-seed1-1.mid") if m.type == "set_tempo"] == [microseconds]
+    assert [
+        m.tempo for m in mido.MidiFile("output/tunes-seed1-1.mid") if m.type == "set_tempo"
+    ] == [microseconds]
 
 
 def primer(path, grid=Grid(), metre=(2, 4)):
@@ -157,9 +217,17 @@ def test_a_primer_can_be_left_out_of_the_file(fake, tmp_path):
     assert notes("output/tunes-seed1-1.mid")[0] == 31
 
 
-@pytest.mark.parametrize("content", [
-    pytest.param(None, id="missing"), pytest.param(b"", id="empty"), pytest.param(b"not a MIDI file", id="text"),
-    pytest.param(midi_bytes(roll_to_midi(np.zeros((4, 88), np.uint8), Grid(), 120)), id="silent")])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(None, id="missing"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"not a MIDI file", id="text"),
+        pytest.param(
+            midi_bytes(roll_to_midi(np.zeros((4, 88), np.uint8), Grid(), 120)), id="silent"
+        ),
+    ],
+)
 def test_a_bad_primer_is_one_line(fake, tmp_path, capsys, content):
     if content is not None:
         (tmp_path / "p.mid").write_bytes(content)
@@ -172,7 +240,10 @@ def test_a_primer_out_of_the_model_s_range_is_one_line(fake, tmp_path, capsys):
     primer(tmp_path / "p.mid")
     fake.grid = Grid(low=60, high=62, outside="drop")
     assert run("--primer", "p.mid") == 1
-    assert capsys.readouterr().err == "midigen: the primer p.mid does not fit the model: no notes in the range\n"
+    assert (
+        capsys.readouterr().err
+        == "midigen: the primer p.mid does not fit the model: no notes in the range\n"
+    )
 
 
 def test_one_song_to_stdout(fake):
@@ -191,8 +262,16 @@ def test_an_output_that_is_a_file_is_one_line(fake, tmp_path, capsys):
     assert capsys.readouterr().err == "midigen: -o taken is a file: name a folder\n"
 
 
-@pytest.mark.parametrize("name, stem", [(None, "midigen"), ("../../etc/x y", "etc-x-y"), ("..", "midigen"),
-                                        ("Lieder für Ü", "Lieder-für-Ü"), ("n" * 999, "n" * 50)])
+@pytest.mark.parametrize(
+    "name, stem",
+    [
+        (None, "midigen"),
+        ("../../etc/x y", "etc-x-y"),
+        ("..", "midigen"),
+        ("Lieder für Ü", "Lieder-für-Ü"),
+        ("n" * 999, "n" * 50),
+    ],
+)
 def test_a_model_s_name_makes_a_safe_file_name(fake, capsys, name, stem):
     fake.about["name"] = name
     assert run("--seed", "1") == 0
@@ -202,7 +281,9 @@ def test_a_model_s_name_makes_a_safe_file_name(fake, capsys, name, stem):
 def test_a_model_without_a_story_is_enough(fake):
     fake.about.clear()
     assert run("--seed", "1") == 0
-    assert [m.tempo for m in mido.MidiFile("output/midigen-seed1-1.mid") if m.type == "set_tempo"] == [500_000]
+    assert [
+        m.tempo for m in mido.MidiFile("output/midigen-seed1-1.mid") if m.type == "set_tempo"
+    ] == [500_000]
 
 
 def test_ctrl_c_leaves_the_finished_songs_whole(fake, monkeypatch, capsys):
@@ -235,7 +316,7 @@ def rolls(*songs):
     rolls = np.zeros((len(songs), 64, 88), np.uint8)
     for roll, width in zip(rolls, songs):
         for t in range(64):
-            roll[t, t % 7:t % 7 + width] = 1
+            roll[t, t % 7 : t % 7 + width] = 1
     return rolls
 
 
@@ -248,8 +329,10 @@ def test_findings_name_silence_chaos_and_a_held_frame():
     songs[3, 10:50] = songs[3, 10]
     _, *faults = findings(songs, Grid(), 120, {"notes_per_frame": 2.4})
     assert [line.split(":")[0] for line in faults] == [
-        "silence in song 1", "chaos, over 3 times the corpus's notes a frame, in song 3",
-        "nothing changes for over 8 beats in song 4"]
+        "silence in song 1",
+        "chaos, over 3 times the corpus's notes a frame, in song 3",
+        "nothing changes for over 8 beats in song 4",
+    ]
 
 
 def test_a_hold_is_measured_in_beats():
@@ -267,15 +350,34 @@ def run_folder(tmp_path_factory):
 
     config = ModelConfig(visible=88, rbm_hidden=8, recurrent=8, hidden=())
     folder = tmp_path_factory.mktemp("run")
-    RnnRbm.initial(config, Grid(), np.full(88, 2 / 88), about={"name": "real"}).save(folder / "model.safetensors")
+    RnnRbm.initial(config, Grid(), np.full(88, 2 / 88), about={"name": "real"}).save(
+        folder / "model.safetensors"
+    )
     return folder
 
 
 def test_a_seed_gives_the_same_files_however_many_are_asked_for(run_folder, tmp_path):
     for output, seed, count in (("a", 7, 1), ("b", 7, 2), ("c", 8, 1)):
-        assert main(["generate", str(run_folder), "--seed", str(seed), "--count", str(count),
-                     "-o", str(tmp_path / output), "--length", "8 beats"]) == 0
-    one, first_of_two, second_of_two, other = (notes(path) for path in sorted(tmp_path.glob("*/*.mid")))
+        assert (
+            main(
+                [
+                    "generate",
+                    str(run_folder),
+                    "--seed",
+                    str(seed),
+                    "--count",
+                    str(count),
+                    "-o",
+                    str(tmp_path / output),
+                    "--length",
+                    "8 beats",
+                ]
+            )
+            == 0
+        )
+    one, first_of_two, second_of_two, other = (
+        notes(path) for path in sorted(tmp_path.glob("*/*.mid"))
+    )
     assert one and one == first_of_two
     assert second_of_two != one != other
 
@@ -286,5 +388,10 @@ def test_a_truncated_model_is_one_line(run_folder, tmp_path, capsys, size):
     cut.write_bytes((run_folder / "model.safetensors").read_bytes()[:size])
     assert main(["generate", str(cut), "-o", str(tmp_path / "songs")]) == 1
     out, err = capsys.readouterr()
-    assert out == "" and err.count("\n") == 1 and "cut.safetensors" in err and "unexpectedly" not in err
+    assert (
+        out == ""
+        and err.count("\n") == 1
+        and "cut.safetensors" in err
+        and "unexpectedly" not in err
+    )
     assert not (tmp_path / "songs").exists()

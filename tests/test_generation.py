@@ -59,8 +59,9 @@ def test_songs_come_one_by_one_and_may_be_stopped():
     assert sum(counted) >= 100
 
 
-@pytest.mark.parametrize("wrong", [{"count": 0}, {"temperature": 0.0}, {"temperature": float("nan")},
-                                   {"gibbs_steps": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"count": 0}, {"temperature": 0.0}, {"temperature": float("nan")}, {"gibbs_steps": 0}]
+)
 def test_impossible_settings(wrong):
     with pytest.raises(ValueError, match="at least 1"):
         list(generate_songs(lively_model(), 10, **wrong))

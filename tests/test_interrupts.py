@@ -13,8 +13,10 @@ from midigen.interrupts import held, termination
 from .midi.craft import midi, note
 
 # SIGINT is set to its default first: what runs in the background of a script inherits that it is ignored
-COMMAND = ("import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-           "from midigen.cli import main; print('begun', flush=True); sys.exit(main())")
+COMMAND = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from midigen.cli import main; print('begun', flush=True); sys.exit(main())"
+)
 
 
 @pytest.fixture
@@ -23,18 +25,26 @@ def folder(tmp_path):
     (tmp_path / "in").mkdir()
     notes = [note(40 + i % 40) for i in range(6040)]
     for i in range(300):
-        (tmp_path / "in" / f"{i}.mid").write_bytes(midi(b"".join(notes[i % 40:6000 + i // 8])))
+        (tmp_path / "in" / f"{i}.mid").write_bytes(midi(b"".join(notes[i % 40 : 6000 + i // 8])))
     return tmp_path
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals go to a group of processes in another way there")
+@pytest.mark.skipif(
+    os.name == "nt", reason="signals go to a group of processes in another way there"
+)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("arguments", [["prepare", "in"], ["check"]])
 def test_a_signal_leaves_nothing(folder, arguments, number):
     """The signal goes to all processes, as a terminal sends it; the pipes end when the last of them has ended."""
     for delay in (0.05, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 1):
-        process = subprocess.Popen([sys.executable, "-c", COMMAND, *arguments], stdout=subprocess.PIPE, cwd=folder,
-                                   stderr=subprocess.PIPE, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", COMMAND, *arguments],
+            stdout=subprocess.PIPE,
+            cwd=folder,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         assert process.stdout.readline() == "begun\n"
         time.sleep(delay)
         os.killpg(process.pid, number)

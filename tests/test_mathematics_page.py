@@ -31,19 +31,29 @@ def test_every_name_exists_and_is_documented(name):
 
 def test_equations_are_numbered_once_and_in_order():
     assert re.findall(r"^    .* {3}\((\d+a?)\)$", PAGE, re.MULTILINE) == sorted(
-        EQUATIONS, key=lambda n: (int(n.rstrip("a")), n))
+        EQUATIONS, key=lambda n: (int(n.rstrip("a")), n)
+    )
 
 
 def test_every_equation_is_followed_by_what_computes_it():
     """Between an equation and the next section stands at least one name."""
     for section in re.split(r"^#+ ", PAGE, flags=re.MULTILINE):
-        last = max((m.end() for m in re.finditer(r" {3}\(\d+a?\)$", section, re.MULTILINE)), default=None)
+        last = max(
+            (m.end() for m in re.finditer(r" {3}\(\d+a?\)$", section, re.MULTILINE)), default=None
+        )
         assert last is None or re.search(r"`midigen\.[\w.]+`", section[last:]), section[:60]
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith(("midigen.kernels.cpu.", "midigen.model."))
-                                  and n in PAGE[:PAGE.index("## 7.")]])
+@pytest.mark.parametrize(
+    "name",
+    [
+        n
+        for n in NAMES
+        if n.startswith(("midigen.kernels.cpu.", "midigen.model."))
+        and n in PAGE[: PAGE.index("## 7.")]
+    ],
+)
 def test_what_computes_an_equation_says_so(name):
     """The files of the kernels and of the model say which equations they hold."""
-    module = importlib.import_module(".".join(name.split(".")[:4 if "kernels" in name else 3]))
+    module = importlib.import_module(".".join(name.split(".")[: 4 if "kernels" in name else 3]))
     assert "Eq. (" in module.__doc__

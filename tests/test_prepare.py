@@ -68,9 +68,22 @@ class TestPreparation:
         assert verdicts["copy.mid"] == ("duplicate", f"same music as {folder / '00.mid'}")
         entry = next(e for e in corpus.manifest if e["input"].endswith("05.mid"))
         song = next(s for s in corpus.songs if s.name == "05.mid")
-        assert entry == {"input": str(folder / "05.mid"), "verdict": "kept", "reason": "", "digest": song.digest,
-                         "split": song.split, "frames": 60, "notes": 15, "drums": 0, "transposed": 0, "dropped": 0,
-                         "merged": 0, "off_grid": 0.0, "bpm": 120.0, "metre": [4, 4]}
+        assert entry == {
+            "input": str(folder / "05.mid"),
+            "verdict": "kept",
+            "reason": "",
+            "digest": song.digest,
+            "split": song.split,
+            "frames": 60,
+            "notes": 15,
+            "drums": 0,
+            "transposed": 0,
+            "dropped": 0,
+            "merged": 0,
+            "off_grid": 0.0,
+            "bpm": 120.0,
+            "metre": [4, 4],
+        }
         assert song.roll.sum() == 60
 
     def test_order_of_inputs_changes_no_byte(self, folder, tmp_path):
@@ -90,8 +103,12 @@ class TestPreparation:
         assert set(after.values()) == {"train", "valid", "test"}
 
     def test_train_is_never_empty(self, folder):
-        inputs = next(items for i in range(12) if (items := [Input(str(folder / f"{i:02}.mid"))])
-                      and prepare(items, Settings(split=(1, 0, 1)))[1])
+        inputs = next(
+            items
+            for i in range(12)
+            if (items := [Input(str(folder / f"{i:02}.mid"))])
+            and prepare(items, Settings(split=(1, 0, 1)))[1]
+        )
         corpus, warnings = prepare(inputs, Settings(split=(1, 0, 1)))
         assert [s.split for s in corpus.songs] == ["train"] == [e["split"] for e in corpus.manifest]
         assert "so all go there" in warnings[0]
@@ -117,15 +134,29 @@ class TestPreparation:
         cells = np.empty((1, 2), object)
         cells[0, :] = [np.eye(4, 88), np.eye(4, 88)]
         for name in ("b.mat", "c.mat"):
-            savemat(folder / name, {"traindata": cells, "validdata": cells[:, :1], "testdata": cells[:, 1:]})
+            savemat(
+                folder / name,
+                {"traindata": cells, "validdata": cells[:, :1], "testdata": cells[:, 1:]},
+            )
         corpus, _ = prepare_folder(folder)
         names = sorted((s.name, s.split) for s in corpus.songs if "#" in s.name)
-        assert names == [("b.mat#test[0]", "test"), ("b.mat#train[0]", "train"), ("b.mat#train[1]", "train"),
-                         ("b.mat#valid[0]", "valid")]
+        assert names == [
+            ("b.mat#test[0]", "test"),
+            ("b.mat#train[0]", "train"),
+            ("b.mat#train[1]", "train"),
+            ("b.mat#valid[0]", "valid"),
+        ]
         entry = next(e for e in corpus.manifest if e["input"].endswith("b.mat"))
-        assert (entry["verdict"], entry["songs"], entry["frames"]) == ("kept", 4, 16) and "split" not in entry
+        assert (entry["verdict"], entry["songs"], entry["frames"]) == (
+            "kept",
+            4,
+            16,
+        ) and "split" not in entry
         copy = next(e for e in corpus.manifest if e["input"].endswith("c.mat"))
-        assert (copy["verdict"], copy["reason"]) == ("duplicate", f"same music as {folder / 'b.mat'}")
+        assert (copy["verdict"], copy["reason"]) == (
+            "duplicate",
+            f"same music as {folder / 'b.mat'}",
+        )
         for grid in (Grid(articulation="onset"), Grid(low=48), Grid(unit="seconds")):
             with pytest.raises(MidigenError, match="b.mat holds rolls of pitches 21..108"):
                 prepare_folder(folder, grid=grid)
@@ -139,14 +170,21 @@ class TestPreparation:
     def test_nothing_usable(self, folder):
         with pytest.raises(MidigenError, match="bad.mid: not a MIDI file"):
             prepare([Input(str(folder / "bad.mid"))], Settings())
-        with pytest.raises(MidigenError, match=r"among 2 files: not a MIDI file \(1\), no such file \(1\)"):
+        with pytest.raises(
+            MidigenError, match=r"among 2 files: not a MIDI file \(1\), no such file \(1\)"
+        ):
             prepare([Input(str(folder / "bad.mid")), Input("no.mid", "no such file")], Settings())
 
     def test_summary(self, folder):
         (folder / "drums.mid").write_bytes(midi(note(20) + note(38, channel=9)))
         summary = summarise(*prepare_folder(folder))
         assert json.loads(json.dumps(summary)) == summary
-        assert (summary["songs"], summary["inputs"], summary["kept"], summary["duplicates"]) == (13, 15, 13, 1)
+        assert (summary["songs"], summary["inputs"], summary["kept"], summary["duplicates"]) == (
+            13,
+            15,
+            13,
+            1,
+        )
         assert summary["skipped"] == {"not a MIDI file": 1}
         assert (summary["drums"], summary["transposed"], summary["notes_per_frame"]) == (1, 1, 1.0)
         assert sum(part["songs"] for part in summary["splits"].values()) == 13
@@ -154,7 +192,15 @@ class TestPreparation:
 
 def test_split_of():
     shares = (80, 10, 10)
-    places = {"0": "train", "c": "train", "ccc": "train", "ccd": "valid", "e6": "valid", "e7": "test", "f" * 64: "test"}
+    places = {
+        "0": "train",
+        "c": "train",
+        "ccc": "train",
+        "ccd": "valid",
+        "e6": "valid",
+        "e7": "test",
+        "f" * 64: "test",
+    }
     assert {start: split_of(start.ljust(64, "0"), shares) for start in places} == places
     assert split_of("f" * 64, (1, 0, 0)) == "train" and split_of("0" * 64, (0, 0, 1)) == "test"
 
@@ -164,7 +210,10 @@ class TestCommand:
     def test_path_alone_on_stdout(self, folder, capsys):
         code, out, err = run(capsys, "in")
         corpus = Corpus.load(out.strip())
-        assert code == 0 and out == os.path.join("output", f"corpus-{corpus.digest[:10]}.safetensors") + "\n"
+        assert (
+            code == 0
+            and out == os.path.join("output", f"corpus-{corpus.digest[:10]}.safetensors") + "\n"
+        )
         assert "songs" in err and "not a MIDI file" in err and "kept once" in err
         assert run(capsys, "in")[1] == out
         assert os.listdir("output") == [Path(out.strip()).name]
@@ -192,25 +241,32 @@ class TestCommand:
         monkeypatch.setenv("COLUMNS", "0")
         assert "notes a frame" in run(capsys, "in")[2]
 
-    @pytest.mark.parametrize("arguments, code, words", [
-        ([], 2, "no input given"),
-        (["in", "nowhere"], 1, "no such file or folder: nowhere"),
-        (["in", "none*.mid"], 1, "no such file or folder: none*.mid"),
-        (["empty"], 1, "no MIDI files (.mid, .midi, .kar) in empty"),
-        (["in/bad.mid"], 1, "no usable song: in/bad.mid: not a MIDI file"),
-        (["in", "--low", "60", "--high", "50"], 2, "--low 60 is above --high 50"),
-        (["in", "--range", "note", "--low", "50"], 2, "leave out --low and --high"),
-        (["in", "--split", "80/20"], 2, "three shares"),
-        (["in", "--split", "a/b/c"], 2, "three shares"),
-        (["in", "--split", "0/0/0"], 2, "three shares"),
-        (["in", "--split", "nan/1/1"], 2, "three shares"),
-        (["in", "--step", "0"], 2, "0.001<=x<=10"),
-        (["in", "--step", "0.05"], 2, "--step is for --grid seconds"),
-        (["in", "--grid", "seconds", "--steps-per-beat", "8"], 2, "--steps-per-beat is for --grid beat"),
-        (["in", "-o", "new/"], 1, "new/ is a folder: name a file"),
-        (["in", "-o", "new/."], 1, "new/. is a folder: name a file"),
-        (["in", "--articulation", "slur"], 2, "'slur' is not one of"),
-    ])
+    @pytest.mark.parametrize(
+        "arguments, code, words",
+        [
+            ([], 2, "no input given"),
+            (["in", "nowhere"], 1, "no such file or folder: nowhere"),
+            (["in", "none*.mid"], 1, "no such file or folder: none*.mid"),
+            (["empty"], 1, "no MIDI files (.mid, .midi, .kar) in empty"),
+            (["in/bad.mid"], 1, "no usable song: in/bad.mid: not a MIDI file"),
+            (["in", "--low", "60", "--high", "50"], 2, "--low 60 is above --high 50"),
+            (["in", "--range", "note", "--low", "50"], 2, "leave out --low and --high"),
+            (["in", "--split", "80/20"], 2, "three shares"),
+            (["in", "--split", "a/b/c"], 2, "three shares"),
+            (["in", "--split", "0/0/0"], 2, "three shares"),
+            (["in", "--split", "nan/1/1"], 2, "three shares"),
+            (["in", "--step", "0"], 2, "0.001<=x<=10"),
+            (["in", "--step", "0.05"], 2, "--step is for --grid seconds"),
+            (
+                ["in", "--grid", "seconds", "--steps-per-beat", "8"],
+                2,
+                "--steps-per-beat is for --grid beat",
+            ),
+            (["in", "-o", "new/"], 1, "new/ is a folder: name a file"),
+            (["in", "-o", "new/."], 1, "new/. is a folder: name a file"),
+            (["in", "--articulation", "slur"], 2, "'slur' is not one of"),
+        ],
+    )
     def test_what_cannot_be_done(self, folder, capsys, arguments, code, words):
         (folder.parent / "empty").mkdir()
         got, out, err = run(capsys, *arguments)
@@ -218,16 +274,36 @@ class TestCommand:
         assert not Path("output").exists() and not Path("new").exists()
 
     def test_settings_reach_the_corpus(self, folder, capsys):
-        out = run(capsys, "in", "-q", "--range", "note", "--grid", "seconds", "--step", "0.5", "--articulation",
-                  "onset", "--outside", "drop")[1]
+        out = run(
+            capsys,
+            "in",
+            "-q",
+            "--range",
+            "note",
+            "--grid",
+            "seconds",
+            "--step",
+            "0.5",
+            "--articulation",
+            "onset",
+            "--outside",
+            "drop",
+        )[1]
         assert Corpus.load(out.strip()).grid == Grid("seconds", 4, 0.5, 48, 83, "onset", "drop")
-        out = run(capsys, "in", "-q", "--low", "30", "--steps-per-beat", "8", "--max-bytes", "150")[1]
+        out = run(capsys, "in", "-q", "--low", "30", "--steps-per-beat", "8", "--max-bytes", "150")[
+            1
+        ]
         assert Corpus.load(out.strip()).grid == Grid(steps_per_beat=8, low=30)
         assert any("too large" in e["reason"] for e in Corpus.load(out.strip()).manifest)
 
-    @pytest.mark.parametrize("arguments, stdin", [(["-"], b"in/00.mid\r\nno\x1b.mid\n\n"),
-                                                  (["-0"], b"in/00.mid\0no\x1b.mid"),
-                                                  (["-", "-0"], b"in/00.mid\0no\x1b.mid\0")])
+    @pytest.mark.parametrize(
+        "arguments, stdin",
+        [
+            (["-"], b"in/00.mid\r\nno\x1b.mid\n\n"),
+            (["-0"], b"in/00.mid\0no\x1b.mid"),
+            (["-", "-0"], b"in/00.mid\0no\x1b.mid\0"),
+        ],
+    )
     def test_a_list_on_stdin(self, folder, capsys, monkeypatch, arguments, stdin):
         with open("list", "wb+") as f:
             f.write(stdin)
@@ -235,45 +311,81 @@ class TestCommand:
             monkeypatch.setattr(sys, "stdin", type("Stdin", (), {"buffer": f}))
             code, out, err = run(capsys, *arguments)
         assert code == 0 and "no such file" in err and "\x1b" not in err
-        assert [e["input"] for e in Corpus.load(out.strip()).manifest] == ["in/00.mid", "no\\x1b.mid"]
+        assert [e["input"] for e in Corpus.load(out.strip()).manifest] == [
+            "in/00.mid",
+            "no\\x1b.mid",
+        ]
 
 
 def test_help_names_every_option(capsys):
     code, out, _ = run(capsys, "--help")
     assert code == 0
-    for words in ["--null", "--output", "--grid", "--steps-per-beat", "--step", "--articulation", "--low", "--high",
-                  "--range", "--outside", "--split", "--time-limit", "--memory-limit", "--max-bytes", "--workers",
-                  "--strict", "--json", "--quiet"]:
+    for words in [
+        "--null",
+        "--output",
+        "--grid",
+        "--steps-per-beat",
+        "--step",
+        "--articulation",
+        "--low",
+        "--high",
+        "--range",
+        "--outside",
+        "--split",
+        "--time-limit",
+        "--memory-limit",
+        "--max-bytes",
+        "--workers",
+        "--strict",
+        "--json",
+        "--quiet",
+    ]:
         assert words in out
 
 
 def test_help_loads_nothing_heavy():
-    code = ("import sys; from midigen.cli import main; main(['prepare', '--help']);"
-            "heavy = {'numpy', 'rich', 'pebble', 'pretty_midi', 'scipy', 'safetensors'};"
-            "sys.exit(', '.join(heavy & set(sys.modules)) or 0)")
+    code = (
+        "import sys; from midigen.cli import main; main(['prepare', '--help']);"
+        "heavy = {'numpy', 'rich', 'pebble', 'pretty_midi', 'scipy', 'safetensors'};"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
 def test_the_path_is_printed_in_its_own_bytes(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
     (tmp_path / "one.mid").write_bytes(melody(60, 62))
-    done = subprocess.run([sys.executable, "-m", "midigen", "prepare", "-q", "one.mid", "-o", "é"], cwd=tmp_path,
-                          capture_output=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "midigen", "prepare", "-q", "one.mid", "-o", "é"],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=120,
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, os.fsencode("é\n"), b"")
 
 
 def test_nobody_has_to_read_stderr(tmp_path):
     (tmp_path / "one.mid").write_bytes(melody(60, 62))
-    process = subprocess.Popen([sys.executable, "-m", "midigen", "prepare", "one.mid", "-o", "made"], cwd=tmp_path,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "midigen", "prepare", "one.mid", "-o", "made"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     process.stderr.close()
     assert (process.stdout.read(), process.wait()) == (b"made\n", 0)
     process.stdout.close()
 
 
 def test_the_starter_songs(tmp_path):
-    result = subprocess.run([sys.executable, "-m", "midigen", "prepare", SONGS], cwd=tmp_path, capture_output=True,
-                            text=True, timeout=120, check=True)
+    result = subprocess.run(
+        [sys.executable, "-m", "midigen", "prepare", SONGS],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     corpus = Corpus.load(tmp_path / result.stdout.strip())
     assert len(corpus.songs) == 32
     assert all(corpus.rolls(split) for split in ("train", "valid", "test"))

@@ -38,8 +38,17 @@ def corpus(tmp_path, monkeypatch):
     """A corpus file of eight bouncing songs; the test runs in its folder."""
     monkeypatch.chdir(tmp_path)
     starts = [(0, 1), (3, 1), (7, 1), (10, -1), (5, -1), (2, -1), (9, 1), (6, -1), (1, 1)]
-    songs = [Song(f"bounce {i}", "valid" if i == 8 else "train", f"{i:064x}", 100.0, (4, 4), bounce(60 + i, *start))
-             for i, start in enumerate(starts)]
+    songs = [
+        Song(
+            f"bounce {i}",
+            "valid" if i == 8 else "train",
+            f"{i:064x}",
+            100.0,
+            (4, 4),
+            bounce(60 + i, *start),
+        )
+        for i, start in enumerate(starts)
+    ]
     Corpus(GRID, songs).save(tmp_path / "corpus.safetensors")
     return "corpus.safetensors"
 
@@ -49,7 +58,10 @@ def train(*args):
 
 
 def files(folder):
-    return {name: (folder / name).read_bytes() for name in ("model.safetensors", "checkpoint.safetensors")}
+    return {
+        name: (folder / name).read_bytes()
+        for name in ("model.safetensors", "checkpoint.safetensors")
+    }
 
 
 def test_a_run_folder_and_its_path_on_stdout(corpus, tmp_path, capsys):
@@ -58,30 +70,73 @@ def test_a_run_folder_and_its_path_on_stdout(corpus, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert out.split() == ["output/run-001/model.safetensors", "output/run-002/model.safetensors"]
     assert "all epochs done" in err
-    lines = [json.loads(line) for line in (tmp_path / "output/run-001/log.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in lines] == [1, 2] and all(line["event"] == "Validated" for line in lines)
+    lines = [
+        json.loads(line)
+        for line in (tmp_path / "output/run-001/log.jsonl").read_text().splitlines()
+    ]
+    assert [line["epoch"] for line in lines] == [1, 2] and all(
+        line["event"] == "Validated" for line in lines
+    )
     about = RnnRbm.load("output/run-001").about
     assert about["bpm"] == 100.0 and about["notes_per_frame"] == 1.0 and about["longest_hold"] == 1
 
 
 def test_the_bouncing_note_is_learned(corpus):
     """To under 0.05 nats a frame, log Z summed exactly; the recurrent weights move; the songs go on bouncing."""
-    assert train(corpus, "--epochs", "300", *SMALL, "--learning-rate", "0.02", "--dropout", "0", "--weight-decay", "0",
-                 "--average", "0.98", "--batch", "2", "--patience", "1000", "--transpose", "0", "-o", "toy", "-q") == 0
+    assert (
+        train(
+            corpus,
+            "--epochs",
+            "300",
+            *SMALL,
+            "--learning-rate",
+            "0.02",
+            "--dropout",
+            "0",
+            "--weight-decay",
+            "0",
+            "--average",
+            "0.98",
+            "--batch",
+            "2",
+            "--patience",
+            "1000",
+            "--transpose",
+            "0",
+            "-o",
+            "toy",
+            "-q",
+        )
+        == 0
+    )
     model = RnnRbm.load("toy")
     held_out = bounce(600, 4, -1)  # a start that no training song has, and ten times as long as any
-    assert -model.exact_log_likelihood(held_out)[2:].mean() < 0.05  # nothing tells where it starts, and which way
+    assert (
+        -model.exact_log_likelihood(held_out)[2:].mean() < 0.05
+    )  # nothing tells where it starts, and which way
     new = RnnRbm.initial(model.config, GRID, np.full(11, 1 / 11))
     assert -new.exact_log_likelihood(held_out).mean() > 2
     recurrent = slice(model.network.inputs, model.network.inputs + model.network.recurrent)
-    assert np.abs(model.tensors()["network.1"][:, recurrent] - new.tensors()["network.1"][:, recurrent]).max() > 0.1
+    assert (
+        np.abs(
+            model.tensors()["network.1"][:, recurrent] - new.tensors()["network.1"][:, recurrent]
+        ).max()
+        > 0.1
+    )
     songs = generate(model, 60, count=5, primer=held_out[:20], seed=1)
     right = (songs == bounce(80, 4, -1)[20:]).all(axis=2).mean()
     assert right > 0.8  # by chance: 0.09
 
 
-@pytest.mark.parametrize("more", [[], ["--concatenate", "--block", "16"], ["--update", "block", "--block", "16"],
-                                  ["--cd", "--optimizer", "sgd", "--negative", "bounded"]])
+@pytest.mark.parametrize(
+    "more",
+    [
+        [],
+        ["--concatenate", "--block", "16"],
+        ["--update", "block", "--block", "16"],
+        ["--cd", "--optimizer", "sgd", "--negative", "bounded"],
+    ],
+)
 def test_resuming_is_bit_for_bit(corpus, tmp_path, more):
     options = [*SMALL, "--seed", "5", "--patience", "2", "--learning-rate", "0.01", "-q", *more]
     assert train(corpus, "--epochs", "6", "-o", "straight", *options) == 0
@@ -90,18 +145,36 @@ def test_resuming_is_bit_for_bit(corpus, tmp_path, more):
     straight, stopped = RnnRbm.load("straight"), RnnRbm.load("stopped")
     assert np.array_equal(straight.theta, stopped.theta)
     straight, stopped = files(tmp_path / "straight"), files(tmp_path / "stopped")
-    assert _tensors(straight["checkpoint.safetensors"]) == _tensors(stopped["checkpoint.safetensors"])
-    assert (tmp_path / "straight/log.jsonl").read_text() == (tmp_path / "stopped/log.jsonl").read_text()
+    assert _tensors(straight["checkpoint.safetensors"]) == _tensors(
+        stopped["checkpoint.safetensors"]
+    )
+    assert (tmp_path / "straight/log.jsonl").read_text() == (
+        tmp_path / "stopped/log.jsonl"
+    ).read_text()
 
 
 def _tensors(data):
     """The bytes of a safetensors file behind its header, which holds the run's name."""
-    return data[8 + int.from_bytes(data[:8], "little"):]
+    return data[8 + int.from_bytes(data[:8], "little") :]
 
 
 def test_ctrl_c_saves_and_the_run_goes_on(corpus, tmp_path):
-    command = [sys.executable, "-m", "midigen", "train", corpus, "--minutes", "5", "--validate-every", "1", "-o", "run"]
-    process = subprocess.Popen(command + SMALL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "midigen",
+        "train",
+        corpus,
+        "--minutes",
+        "5",
+        "--validate-every",
+        "1",
+        "-o",
+        "run",
+    ]
+    process = subprocess.Popen(
+        command + SMALL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     while not (tmp_path / "run/log.jsonl").exists() or not (tmp_path / "run/log.jsonl").read_text():
         assert process.poll() is None
         time.sleep(0.05)
@@ -117,8 +190,22 @@ def test_ctrl_c_saves_and_the_run_goes_on(corpus, tmp_path):
 def test_a_killed_run_goes_on_from_its_last_checkpoint(corpus, tmp_path):
     """As if it had never been killed: the same weights as a run that was not."""
     options = [*SMALL, "--seed", "5", "--validate-every", "1"]
-    process = subprocess.Popen([sys.executable, "-m", "midigen", "train", corpus, "--minutes", "5", "-o", "killed",
-                                *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "midigen",
+            "train",
+            corpus,
+            "--minutes",
+            "5",
+            "-o",
+            "killed",
+            *options,
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     while not (tmp_path / "killed/model.safetensors").exists():
         assert process.poll() is None
         time.sleep(0.05)
@@ -134,21 +221,24 @@ def test_a_stop_before_the_first_validation_still_leaves_a_model(corpus):
     assert RnnRbm.load("output/run-001")
 
 
-@pytest.mark.parametrize("args, code, words", [
-    (["missing.safetensors"], 1, "missing.safetensors"),
-    (["corpus.safetensors", "--dropout", "1.5"], 2, "dropout must be"),
-    (["corpus.safetensors", "--hidden", "ten"], 2, "write none, or widths"),
-    (["corpus.safetensors", "--transpose", "3,6"], 2, "transpose must be"),
-    (["corpus.safetensors", "--transpose", "some"], 2, "or 0 for none"),
-    (["corpus.safetensors", "--transpose-share", "2"], 2, "transpose_share must be"),
-    (["corpus.safetensors", "--negative-density", "0.3"], 2, "negative_density must be"),
-    (["--resume", "nowhere"], 1, "holds no checkpoint"),
-    (["--resume", "nowhere", "--batch", "3"], 2, "leave out --batch"),
-    (["--resume", "nowhere", "--cd"], 2, "leave out --cd"),
-    (["--resume", "nowhere", "--no-centre"], 2, "leave out --no-centre"),
-    (["--resume", "nowhere", "-o", "run"], 2, "leave out --output"),
-    (["corpus.safetensors", "-o", "corpus.safetensors"], 1, "cannot make"),
-])
+@pytest.mark.parametrize(
+    "args, code, words",
+    [
+        (["missing.safetensors"], 1, "missing.safetensors"),
+        (["corpus.safetensors", "--dropout", "1.5"], 2, "dropout must be"),
+        (["corpus.safetensors", "--hidden", "ten"], 2, "write none, or widths"),
+        (["corpus.safetensors", "--transpose", "3,6"], 2, "transpose must be"),
+        (["corpus.safetensors", "--transpose", "some"], 2, "or 0 for none"),
+        (["corpus.safetensors", "--transpose-share", "2"], 2, "transpose_share must be"),
+        (["corpus.safetensors", "--negative-density", "0.3"], 2, "negative_density must be"),
+        (["--resume", "nowhere"], 1, "holds no checkpoint"),
+        (["--resume", "nowhere", "--batch", "3"], 2, "leave out --batch"),
+        (["--resume", "nowhere", "--cd"], 2, "leave out --cd"),
+        (["--resume", "nowhere", "--no-centre"], 2, "leave out --no-centre"),
+        (["--resume", "nowhere", "-o", "run"], 2, "leave out --output"),
+        (["corpus.safetensors", "-o", "corpus.safetensors"], 1, "cannot make"),
+    ],
+)
 def test_what_goes_wrong_is_one_line(corpus, capsys, args, code, words):
     assert train(*args) == code
     out, err = capsys.readouterr()
@@ -158,6 +248,7 @@ def test_what_goes_wrong_is_one_line(corpus, capsys, args, code, words):
 def test_a_model_that_memory_does_not_hold_leaves_nothing(corpus, tmp_path, monkeypatch, capsys):
     def initial(*_):
         raise MemoryError("Unable to allocate 64.0 GiB")
+
     monkeypatch.setattr(RnnRbm, "initial", initial)
     assert train(corpus, "-o", "huge") == 1
     out, err = capsys.readouterr()
@@ -181,7 +272,9 @@ def test_a_used_folder_another_corpus_and_a_cut_checkpoint(corpus, tmp_path, cap
 
 def test_a_corpus_without_training_songs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    Corpus(GRID, [Song("only", "valid", "ab" * 32, 90.0, (4, 4), bounce(40))]).save("empty.safetensors")
+    Corpus(GRID, [Song("only", "valid", "ab" * 32, 90.0, (4, 4), bounce(40))]).save(
+        "empty.safetensors"
+    )
     assert train("empty.safetensors", "--epochs", "1") == 1
     assert "no songs to train on" in capsys.readouterr().err
     assert not os.path.exists("output")
@@ -190,7 +283,9 @@ def test_a_corpus_without_training_songs(tmp_path, monkeypatch, capsys):
 def test_exact_sums_are_for_small_models(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     roll = np.eye(20, dtype=np.uint8)
-    Corpus(Grid(low=60, high=79), [Song("a", "train", "ab" * 32, 90.0, (4, 4), roll)]).save("wide.safetensors")
+    Corpus(Grid(low=60, high=79), [Song("a", "train", "ab" * 32, 90.0, (4, 4), roll)]).save(
+        "wide.safetensors"
+    )
     assert train("wide.safetensors", "--epochs", "1", "--exact", "--rbm-hidden", "17") == 2
     assert "lower --rbm-hidden" in capsys.readouterr().err and not os.path.exists("output")
     assert train("wide.safetensors", "--epochs", "1", "--exact", "--rbm-hidden", "4", "-q") == 0
@@ -233,17 +328,33 @@ def test_two_do_not_train_in_one_folder(corpus, tmp_path, capsys):
     assert train(corpus, "--epochs", "1", *SMALL, "-o", "run", "-q") == 0
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda tensors, header: tensors.update(average=tensors["average"][:-1]),
-    lambda tensors, header: tensors.update({"moment.0": tensors["moment.0"][:3]}),
-    lambda tensors, header: tensors.update(particles=tensors["particles"][1:]),
-    lambda tensors, header: header.update(grid=[]),
-    lambda tensors, header: header.update(steps="many"),
-    lambda tensors, header: header["state"].update(cursor=0.5),
-    *(lambda tensors, header, name=name: tensors.update({name: tensors[name][..., :-1].copy()}) for name in (
-        "carry.0.state", "carry.0.history.0.inputs", "carry.0.history.0.u", "carry.0.first.params"))])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda tensors, header: tensors.update(average=tensors["average"][:-1]),
+        lambda tensors, header: tensors.update({"moment.0": tensors["moment.0"][:3]}),
+        lambda tensors, header: tensors.update(particles=tensors["particles"][1:]),
+        lambda tensors, header: header.update(grid=[]),
+        lambda tensors, header: header.update(steps="many"),
+        lambda tensors, header: header["state"].update(cursor=0.5),
+        *(
+            lambda tensors, header, name=name: tensors.update(
+                {name: tensors[name][..., :-1].copy()}
+            )
+            for name in (
+                "carry.0.state",
+                "carry.0.history.0.inputs",
+                "carry.0.history.0.u",
+                "carry.0.first.params",
+            )
+        ),
+    ],
+)
 def test_a_checkpoint_of_nonsense_is_refused(corpus, tmp_path, capsys, spoil):
-    assert train(corpus, "--epochs", "3", *SMALL, "-o", "run", "-q", "--concatenate", "--block", "16") == 0
+    assert (
+        train(corpus, "--epochs", "3", *SMALL, "-o", "run", "-q", "--concatenate", "--block", "16")
+        == 0
+    )
     path = tmp_path / "run/checkpoint.safetensors"
     tensors, header = load(path, "checkpoint", 2)
     spoil(tensors, header)
@@ -255,8 +366,14 @@ def test_a_checkpoint_of_nonsense_is_refused(corpus, tmp_path, capsys, spoil):
 
 def test_the_last_part_of_a_run_cools_down_and_is_not_in_the_checkpoint(corpus, tmp_path):
     assert train(corpus, "--epochs", "20", *SMALL, "--validate-every", "1", "-o", "run", "-q") == 0
-    rates = [json.loads(line)["rate"] for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
-    assert len(rates) == 20 and rates[:12] == [rates[0]] * 12 and rates[12:] == sorted(rates[12:], reverse=True)
+    rates = [
+        json.loads(line)["rate"] for line in (tmp_path / "run/log.jsonl").read_text().splitlines()
+    ]
+    assert (
+        len(rates) == 20
+        and rates[:12] == [rates[0]] * 12
+        and rates[12:] == sorted(rates[12:], reverse=True)
+    )
     assert rates[12] > 0.8 * rates[0] and rates[-1] < 0.05 * rates[0]
     assert Checkpoint("run").header["state"]["epoch"] == 12
     kept = RnnRbm.load("run").about["validation"]

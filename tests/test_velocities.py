@@ -23,7 +23,7 @@ def random_roll(frames=40, seed=0, grid=GRID):
     rng, roll = np.random.default_rng(seed), np.zeros((frames, grid.pitches), np.uint8)
     for start in range(0, frames, 4):
         for column in rng.choice(grid.pitches, 2, replace=False):
-            roll[start:start + rng.integers(1, 4), column] = rng.integers(20, 128)
+            roll[start : start + rng.integers(1, 4), column] = rng.integers(20, 128)
     return roll
 
 
@@ -35,18 +35,25 @@ def write_midi(path, roll, **options):
 def test_a_song_keeps_its_velocities_through_a_file(tmp_path):
     roll = random_roll()
     again, _ = notes_to_roll(read_notes(write_midi(tmp_path / "a.mid", roll)), GRID)
-    np.testing.assert_array_equal(again, roll[:len(again)])
-    assert len(np.unique(roll)) > 10 and not roll[len(again):].any()
+    np.testing.assert_array_equal(again, roll[: len(again)])
+    assert len(np.unique(roll)) > 10 and not roll[len(again) :].any()
 
 
-@pytest.mark.parametrize("articulation, expected", [
-    ("gap", [[50], [50], [50], [0], [90], [90], [90], [90]]),
-    ("sustain", [[50], [50], [50], [50], [90], [90], [90], [90]]),
-    ("onset", [[50, 50], [50, 0], [50, 0], [50, 0], [90, 90], [90, 0], [90, 0], [90, 0]])])
+@pytest.mark.parametrize(
+    "articulation, expected",
+    [
+        ("gap", [[50], [50], [50], [0], [90], [90], [90], [90]]),
+        ("sustain", [[50], [50], [50], [50], [90], [90], [90], [90]]),
+        ("onset", [[50, 50], [50, 0], [50, 0], [50, 0], [90, 90], [90, 0], [90, 0], [90, 0]]),
+    ],
+)
 def test_a_second_strike_brings_its_own_velocity(tmp_path, articulation, expected):
     midi = pretty_midi.PrettyMIDI(initial_tempo=120)
     midi.instruments.append(pretty_midi.Instrument(0))
-    midi.instruments[0].notes = [pretty_midi.Note(50, 60, 0.0, 0.5), pretty_midi.Note(90, 60, 0.5, 1.0)]
+    midi.instruments[0].notes = [
+        pretty_midi.Note(50, 60, 0.0, 0.5),
+        pretty_midi.Note(90, 60, 0.5, 1.0),
+    ]
     path = tmp_path / "a.mid"
     midi.write(str(path))
     grid = Grid(low=60, high=60, articulation=articulation, values="velocity")
@@ -61,13 +68,22 @@ def test_of_notes_struck_together_the_loudest_counts_and_one_velocity_may_be_giv
     midi.write(str(tmp_path / "a.mid"))
     roll, _ = notes_to_roll(read_notes(tmp_path / "a.mid"), GRID)
     np.testing.assert_array_equal(roll[:, 0], [70, 70])
-    again = pretty_midi.PrettyMIDI(io.BytesIO(midi_bytes(roll_to_midi(roll, GRID, 120, velocity=33))))
+    again = pretty_midi.PrettyMIDI(
+        io.BytesIO(midi_bytes(roll_to_midi(roll, GRID, 120, velocity=33)))
+    )
     assert [note.velocity for note in again.instruments[0].notes] == [33]
 
 
 def make_corpus(count=4, grid=GRID):
-    return Corpus(grid, [Song(f"s{i}", "train" if i else "valid", f"{i:064x}", 120.0, (4, 4), random_roll(seed=i))
-                         for i in range(count)])
+    return Corpus(
+        grid,
+        [
+            Song(
+                f"s{i}", "train" if i else "valid", f"{i:064x}", 120.0, (4, 4), random_roll(seed=i)
+            )
+            for i in range(count)
+        ],
+    )
 
 
 def test_the_corpus_keeps_velocities(tmp_path):
@@ -91,7 +107,9 @@ def test_an_old_corpus_has_no_velocities():
 
 
 def make_model(**changes):
-    config = ModelConfig(GRID.channels, rbm_hidden=4, recurrent=3, hidden=(), visible_model="gaussian", **changes)
+    config = ModelConfig(
+        GRID.channels, rbm_hidden=4, recurrent=3, hidden=(), visible_model="gaussian", **changes
+    )
     rolls = np.concatenate(make_corpus().rolls("train")) / 127
     return RnnRbm.initial(config, GRID, rolls.mean(axis=0), 0, {}, rolls.var(axis=0))
 
@@ -102,7 +120,9 @@ def test_levels_give_the_songs_notes_and_velocities():
     made, real = generate(model, 400, count=3), np.concatenate(rolls)
     made = made.reshape(-1, GRID.channels)
     assert made.dtype == np.uint8 and made.max() <= 127
-    assert abs((made > 0).mean() / (real > 0).mean() - 1) < 0.15  # a new model does not heed the frames before
+    assert (
+        abs((made > 0).mean() / (real > 0).mean() - 1) < 0.15
+    )  # a new model does not heed the frames before
     assert abs(made[made > 0].mean() - real[real > 0].mean()) < 8
     assert abs(made[made > 0].std() / real[real > 0].std() - 1) < 0.25
 
@@ -110,7 +130,10 @@ def test_levels_give_the_songs_notes_and_velocities():
 def test_levels_of_silence():
     model = make_model()
     model.about["levels"] = choose_levels(model, [np.zeros((20, GRID.channels), np.uint8)], seed=1)
-    assert set(model.about["levels"]) == {"threshold"} and not model.roll(np.zeros((1, GRID.channels))).any()
+    assert (
+        set(model.about["levels"]) == {"threshold"}
+        and not model.roll(np.zeros((1, GRID.channels))).any()
+    )
 
 
 def test_prepare_train_generate(tmp_path, monkeypatch, capsys):
@@ -125,12 +148,13 @@ def test_prepare_train_generate(tmp_path, monkeypatch, capsys):
     assert main(["prepare", "songs", "-o", "b", *common]) == 0
     sizes = ["--rbm-hidden", "4", "--recurrent", "3", "--hidden", "none", "--epochs", "1", "-q"]
     for corpus, options, message in (
-            ("v", ["--visible-model", "bernoulli"], "which need --visible-model gaussian"),
-            ("v", ["--negative", "bounded"], "--negative pushes away random songs"),
-            ("v", ["--deviation", "1,0.1"], "deviation must be two growing numbers"),
-            ("v", ["--deviation", "nan,1"], "'--deviation': nan is not a number"),
-            ("v", ["--deviation", "soft"], "write the lowest and the highest"),
-            ("v", ["--exact", "--rbm-hidden", "17"], "at most 16 hidden units")):
+        ("v", ["--visible-model", "bernoulli"], "which need --visible-model gaussian"),
+        ("v", ["--negative", "bounded"], "--negative pushes away random songs"),
+        ("v", ["--deviation", "1,0.1"], "deviation must be two growing numbers"),
+        ("v", ["--deviation", "nan,1"], "'--deviation': nan is not a number"),
+        ("v", ["--deviation", "soft"], "write the lowest and the highest"),
+        ("v", ["--exact", "--rbm-hidden", "17"], "at most 16 hidden units"),
+    ):
         capsys.readouterr()
         assert main(["train", corpus, *sizes, *options]) == 2
         assert message in capsys.readouterr().err
@@ -139,7 +163,21 @@ def test_prepare_train_generate(tmp_path, monkeypatch, capsys):
     model = RnnRbm.load("run")
     assert model.gaussian and set(model.about["levels"]) == {"threshold", "gain", "offset"}
     capsys.readouterr()
-    assert main(["generate", "run", "--length", "32 beats", "--seed", "1", "--primer", str(songs / "0.mid")]) == 0
+    assert (
+        main(
+            [
+                "generate",
+                "run",
+                "--length",
+                "32 beats",
+                "--seed",
+                "1",
+                "--primer",
+                str(songs / "0.mid"),
+            ]
+        )
+        == 0
+    )
     printed = capsys.readouterr()
     assert "velocity" in printed.err and "(corpus" in printed.err
     notes = read_notes(printed.out.strip()).notes

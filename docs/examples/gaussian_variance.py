@@ -35,7 +35,9 @@ def main():
     truth = known_rbm()
     data, held_out = truth.sample(4000, sweeps=200), truth.sample(2000, sweeps=200, seed=1)
     best = truth.log_likelihood(held_out).mean()
-    trials = [(GaussianRbm, start, rate) for start in (1.0, 0.25, 0.1) for rate in (1.0, 0.3, 0.1, 0.03)]
+    trials = [
+        (GaussianRbm, start, rate) for start in (1.0, 0.25, 0.1) for rate in (1.0, 0.3, 0.1, 0.03)
+    ]
     for kind, start, rate in [*trials, (Alternating, 0.25, 1.0)]:
         ratios, behind = [], []
         for seed in range(3):
@@ -45,8 +47,10 @@ def main():
             behind.append(best - rbm.log_likelihood(held_out).mean())
         found = sum(ratio[2] < MODES for ratio in ratios)
         variances = " ".join(f"{ratio:.2f}" for ratio in np.median(ratios, axis=0))
-        print(f"{kind.__name__:12} start {start:<5g} step {rate:<5g} modes found {found} of 3, variances {variances} "
-              f"of the true, {np.mean(behind):.4f} nats behind")
+        print(
+            f"{kind.__name__:12} start {start:<5g} step {rate:<5g} modes found {found} of 3, variances {variances} "
+            f"of the true, {np.mean(behind):.4f} nats behind"
+        )
 
 
 if __name__ == "__main__":

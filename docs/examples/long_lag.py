@@ -37,7 +37,9 @@ def initial(rng, network, start):
     """Orthogonal recurrent weights, so that what is in the state stays there for a while; blind to the bit, or not."""
     params = network.initial(rng, output_scale=0.1)
     weights = network.layers(params)[0]
-    weights[:RECURRENT, 2:2 + RECURRENT] = np.linalg.qr(rng.normal(size=(RECURRENT, RECURRENT)))[0]
+    weights[:RECURRENT, 2 : 2 + RECURRENT] = np.linalg.qr(rng.normal(size=(RECURRENT, RECURRENT)))[
+        0
+    ]
     if start == "blind":
         weights[:, 0] = 0
     return params
@@ -54,8 +56,15 @@ def answers(rnns, batch, move=None, every_block=False):
         rnn.reset()
     for i in range(0, lag, BLOCK):
         last = i + BLOCK >= lag
-        ys = [rnn.block(xs[i:i + BLOCK], (lambda t, y, bit=bit: -bit / (1 + np.exp(bit * y)) * (t == lag - 1))
-                        if last and move else None)[-1, 0] for rnn, (xs, bit) in zip(rnns, batch, strict=True)]
+        ys = [
+            rnn.block(
+                xs[i : i + BLOCK],
+                (lambda t, y, bit=bit: -bit / (1 + np.exp(bit * y)) * (t == lag - 1))
+                if last and move
+                else None,
+            )[-1, 0]
+            for rnn, (xs, bit) in zip(rnns, batch, strict=True)
+        ]
         if move and (last or every_block):
             move()
     return np.array(ys)
@@ -86,24 +95,34 @@ def learn(seed, truncate, start="blind", lag=200, steps=600, update="series"):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="RTRL and truncated backpropagation on a lag longer than the block.")
+    parser = argparse.ArgumentParser(
+        description="RTRL and truncated backpropagation on a lag longer than the block."
+    )
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--start", choices=("blind", "random"), default="blind")
     parser.add_argument("--lag", type=int, default=200)
     parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--update", choices=("series", "block"), default="series", help="when the weights move")
+    parser.add_argument(
+        "--update", choices=("series", "block"), default="series", help="when the weights move"
+    )
     args = parser.parse_args()
-    print(f"share of 200 new series answered rightly; lag {args.lag}, blocks of {BLOCK}, start {args.start}, "
-          f"moves after every {args.update}")
+    print(
+        f"share of 200 new series answered rightly; lag {args.lag}, blocks of {BLOCK}, start {args.start}, "
+        f"moves after every {args.update}"
+    )
     print("seed  untrained  RTRL   truncated")
     learnt, began = np.zeros(2, int), time.perf_counter()
     for seed in range(args.seeds):
-        (before, exact), (_, cut) = (learn(seed, truncate, args.start, args.lag, args.steps, args.update)
-                                     for truncate in (False, True))
+        (before, exact), (_, cut) = (
+            learn(seed, truncate, args.start, args.lag, args.steps, args.update)
+            for truncate in (False, True)
+        )
         learnt += np.array([exact, cut]) >= 0.95
         print(f"{seed:4}  {before:9.3f}  {exact:.3f}  {cut:.3f}", flush=True)
-    print(f"at least 0.95: RTRL {learnt[0]} of {args.seeds}, truncated {learnt[1]} of {args.seeds}; "
-          f"{time.perf_counter() - began:.0f} s")
+    print(
+        f"at least 0.95: RTRL {learnt[0]} of {args.seeds}, truncated {learnt[1]} of {args.seeds}; "
+        f"{time.perf_counter() - began:.0f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ A, B = np.array([[1.0, 0.2], [-0.2, 0.9]]), np.array([[0.0], [0.2]])
 C, D = np.diag([1.0, 0.1]), np.array([[0.5]])
 DISCOUNT, HIDDEN, TRANSITIONS = 0.95, 100, 2000
 STATES, STEPS, RATE = 200, 50, 0.5  # of the policy, in every round
-FEEL = Affine(np.eye(3) / 2, np.zeros(3))  # what stands before the critic: its inputs at a size that suits softplus
+FEEL = Affine(
+    np.eye(3) / 2, np.zeros(3)
+)  # what stands before the critic: its inputs at a size that suits softplus
 
 
 def best_gain():
@@ -43,11 +45,13 @@ def fit_critic(critic, params, policy, policy_params, data):
     hidden = Mlp(critic.sizes[:-1], "softplus")
 
     def features(states, actions):
-        below = hidden.forward(params[:hidden.parameters], FEEL(np.concatenate([states, actions], axis=1)))
+        below = hidden.forward(
+            params[: hidden.parameters], FEEL(np.concatenate([states, actions], axis=1))
+        )
         return np.column_stack([below, np.ones(len(states))])
 
     change = features(x, a) - DISCOUNT * features(after, policy.forward(policy_params, after))
-    params[hidden.parameters:] = np.linalg.lstsq(change, -cost, rcond=1e-10)[0]
+    params[hidden.parameters :] = np.linalg.lstsq(change, -cost, rcond=1e-10)[0]
 
 
 def learn(rounds=5, seed=0):
@@ -62,7 +66,9 @@ def learn(rounds=5, seed=0):
     for _ in range(rounds):
         fit_critic(critic, critic_params, policy, policy_params, data)
         for _ in range(STEPS):
-            gradient = policy_gradient(policy, policy_params, critic, critic_params, states, before_critic=FEEL)[1]
+            gradient = policy_gradient(
+                policy, policy_params, critic, critic_params, states, before_critic=FEEL
+            )[1]
             policy_params += RATE * gradient / len(states)
         yield -policy_params[:2].reshape(1, 2), policy_params[2]
 
@@ -71,8 +77,11 @@ def main():
     best = best_gain()
     print(f"best gain, in closed form  {best[0, 0]:.4f} {best[0, 1]:.4f}")
     for i, (gain, offset) in enumerate(learn(), 1):
-        print(f"after round {i}              {gain[0, 0]:.4f} {gain[0, 1]:.4f}  offset {offset:+.4f}  "
-              f"off by {np.abs(gain - best).max() / np.abs(best).max():.2%}", flush=True)
+        print(
+            f"after round {i}              {gain[0, 0]:.4f} {gain[0, 1]:.4f}  offset {offset:+.4f}  "
+            f"off by {np.abs(gain - best).max() / np.abs(best).max():.2%}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ def draw(model, roll, key):
     """The model's own rolls for every frame of a song, each from the song's frames before it."""
     v = model.frames(roll)
     before, sample = np.concatenate([np.zeros_like(v[:1]), v[:-1]]), np.empty_like(v)
-    model.kernels.gibbs_chain(before, model.w, *model.run(roll), DEFAULT_GIBBS_STEPS, 1.0, key, 0, 0, sample)
+    model.kernels.gibbs_chain(
+        before, model.w, *model.run(roll), DEFAULT_GIBBS_STEPS, 1.0, key, 0, 0, sample
+    )
     return model.roll(sample)
 
 
@@ -28,15 +30,19 @@ def main():
     model, songs = RnnRbm.load(sys.argv[1]), Corpus.load(sys.argv[2]).rolls("valid")
     real = np.concatenate(songs)
     drawn = np.concatenate([draw(model, song, derive_key(0, i)) for i, song in enumerate(songs)])
-    begins = np.concatenate([np.diff(song > 0, axis=0, prepend=False) & (song > 0) for song in songs])
+    begins = np.concatenate(
+        [np.diff(song > 0, axis=0, prepend=False) & (song > 0) for song in songs]
+    )
     hit = (drawn > 0) & (real > 0)
     density = np.concatenate([model.pseudo_log_likelihood(song) for song in songs]).mean()
-    print(f"pseudo-log-likelihood {density:.1f} nats a frame; "
-          f"found {hit.sum() / (real > 0).sum():.2f} of the notes, "
-          f"{hit.sum() / (drawn > 0).sum():.2f} of what is played is right; "
-          f"velocities of these correlate {np.corrcoef(drawn[hit], real[hit])[0, 1]:.2f}, "
-          f"where notes begin {np.corrcoef(drawn[hit & begins], real[hit & begins])[0, 1]:.2f} "
-          f"({(hit & begins).sum()} notes)")
+    print(
+        f"pseudo-log-likelihood {density:.1f} nats a frame; "
+        f"found {hit.sum() / (real > 0).sum():.2f} of the notes, "
+        f"{hit.sum() / (drawn > 0).sum():.2f} of what is played is right; "
+        f"velocities of these correlate {np.corrcoef(drawn[hit], real[hit])[0, 1]:.2f}, "
+        f"where notes begin {np.corrcoef(drawn[hit & begins], real[hit & begins])[0, 1]:.2f} "
+        f"({(hit & begins).sum()} notes)"
+    )
 
 
 if __name__ == "__main__":

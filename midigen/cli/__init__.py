@@ -46,9 +46,17 @@ class Command(click.Command):
 
     def parse_args(self, ctx, args):
         names, settings = long_names(self), {}
-        variables = {name: f"MIDIGEN_{ctx.info_name}_{name}".upper().replace("-", "_") for name in names}
-        given = {name: os.environ[variable] for name, variable in variables.items() if os.environ.get(variable)}
-        from_file = {name: value for name, value in (ctx.default_map or {}).items() if name not in given}
+        variables = {
+            name: f"MIDIGEN_{ctx.info_name}_{name}".upper().replace("-", "_") for name in names
+        }
+        given = {
+            name: os.environ[variable]
+            for name, variable in variables.items()
+            if os.environ.get(variable)
+        }
+        from_file = {
+            name: value for name, value in (ctx.default_map or {}).items() if name not in given
+        }
         for name, value in (from_file | given).items():
             settings |= _meaning(names[name], name, value, ctx)
         ctx.default_map = settings
@@ -57,14 +65,21 @@ class Command(click.Command):
             values = ctx.params.get(param.name)
             for value in values if isinstance(values, tuple) else (values,):
                 if value == "" or value != value:
-                    raise click.BadParameter("it is empty" if value == "" else "nan is not a number", ctx, param)
+                    raise click.BadParameter(
+                        "it is empty" if value == "" else "nan is not a number", ctx, param
+                    )
         return rest
 
 
 def long_names(command):
     """{"gibbs-steps": its click.Option, ...}: the long options of a command, with --no-... as their own."""
-    return {flag[2:]: option for option in command.params if isinstance(option, click.Option)
-            for flag in option.opts + option.secondary_opts if flag.startswith("--")}
+    return {
+        flag[2:]: option
+        for option in command.params
+        if isinstance(option, click.Option)
+        for flag in option.opts + option.secondary_opts
+        if flag.startswith("--")
+    }
 
 
 def _meaning(option, name, value, ctx):
@@ -87,7 +102,10 @@ def _load_config(ctx, param, path):
             tables = tomllib.load(f)
     except (OSError, ValueError) as e:  # not TOML, or not even UTF-8
         raise click.UsageError(f"cannot read the settings in {path}: {e}") from None
-    known = {name: {key: f"[{name}] {key}" for key in long_names(group.get_command(ctx, name))} for name in COMMANDS}
+    known = {
+        name: {key: f"[{name}] {key}" for key in long_names(group.get_command(ctx, name))}
+        for name in COMMANDS
+    }
     anywhere = {key: place for keys in known.values() for key, place in keys.items()}
     ctx.default_map = {}
     for name, table in tables.items():
@@ -100,7 +118,9 @@ def _load_config(ctx, param, path):
             if key not in known[name]:
                 _refuse(path, f"[{name}] {key}", known[name])
             if isinstance(value, dict | list):
-                raise click.UsageError(f"{path}: [{name}] {key} takes one value, written as on the command line")
+                raise click.UsageError(
+                    f"{path}: [{name}] {key} takes one value, written as on the command line"
+                )
 
 
 def _refuse(path, wrong, right):
@@ -113,9 +133,15 @@ def _refuse(path, wrong, right):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="midigen")
-@click.option("--config", type=click.Path(), envvar="MIDIGEN_CONFIG", is_eager=True, expose_value=False,
-              callback=_load_config,
-              help="Settings from a TOML file: a table for each command, e.g. [train] epochs = 50.")
+@click.option(
+    "--config",
+    type=click.Path(),
+    envvar="MIDIGEN_CONFIG",
+    is_eager=True,
+    expose_value=False,
+    callback=_load_config,
+    help="Settings from a TOML file: a table for each command, e.g. [train] epochs = 50.",
+)
 def group():
     """Train a small music model on your own MIDI files and get new songs.
 
@@ -129,16 +155,22 @@ def group():
 
 
 device_option = click.option(
-    "--device", type=click.Choice(DEVICES), default="cpu", show_default=True,
-    help="Where to compute: cuda is an NVIDIA GPU (pip install 'midigen[cuda]'); auto takes it where there is one.")
+    "--device",
+    type=click.Choice(DEVICES),
+    default="cpu",
+    show_default=True,
+    help="Where to compute: cuda is an NVIDIA GPU (pip install 'midigen[cuda]'); auto takes it where there is one.",
+)
 
 
 def teller(quiet):
     """say(line) on stderr, or nothing."""
+
     def say(line):
         from midigen.output.console import make_console
 
         make_console(quiet).print(line, soft_wrap=True)
+
     return say
 
 
@@ -148,7 +180,9 @@ def path_from_stdin(what):
         raise UsageError(f"no {what} given: name a {what}, or pipe its path in")
     lines = names_on_stdin()
     if not lines:
-        raise MidigenError(f"no {what} path came through the pipe: the command before this one made none")
+        raise MidigenError(
+            f"no {what} path came through the pipe: the command before this one made none"
+        )
     if len(lines) > 1:
         raise UsageError(f"the pipe brought {len(lines)} paths, but one {what} is wanted")
     return lines[0]
@@ -156,7 +190,9 @@ def path_from_stdin(what):
 
 def names_on_stdin(end=b"\n"):
     """The names on stdin, in the bytes of the file system and not in stdin's encoding."""
-    names = (name if end == b"\0" else name.rstrip(b"\r") for name in sys.stdin.buffer.read().split(end))
+    names = (
+        name if end == b"\0" else name.rstrip(b"\r") for name in sys.stdin.buffer.read().split(end)
+    )
     return [os.fsdecode(name) for name in names if name.strip()]
 
 
@@ -170,9 +206,13 @@ def _say(message):
 
 
 def _ready_streams():
-    if isinstance(sys.stdout, io.TextIOWrapper):  # no name of a song ends a table, whatever the encoding
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # no name of a song ends a table, whatever the encoding
         sys.stdout.reconfigure(errors="backslashreplace")
-    if not os.environ.get("COLUMNS", "").strip("0"):  # rich takes 0 for a width in which nothing can be shown
+    if not os.environ.get("COLUMNS", "").strip(
+        "0"
+    ):  # rich takes 0 for a width in which nothing can be shown
         os.environ.pop("COLUMNS", None)
 
 
@@ -203,11 +243,15 @@ def main(args=None):
         _say(f"{e.filename or 'the output'}: {e.strerror or e}")
         return 1
     except MemoryError as e:
-        _say(f"not enough memory{f' ({e})' if str(e) else ''}: train a smaller model (--hidden, --recurrent, "
-             "--rbm-hidden), or take fewer songs at once (--batch, --count)")
+        _say(
+            f"not enough memory{f' ({e})' if str(e) else ''}: train a smaller model (--hidden, --recurrent, "
+            "--rbm-hidden), or take fewer songs at once (--batch, --count)"
+        )
         return 1
     except Exception as e:  # the last resort: a user sees one line, a developer asks for the rest
         if os.environ.get("MIDIGEN_TRACEBACK") == "1":
             raise
-        _say(f"failed unexpectedly: {type(e).__name__}: {e} (MIDIGEN_TRACEBACK=1 shows where; please report it)")
+        _say(
+            f"failed unexpectedly: {type(e).__name__}: {e} (MIDIGEN_TRACEBACK=1 shows where; please report it)"
+        )
         return 1

@@ -6,7 +6,9 @@ from midigen.cli import Command, teller
 
 
 @click.command(cls=Command, short_help="Check the arithmetic on this machine.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of the tables.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object in place of the tables."
+)
 @click.pass_context
 def command(ctx, as_json):
     """Check the arithmetic on this machine: every gradient against finite differences, in every precision.
@@ -25,9 +27,13 @@ def command(ctx, as_json):
         import math
         from dataclasses import asdict
 
-        rows = [{**asdict(r), "error": r.error if math.isfinite(r.error) else None, "passed": r.passed}
-                for r in results]
-        click.echo(json.dumps({"environment": environment, "checks": rows, "passed": passed}, indent=1))
+        rows = [
+            {**asdict(r), "error": r.error if math.isfinite(r.error) else None, "passed": r.passed}
+            for r in results
+        ]
+        click.echo(
+            json.dumps({"environment": environment, "checks": rows, "passed": passed}, indent=1)
+        )
     else:
         from midigen.output.check import show
 

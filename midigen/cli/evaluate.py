@@ -15,26 +15,73 @@ from midigen.errors import MidigenError, UsageError
 
 @click.command(cls=Command, short_help="Measure a model, or songs, against a corpus.")
 @click.argument("paths", nargs=-1, metavar="[MODEL [CORPUS] | SONG...]")
-@click.option("--songs", is_flag=True, help="Judge SONGs, MIDI files or folders of them, instead of a model.")
-@click.option("--corpus", metavar="FILE", show_default="the model's own",
-              help="The corpus file to measure against; --songs needs it.")
-@click.option("--split", type=click.Choice(["train", "valid", "test"]), default="test", show_default=True,
-              help="Which songs of the corpus the model has to predict.")
-@click.option("--temperatures", type=click.IntRange(100, 10_000_000), default=2000, show_default=True,
-              help="Moves of each chain of annealed importance sampling: fewer flatter the model.")
-@click.option("--chains", type=click.IntRange(2, 10_000), default=4, show_default=True,
-              help="Chains for each frame; their spread gives the standard error.")
-@click.option("--rnn-frames", type=click.IntRange(0, 10**9), default=1_000_000, show_default=True,
-              help="Frames that a recurrent network with independent notes is trained on, to stand beside; 0: none.")
-@click.option("--max-frames", type=click.IntRange(1),
-              help="Measure the model on a fixed random choice of songs of at most that many frames together, "
-                   "or of one.")
+@click.option(
+    "--songs", is_flag=True, help="Judge SONGs, MIDI files or folders of them, instead of a model."
+)
+@click.option(
+    "--corpus",
+    metavar="FILE",
+    show_default="the model's own",
+    help="The corpus file to measure against; --songs needs it.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "valid", "test"]),
+    default="test",
+    show_default=True,
+    help="Which songs of the corpus the model has to predict.",
+)
+@click.option(
+    "--temperatures",
+    type=click.IntRange(100, 10_000_000),
+    default=2000,
+    show_default=True,
+    help="Moves of each chain of annealed importance sampling: fewer flatter the model.",
+)
+@click.option(
+    "--chains",
+    type=click.IntRange(2, 10_000),
+    default=4,
+    show_default=True,
+    help="Chains for each frame; their spread gives the standard error.",
+)
+@click.option(
+    "--rnn-frames",
+    type=click.IntRange(0, 10**9),
+    default=1_000_000,
+    show_default=True,
+    help="Frames that a recurrent network with independent notes is trained on, to stand beside; 0: none.",
+)
+@click.option(
+    "--max-frames",
+    type=click.IntRange(1),
+    help="Measure the model on a fixed random choice of songs of at most that many frames together, "
+    "or of one.",
+)
 @device_option
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
-              help="The same seed gives the same figures, on any number of cores.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="The same seed gives the same figures, on any number of cores.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
-def command(paths, songs, corpus, split, temperatures, chains, rnn_frames, max_frames, device, seed, as_json, quiet):
+def command(
+    paths,
+    songs,
+    corpus,
+    split,
+    temperatures,
+    chains,
+    rnn_frames,
+    max_frames,
+    device,
+    seed,
+    as_json,
+    quiet,
+):
     """Measure a model, or songs, against a corpus, and print a table.
 
     \b
@@ -50,7 +97,9 @@ def command(paths, songs, corpus, split, temperatures, chains, rnn_frames, max_f
     if songs:
         report = _songs(paths, corpus, quiet)
     else:
-        report = _model(paths, corpus, quiet, device, split, temperatures, chains, seed, max_frames, rnn_frames)
+        report = _model(
+            paths, corpus, quiet, device, split, temperatures, chains, seed, max_frames, rnn_frames
+        )
     if as_json:
         click.echo(json.dumps(report))
     else:
@@ -64,7 +113,9 @@ def _model(paths, corpus_path, quiet, device, *settings):
         raise UsageError("name one model and one corpus, or judge songs with --songs")
     path = paths[0] if paths else path_from_stdin("model")
 
-    from midigen.kernels.jit import is_compiled  # ahead of NumPy, whose BLAS then keeps to one thread as well
+    from midigen.kernels.jit import (
+        is_compiled,
+    )  # ahead of NumPy, whose BLAS then keeps to one thread as well
 
     from midigen.corpus import Corpus
     from midigen.evaluation.report import evaluate_model
@@ -91,7 +142,9 @@ def _corpus_of(model_path):
         raise UsageError(f"{model_path} does not say which corpus it was trained on: name a corpus")
     corpus = Checkpoint(folder).corpus
     if not os.path.isfile(corpus):
-        raise UsageError(f"the corpus that {model_path} was trained on, {corpus}, is not there: name a corpus")
+        raise UsageError(
+            f"the corpus that {model_path} was trained on, {corpus}, is not there: name a corpus"
+        )
     return corpus
 
 

@@ -14,8 +14,17 @@ from midigen.errors import MidigenError, UsageError
 
 MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a slip
 SLOWEST, FASTEST = 4, 1000  # quarter notes a minute
-UNITS = {"": "beats", "beat": "beats", "beats": "beats", "bar": "bars", "bars": "bars",
-         "s": "seconds", "sec": "seconds", "second": "seconds", "seconds": "seconds"}
+UNITS = {
+    "": "beats",
+    "beat": "beats",
+    "beats": "beats",
+    "bar": "bars",
+    "bars": "bars",
+    "s": "seconds",
+    "sec": "seconds",
+    "second": "seconds",
+    "seconds": "seconds",
+}
 
 
 class Length(click.ParamType):
@@ -32,31 +41,88 @@ class Length(click.ParamType):
 
 @click.command(cls=Command, short_help="Write new songs with a trained model.")
 @click.argument("model", required=False)
-@click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="How many songs to make.")
-@click.option("--length", type=Length(), default="64 beats", show_default=True,
-              help='New music in each song: "32 bars", "64 beats" or "90 seconds"; a bare number is beats.')
+@click.option(
+    "--count", type=click.IntRange(1), default=1, show_default=True, help="How many songs to make."
+)
+@click.option(
+    "--length",
+    type=Length(),
+    default="64 beats",
+    show_default=True,
+    help='New music in each song: "32 bars", "64 beats" or "90 seconds"; a bare number is beats.',
+)
 @click.option("--primer", metavar="FILE.mid", help="A song to go on from.")
-@click.option("--keep-primer/--no-keep-primer", default=True, show_default=True,
-              help="Put the primer in front of the new music, or leave it out.")
-@click.option("--temperature", type=click.FloatRange(0, 100, min_open=True), default=1.0, show_default=True,
-              help="Below 1 the music is tamer, above 1 wilder.")
-@click.option("--gibbs-steps", type=click.IntRange(1, 100_000), show_default="25",
-              help="Gibbs sampling steps for each frame: more is slower and closer to the model.")
-@click.option("--bpm", type=click.FloatRange(SLOWEST, FASTEST), show_default="the corpus's median",
-              help="Quarter notes a minute.")
-@click.option("--program", type=click.IntRange(0, 127), default=0, show_default=True,
-              help="General MIDI instrument, counted from 0: 0 is the piano, 40 the violin. "
-                   "Lists that count from 1 say one more.")
-@click.option("--velocity", type=click.IntRange(1, 127), show_default="the model's own, or 80 where it has none",
-              help="Loudness of every note.")
+@click.option(
+    "--keep-primer/--no-keep-primer",
+    default=True,
+    show_default=True,
+    help="Put the primer in front of the new music, or leave it out.",
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Below 1 the music is tamer, above 1 wilder.",
+)
+@click.option(
+    "--gibbs-steps",
+    type=click.IntRange(1, 100_000),
+    show_default="25",
+    help="Gibbs sampling steps for each frame: more is slower and closer to the model.",
+)
+@click.option(
+    "--bpm",
+    type=click.FloatRange(SLOWEST, FASTEST),
+    show_default="the corpus's median",
+    help="Quarter notes a minute.",
+)
+@click.option(
+    "--program",
+    type=click.IntRange(0, 127),
+    default=0,
+    show_default=True,
+    help="General MIDI instrument, counted from 0: 0 is the piano, 40 the violin. "
+    "Lists that count from 1 say one more.",
+)
+@click.option(
+    "--velocity",
+    type=click.IntRange(1, 127),
+    show_default="the model's own, or 80 where it has none",
+    help="Loudness of every note.",
+)
 @device_option
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), show_default="a new one",
-              help="The same seed, model and settings give the same songs. It stands in each file and its name.")
-@click.option("-o", "--output", default="output", show_default=True, metavar="DIR",
-              help="Folder for the songs, made where it is missing; - writes the one song to stdout.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    show_default="a new one",
+    help="The same seed, model and settings give the same songs. It stands in each file and its name.",
+)
+@click.option(
+    "-o",
+    "--output",
+    default="output",
+    show_default=True,
+    metavar="DIR",
+    help="Folder for the songs, made where it is missing; - writes the one song to stdout.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
-def command(model, count, length, primer, keep_primer, temperature, gibbs_steps, bpm, program, velocity, device, seed,
-            output, quiet):
+def command(
+    model,
+    count,
+    length,
+    primer,
+    keep_primer,
+    temperature,
+    gibbs_steps,
+    bpm,
+    program,
+    velocity,
+    device,
+    seed,
+    output,
+    quiet,
+):
     """Write new songs with MODEL, a run folder or its model.safetensors.
 
     Without MODEL its path is read from the pipe: midigen train | midigen generate.
@@ -79,18 +145,31 @@ def command(model, count, length, primer, keep_primer, temperature, gibbs_steps,
     model = RnnRbm.load(path)
     device = choose(device, say=teller(quiet))
     grid, about = model.grid, model.about
-    bpm = bpm or min(max(about.get("bpm", 120.0), SLOWEST), FASTEST)  # some files have tempi that nobody can play
+    bpm = bpm or min(
+        max(about.get("bpm", 120.0), SLOWEST), FASTEST
+    )  # some files have tempi that nobody can play
     opening, metre = _read_primer(primer, grid) if primer else (None, about.get("metre") or (4, 4))
     frames = _frames(length, count, grid, bpm, metre)
     seed = secrets.randbelow(2**32) if seed is None else seed
     gibbs_steps = gibbs_steps or DEFAULT_GIBBS_STEPS
     folder = None if output == "-" else _make_folder(output)
-    settings = (f"model {model.digest}; {frames} frames; temperature {temperature}; gibbs-steps {gibbs_steps}; "
-                f"primer {0 if opening is None else len(opening)} frames")
+    settings = (
+        f"model {model.digest}; {frames} frames; temperature {temperature}; gibbs-steps {gibbs_steps}; "
+        f"primer {0 if opening is None else len(opening)} frames"
+    )
     rolls = []
     with progress(make_console(quiet), "generating", count * frames) as advance:
-        songs = generate_songs(model, frames, count=count, primer=opening, temperature=temperature,
-                               gibbs_steps=gibbs_steps, seed=seed, progress=advance, device=device)
+        songs = generate_songs(
+            model,
+            frames,
+            count=count,
+            primer=opening,
+            temperature=temperature,
+            gibbs_steps=gibbs_steps,
+            seed=seed,
+            progress=advance,
+            device=device,
+        )
         for number, roll in enumerate(songs, start=1):
             rolls.append(roll)
             song = roll if opening is None or not keep_primer else np.concatenate([opening, roll])
@@ -117,7 +196,9 @@ def _check_stdout(count):
     if sys.stdout is None:
         raise UsageError("-o - writes to stdout, which is closed: name a folder")
     if sys.stdout.isatty():
-        raise UsageError("-o - writes the bytes of a MIDI file: send them to a file or a pipe, not to the terminal")
+        raise UsageError(
+            "-o - writes the bytes of a MIDI file: send them to a file or a pipe, not to the terminal"
+        )
 
 
 def _make_folder(name):
@@ -145,15 +226,23 @@ def _read_primer(path, grid):
 def _frames(length, count, grid, bpm, metre):
     """--length in frames of the grid; bars follow the metre (n, d), bars and beats the bpm on a grid in seconds."""
     amount, unit = length
-    beats = {"bars": amount * 4 * metre[0] / metre[1], "beats": amount, "seconds": amount * bpm / 60}[unit]
+    beats = {
+        "bars": amount * 4 * metre[0] / metre[1],
+        "beats": amount,
+        "seconds": amount * bpm / 60,
+    }[unit]
     frames = beats * 60 / bpm / grid.frame_seconds(bpm)
     if frames <= 0.5:  # round(0.5) is 0
         raise UsageError(f"--length {amount:g} {unit} is less than one frame of the model")
     if frames * count > MAX_FRAMES:
-        raise UsageError(f"--length {amount:g} {unit} in {count} song(s) makes more than {MAX_FRAMES:,} frames")
+        raise UsageError(
+            f"--length {amount:g} {unit} in {count} song(s) makes more than {MAX_FRAMES:,} frames"
+        )
     return round(frames)
 
 
 def _stem(about):
     """The model's name, as far as every file system takes it."""
-    return re.sub(r"[^\w.-]+", "-", str(about.get("name") or "midigen"))[:50].strip("-.") or "midigen"
+    return (
+        re.sub(r"[^\w.-]+", "-", str(about.get("name") or "midigen"))[:50].strip("-.") or "midigen"
+    )

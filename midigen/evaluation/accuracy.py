@@ -44,8 +44,12 @@ def score_model(model, rolls, seed=0, threads=0):
         rows = slice(start, start + BLOCK)
         state, sample, counts = before[rows], np.empty_like(v[rows]), []
         for draw in range(DRAWS):
-            first, sweeps = (FIRST_SWEEPS + (draw - 1) * SWEEPS, SWEEPS) if draw else (0, FIRST_SWEEPS)
-            gibbs_chain(state.copy(), model.w, a[rows], b[rows], sweeps, 1.0, key, first, start, sample)
+            first, sweeps = (
+                (FIRST_SWEEPS + (draw - 1) * SWEEPS, SWEEPS) if draw else (0, FIRST_SWEEPS)
+            )
+            gibbs_chain(
+                state.copy(), model.w, a[rows], b[rows], sweeps, 1.0, key, first, start, sample
+            )
             state = sample
             counts.append(_counts(sample, v[rows]))
         return np.stack(counts)
@@ -56,7 +60,9 @@ def score_model(model, rolls, seed=0, threads=0):
 def _counts(played, v):
     """True positives, false positives and false negatives of every frame: float64 (3, N)."""
     played, v = np.asarray(played, bool), np.asarray(v, bool)
-    return np.array([(played & v).sum(axis=1), (played & ~v).sum(axis=1), (~played & v).sum(axis=1)], np.float64)
+    return np.array(
+        [(played & v).sum(axis=1), (played & ~v).sum(axis=1), (~played & v).sum(axis=1)], np.float64
+    )
 
 
 def _summarise(counts):
@@ -64,5 +70,8 @@ def _summarise(counts):
     hits, extra, missed = np.moveaxis(np.asarray(counts), 1, 0)
     most = hits + np.maximum(extra, missed)
     frame = np.where(most > 0, hits / np.maximum(most, 1), 1.0).mean()
-    pooled = [draw.sum() and draw[0].sum() / draw.sum() for draw in np.moveaxis([hits, extra, missed], 0, 1)]
+    pooled = [
+        draw.sum() and draw[0].sum() / draw.sum()
+        for draw in np.moveaxis([hits, extra, missed], 0, 1)
+    ]
     return Accuracy(float(frame), float(np.mean(pooled)))

@@ -38,9 +38,11 @@ def baselines(train, rolls):
     """
     v, before = np.concatenate(train), last_frames(train)
     now = last_frames(rolls)
-    return [Baseline("random", np.full(now.shape, 0.5)),
-            Baseline("note 1-gram", np.broadcast_to(note_means(train), now.shape)),
-            Baseline("repeat last frame", np.where(now, _share(v, before), _share(v, 1 - before)), now)]
+    return [
+        Baseline("random", np.full(now.shape, 0.5)),
+        Baseline("note 1-gram", np.broadcast_to(note_means(train), now.shape)),
+        Baseline("repeat last frame", np.where(now, _share(v, before), _share(v, 1 - before)), now),
+    ]
 
 
 def recurrent_baseline(train, valid, rolls, grid, frames, progress=None, threads=0):

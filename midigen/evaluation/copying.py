@@ -42,12 +42,16 @@ class Collection:
         pitches = pieces[0].sounding.shape[1] if pieces else 0
         rng = generator(0, "copying")
         self._pitch = rng.integers(0, 2**64, pitches + 2 * SHIFTS, np.uint64)
-        self._length, self._place = rng.integers(0, 2**63, 2, np.uint64) * np.uint64(2) + np.uint64(1)
+        self._length, self._place = rng.integers(0, 2**63, 2, np.uint64) * np.uint64(2) + np.uint64(
+            1
+        )
         cut = [_cut(piece.sounding) for piece in pieces]
         windows = [self._windows(rows, starts, 0) for rows, starts in cut]
         # a window's number in `_place_of`, and the song and frame that it stands for; songs lie SEED apart
         self._song = np.repeat(np.arange(len(pieces)), [len(w) for w in windows])
-        self._frame = np.concatenate([np.zeros(0, np.int64), *(s[:len(w)] for (_, s), w in zip(cut, windows))])
+        self._frame = np.concatenate(
+            [np.zeros(0, np.int64), *(s[: len(w)] for (_, s), w in zip(cut, windows))]
+        )
         self._number = np.arange(len(self._song)) + SEED * self._song
         hashes = np.concatenate([np.zeros(0, np.uint64), *windows])
         self._order = np.argsort(hashes, kind="stable")
@@ -66,15 +70,30 @@ class Collection:
             np.add.at(covered, end[long], -1)
             if len(first):
                 longest = int(np.argmax(end - begin))
-                best = max(best, (int(end[longest] - begin[longest]), -abs(shift), shift, int(begin[longest]),
-                                  int(place[longest])))
+                best = max(
+                    best,
+                    (
+                        int(end[longest] - begin[longest]),
+                        -abs(shift),
+                        shift,
+                        int(begin[longest]),
+                        int(place[longest]),
+                    ),
+                )
         share = float((np.cumsum(covered)[:-1] > 0).mean()) if len(piece.sounding) else 0.0
         frames, _, shift, begin, place = best
         if not frames:
             return Copied(0, 0.0, share)
         source = self.pieces[self._song[place]]
-        return Copied(frames, frames / piece.beat, share, begin // piece.bar + 1, source.name,
-                      int(self._frame[place]) // source.bar + 1, -shift)
+        return Copied(
+            frames,
+            frames / piece.beat,
+            share,
+            begin // piece.bar + 1,
+            source.name,
+            int(self._frame[place]) // source.bar + 1,
+            -shift,
+        )
 
     def _runs(self, windows, varied):
         """Longest rows of matches: their first and last window here, and the place of the first in the collection."""
@@ -93,11 +112,11 @@ class Collection:
 
     def _windows(self, rows, starts, shift):
         """A 64-bit hash of every SEED frames with their lengths, the frames moved up by `shift` semitones."""
-        pitch = self._pitch[SHIFTS + shift:][:rows.shape[1]]
+        pitch = self._pitch[SHIFTS + shift :][: rows.shape[1]]
         items = rows.astype(np.uint64) @ pitch + np.diff(starts).astype(np.uint64) * self._length
         windows = np.zeros(max(len(items) - SEED + 1, 0), np.uint64)
         for i in range(SEED):
-            windows = windows * self._place + items[i:i + len(windows)]
+            windows = windows * self._place + items[i : i + len(windows)]
         return windows
 
 

@@ -13,8 +13,15 @@ from midigen.randomness import derive_key
 
 def teacher_forced(model, rolls):
     """v (N, V), a (N, V), b (N, H) and F (N,) float64 of all frames of the songs, which go side by side."""
-    v, ends = np.concatenate([model.frames(roll) for roll in rolls]), np.cumsum([len(roll) for roll in rolls])
-    a, b, energy = np.empty_like(v), np.empty((len(v), model.config.rbm_hidden), v.dtype), np.empty(len(v))
+    v, ends = (
+        np.concatenate([model.frames(roll) for roll in rolls]),
+        np.cumsum([len(roll) for roll in rolls]),
+    )
+    a, b, energy = (
+        np.empty_like(v),
+        np.empty((len(v), model.config.rbm_hidden), v.dtype),
+        np.empty(len(v)),
+    )
     there = OnDevice(model)
     for songs, frames, u in there.run(rolls):
         energies = empty(frames.size // model.config.visible, np.float64)
@@ -22,7 +29,7 @@ def teacher_forced(model, rolls):
         found = *model.biases(u.copy_to_host()), energies.copy_to_host().reshape(-1, len(songs))
         for lane, song in enumerate(songs):
             for out, lanes in zip((a, b, energy), found, strict=True):
-                out[ends[song] - len(rolls[song]):ends[song]] = lanes[:len(rolls[song]), lane]
+                out[ends[song] - len(rolls[song]) : ends[song]] = lanes[: len(rolls[song]), lane]
     return v, a, b, energy
 
 
@@ -36,7 +43,9 @@ def near_base(w, a, b, means, seed, first_row):
         rbm.gibbs_chain(v, w, a, b, sweeps, 1.0, key, done, first_row, v)
         done += sweeps
         rbm.hidden_probability(v, w, b, p)
-        rbm.hidden_probability(p, w.turned, a, p_v)  # the visible units' probabilities, as W^T p + a is their field
+        rbm.hidden_probability(
+            p, w.turned, a, p_v
+        )  # the visible units' probabilities, as W^T p + a is their field
         mix(1, flat(total), 1, flat(p_v))
     return likelihood.smoothed(total.copy_to_host(), means, total.dtype)
 
@@ -51,7 +60,18 @@ def annealed(w, base, a, b, temperatures, chains, seed, first_row, stopped):
         for first in range(0, temperatures, ais.MOST_MOVES):
             if stopped.is_set():
                 return None
-            ais.anneal(w, base, a, b, first, min(first + ais.MOST_MOVES, temperatures), temperatures, key, first_row, v,
-                       weights)
+            ais.anneal(
+                w,
+                base,
+                a,
+                b,
+                first,
+                min(first + ais.MOST_MOVES, temperatures),
+                temperatures,
+                key,
+                first_row,
+                v,
+                weights,
+            )
         log_weights[chain] = weights.copy_to_host()
     return log_weights

@@ -23,7 +23,10 @@ from midigen.randomness import derive_key
 BLOCK = 64  # frames that are annealed together: their states stay in the core's own cache
 GPU_BLOCK = 8192
 SPREAD = 1.0  # nats between a frame's chains beyond which their mean hangs on the luckiest of them
-BASE_SWEEPS, BASE_SAMPLES = 10, 25  # Gibbs sweeps before the base looks at the model, and samples, 2 sweeps apart
+BASE_SWEEPS, BASE_SAMPLES = (
+    10,
+    25,
+)  # Gibbs sweeps before the base looks at the model, and samples, 2 sweeps apart
 BASE_SHARE = 0.05  # of the notes' own means in the base, which so gives every note a chance
 
 
@@ -68,12 +71,23 @@ def is_exact(model):
 def check_measurable(model):
     """MidigenError for a model without a likelihood in nats a frame that could be compared."""
     if model.gaussian:
-        raise MidigenError("the likelihood of a Gaussian model is a density, and is not measured yet: "
-                           "judge its songs with --songs")
+        raise MidigenError(
+            "the likelihood of a Gaussian model is a density, and is not measured yet: "
+            "judge its songs with --songs"
+        )
 
 
-def estimate_log_likelihood(model, rolls, temperatures=2000, chains=4, seed=0, means=None, progress=None, threads=0,
-                            device="cpu"):
+def estimate_log_likelihood(
+    model,
+    rolls,
+    temperatures=2000,
+    chains=4,
+    seed=0,
+    means=None,
+    progress=None,
+    threads=0,
+    device="cpu",
+):
     """Likelihood of the songs `rolls`, each uint8 (T, V), one after the other, each from a silent start.
 
     temperatures: moves of each chain from the base to the RBM.  chains: for each frame.  means (V,): how often each
@@ -95,12 +109,16 @@ def estimate_log_likelihood(model, rolls, temperatures=2000, chains=4, seed=0, m
             log_z = None if stopped.is_set() else log_partition(model.w, a[rows], b[rows])[None]
         else:
             base = base_of(model.w, a[rows], b[rows], means, seed, start)
-            log_z = anneal(model.w, base, a[rows], b[rows], temperatures, chains, seed, start, stopped)
+            log_z = anneal(
+                model.w, base, a[rows], b[rows], temperatures, chains, seed, start, stopped
+            )
         if progress:
             progress(len(a[rows]))
         return log_z
 
-    log_weights = np.concatenate(spread_out(job, range(0, len(v), block), 1 if on_gpu else threads), axis=1)
+    log_weights = np.concatenate(
+        spread_out(job, range(0, len(v), block), 1 if on_gpu else threads), axis=1
+    )
     log_z = logsumexp(log_weights, axis=0) - math.log(len(log_weights))
     variance, spread = np.zeros((2, len(v))) if exact else _uncertainty(log_weights)
     return Likelihood(-energy - log_z, variance, spread, exact)
@@ -117,7 +135,10 @@ def _steps(device):
 
 def teacher_forced(model, rolls):
     """All frames of the songs as the model sees them, v (N, V), their RBMs' biases a (N, V), b (N, H), and F (N,)."""
-    runs, v = [model.run(roll) for roll in rolls], np.concatenate([model.frames(roll) for roll in rolls])
+    runs, v = (
+        [model.run(roll) for roll in rolls],
+        np.concatenate([model.frames(roll) for roll in rolls]),
+    )
     a, b = (np.concatenate(biases) for biases in zip(*runs, strict=True))
     energy = np.empty(len(v))
     model.kernels.free_energy(v, model.w, a, b, energy)
@@ -137,7 +158,9 @@ def spread_out(job, items, threads=0):
 
 def log_z_of_base(base, b, chains):
     """Where log weights begin, (chains, N) float64: log Z of the bases, which have no weights."""
-    start = np.logaddexp(0, base.astype(np.float64)).sum(axis=1) + np.logaddexp(0, b.astype(np.float64)).sum(axis=1)
+    start = np.logaddexp(0, base.astype(np.float64)).sum(axis=1) + np.logaddexp(
+        0, b.astype(np.float64)
+    ).sum(axis=1)
     return np.tile(start, (chains, 1))
 
 
@@ -152,7 +175,9 @@ def annealed(w, base, a, b, temperatures, chains, seed, first_row, stopped):
             if stopped.is_set():
                 return None
             last = min(first + ais.MOST_MOVES, temperatures)
-            ais.anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weights[chain])
+            ais.anneal(
+                w, base, a, b, first, last, temperatures, key, first_row, v, log_weights[chain]
+            )
     return log_weights
 
 

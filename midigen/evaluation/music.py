@@ -36,17 +36,20 @@ class Piece:
         roll = roll > 0
         beat = 60 / bpm / grid.frame_seconds(bpm)
         bar = max(1, round(beat * 4 * metre[0] / metre[1]))
-        return cls(name, roll[:, :grid.pitches], roll_to_notes(roll, grid), grid.low, beat, bar)
+        return cls(name, roll[:, : grid.pitches], roll_to_notes(roll, grid), grid.low, beat, bar)
 
     def bars(self):
         """Every whole bar: bool (bars, bar * P)."""
         count = len(self.sounding) // self.bar
-        return self.sounding[:count * self.bar].reshape(count, self.bar * self.sounding.shape[1])
+        return self.sounding[: count * self.bar].reshape(count, self.bar * self.sounding.shape[1])
 
     def sections(self):
         """Stretches of SECTION bars, or the whole song where it is shorter: a list of bool (.., P)."""
         length = SECTION * self.bar
-        return [self.sounding[i:i + length] for i in range(0, max(len(self.sounding) - length, 0) + 1, length)]
+        return [
+            self.sounding[i : i + length]
+            for i in range(0, max(len(self.sounding) - length, 0) + 1, length)
+        ]
 
 
 @dataclass(frozen=True)
@@ -85,13 +88,22 @@ def divergence(p, q):
 
 
 def _row(name, measure, width, show, *collections):
-    samples = [np.concatenate([np.zeros(0), *(measure(piece) for piece in pieces)]) for pieces in collections]
+    samples = [
+        np.concatenate([np.zeros(0), *(measure(piece) for piece in pieces)])
+        for pieces in collections
+    ]
     shown = [float(show(s).mean()) if show and len(s) else None for s in samples]
     histograms = _histograms(samples, width)
-    pairs = [(histograms[0], other) if histograms[0] is not None and other is not None else None
-             for other in histograms[1:]]
-    return Row(name, *shown, *(overlap(*pair) if pair else None for pair in pairs),
-               *(divergence(*pair) if pair else None for pair in pairs))
+    pairs = [
+        (histograms[0], other) if histograms[0] is not None and other is not None else None
+        for other in histograms[1:]
+    ]
+    return Row(
+        name,
+        *shown,
+        *(overlap(*pair) if pair else None for pair in pairs),
+        *(divergence(*pair) if pair else None for pair in pairs),
+    )
 
 
 def _histograms(samples, width):
@@ -113,11 +125,11 @@ def _tenth(piece):
 
 
 def _first_tenth(piece):
-    return _polyphony(piece)[:_tenth(piece)]
+    return _polyphony(piece)[: _tenth(piece)]
 
 
 def _last_tenth(piece):
-    return _polyphony(piece)[-_tenth(piece):]
+    return _polyphony(piece)[-_tenth(piece) :]
 
 
 def _empty(piece):
@@ -130,12 +142,20 @@ def _pitches(piece):
 
 def _pitch_classes(sounding, low):
     """How long each pitch class sounds, C first: (12,), in frames."""
-    return np.bincount((np.arange(sounding.shape[1]) + low) % 12, sounding.sum(axis=0), minlength=12)
+    return np.bincount(
+        (np.arange(sounding.shape[1]) + low) % 12, sounding.sum(axis=0), minlength=12
+    )
 
 
 def _scale_consistency(piece):
     classes = [_pitch_classes(part, piece.low) for part in piece.sections()]
-    return np.array([max(c[(MAJOR_SCALE + key) % 12].sum() for key in range(12)) / c.sum() for c in classes if c.any()])
+    return np.array(
+        [
+            max(c[(MAJOR_SCALE + key) % 12].sum() for key in range(12)) / c.sum()
+            for c in classes
+            if c.any()
+        ]
+    )
 
 
 def _degrees(piece):
@@ -143,7 +163,10 @@ def _degrees(piece):
     classes = _pitch_classes(piece.sounding, piece.low)
     if not classes.any() or np.ptp(classes) == 0:
         return np.zeros(0)
-    fit = [[np.corrcoef(np.roll(classes, -key), profile)[0, 1] for profile in (MAJOR, MINOR)] for key in range(12)]
+    fit = [
+        [np.corrcoef(np.roll(classes, -key), profile)[0, 1] for profile in (MAJOR, MINOR)]
+        for key in range(12)
+    ]
     tonic = int(np.argmax(np.max(fit, axis=1)))
     return np.repeat(np.arange(12), np.roll(classes, -tonic).astype(np.int64))
 
@@ -154,7 +177,10 @@ def _note_lengths(piece):
 
 def _intervals(piece):
     """Steps of the top line, in semitones: between the highest notes that begin together, an octave at most."""
-    starts, pitches = piece.notes[:, 0], piece.notes[:, 2]  # sorted by start, then pitch: the last is the highest
+    starts, pitches = (
+        piece.notes[:, 0],
+        piece.notes[:, 2],
+    )  # sorted by start, then pitch: the last is the highest
     top = pitches[np.append(starts[1:] != starts[:-1], True)] if len(starts) else pitches
     return np.clip(np.diff(top), -12, 12)
 

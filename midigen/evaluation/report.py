@@ -21,8 +21,18 @@ def _unseen(what, total):
     return nullcontext()
 
 
-def evaluate_model(model, corpus, split, temperatures, chains, seed, max_frames=None, rnn_frames=0,
-                   progress=_unseen, device="cpu"):
+def evaluate_model(
+    model,
+    corpus,
+    split,
+    temperatures,
+    chains,
+    seed,
+    max_frames=None,
+    rnn_frames=0,
+    progress=_unseen,
+    device="cpu",
+):
     """The likelihood and accuracy of a model and of the baselines on one split of a Corpus, all on the same frames.
 
     max_frames: of whole songs drawn at random, the same for every model; None for all songs.  rnn_frames: that the
@@ -36,25 +46,50 @@ def evaluate_model(model, corpus, split, temperatures, chains, seed, max_frames=
     _check_grid(model, corpus)
     train, everything = corpus.rolls("train"), corpus.rolls(split)
     if not train or not everything:
-        raise MidigenError(f"the corpus holds no songs to {'train' if not train else split}: name another --split, "
-                           "or prepare more songs")
+        raise MidigenError(
+            f"the corpus holds no songs to {'train' if not train else split}: name another --split, "
+            "or prepare more songs"
+        )
     rolls = choose_songs(everything, max_frames)
     v, rows, rivals = np.concatenate(rolls), [], baselines(train, rolls)
     if rnn_frames:
         with progress("training a plain recurrent network to compare with", rnn_frames) as advance:
-            rivals.append(recurrent_baseline(train, corpus.rolls("valid"), rolls, corpus.grid, rnn_frames, advance))
+            rivals.append(
+                recurrent_baseline(
+                    train, corpus.rolls("valid"), rolls, corpus.grid, rnn_frames, advance
+                )
+            )
     with progress("annealing", len(v)) as advance:
         with gpu_work("take --device cpu"):
-            found = estimate_log_likelihood(model, rolls, temperatures, chains, seed, note_means(train), advance,
-                                            device=device)
+            found = estimate_log_likelihood(
+                model, rolls, temperatures, chains, seed, note_means(train), advance, device=device
+            )
     for baseline in rivals:
-        accuracy = score_draws(baseline.p, v, seed) if baseline.copies is None else score(baseline.copies, v)
+        accuracy = (
+            score_draws(baseline.p, v, seed)
+            if baseline.copies is None
+            else score(baseline.copies, v)
+        )
         rows.append(_row(baseline.name, baseline.log_likelihood(v), 0.0, accuracy, rolls))
-    rows.append(_row("the model", found.frames, found.standard_error, score_model(model, rolls, seed), rolls))
-    return {"split": split, "songs": len(rolls), "frames": len(v), "all_frames": sum(map(len, everything)),
-            "temperatures": temperatures, "chains": chains, "seed": seed, "exact": found.exact,
-            "flattery": found.flattery, "disagreeing": found.disagreeing,
-            "trained_on_this_corpus": model.about.get("corpus_digest") == corpus.digest, "rows": rows}
+    rows.append(
+        _row(
+            "the model", found.frames, found.standard_error, score_model(model, rolls, seed), rolls
+        )
+    )
+    return {
+        "split": split,
+        "songs": len(rolls),
+        "frames": len(v),
+        "all_frames": sum(map(len, everything)),
+        "temperatures": temperatures,
+        "chains": chains,
+        "seed": seed,
+        "exact": found.exact,
+        "flattery": found.flattery,
+        "disagreeing": found.disagreeing,
+        "trained_on_this_corpus": model.about.get("corpus_digest") == corpus.digest,
+        "rows": rows,
+    }
 
 
 def choose_songs(rolls, max_frames):
@@ -81,7 +116,9 @@ def evaluate_songs(paths, corpus, progress=None):
     if not train:
         raise MidigenError("the corpus holds no songs to train on: prepare more songs")
     if not pieces:
-        raise MidigenError(f"none of the songs can be read: {skipped[0]['song']}: {skipped[0]['reason']}")
+        raise MidigenError(
+            f"none of the songs can be read: {skipped[0]['song']}: {skipped[0]['reason']}"
+        )
     collection = Collection(train)
 
     def search(piece):
@@ -91,11 +128,21 @@ def evaluate_songs(paths, corpus, progress=None):
         return found
 
     ours, theirs = [search(piece) for piece in pieces], [search(piece) for piece in held_out]
-    return {"songs": len(pieces), "skipped": skipped, "train_songs": len(train), "held_out_songs": len(held_out),
-            "copying": {"songs": [{"song": p.name, **asdict(found)} for p, found in zip(pieces, ours, strict=True)],
-                        "generated": _summary(ours), "held_out": _summary(theirs),
-                        "longer_than_held_out": _longer(ours, theirs)},
-            "rows": [asdict(row) for row in compare(train, pieces, held_out)]}
+    return {
+        "songs": len(pieces),
+        "skipped": skipped,
+        "train_songs": len(train),
+        "held_out_songs": len(held_out),
+        "copying": {
+            "songs": [
+                {"song": p.name, **asdict(found)} for p, found in zip(pieces, ours, strict=True)
+            ],
+            "generated": _summary(ours),
+            "held_out": _summary(theirs),
+            "longer_than_held_out": _longer(ours, theirs),
+        },
+        "rows": [asdict(row) for row in compare(train, pieces, held_out)],
+    }
 
 
 def corpus_pieces(corpus):
@@ -123,23 +170,34 @@ def _check_grid(model, corpus):
     """MidigenError where the frames or columns of a corpus do not mean what they mean to the model."""
     ours, theirs = model.grid.to_json(), corpus.grid.to_json()
     ignored = {"outside", "step" if ours["unit"] == "beat" else "steps_per_beat"}
-    different = [f"{name} {theirs[name]} (the model's is {value})" for name, value in ours.items()
-                 if name not in ignored and theirs[name] != value]
+    different = [
+        f"{name} {theirs[name]} (the model's is {value})"
+        for name, value in ours.items()
+        if name not in ignored and theirs[name] != value
+    ]
     if different:
         raise MidigenError(f"the corpus is on another grid than the model: {', '.join(different)}")
 
 
 def _row(name, frames, chains_error, accuracy, rolls):
-    return {"name": name, "log_likelihood": float(frames.mean()), "error_chains": chains_error,
-            "error_songs": _error_over_songs(frames, rolls), "frame_accuracy": accuracy.frame,
-            "pooled_accuracy": accuracy.pooled}
+    return {
+        "name": name,
+        "log_likelihood": float(frames.mean()),
+        "error_chains": chains_error,
+        "error_songs": _error_over_songs(frames, rolls),
+        "frame_accuracy": accuracy.frame,
+        "pooled_accuracy": accuracy.pooled,
+    }
 
 
 def _error_over_songs(frames, rolls):
     """Standard error of the mean over frames (N,) where whole songs were drawn; None for one song."""
     if len(rolls) < 2:
         return None
-    excess = [(part - frames.mean()).sum() for part in np.split(frames, np.cumsum([len(roll) for roll in rolls])[:-1])]
+    excess = [
+        (part - frames.mean()).sum()
+        for part in np.split(frames, np.cumsum([len(roll) for roll in rolls])[:-1])
+    ]
     return float(np.sqrt(np.square(excess).sum() * len(rolls) / (len(rolls) - 1)) / len(frames))
 
 
@@ -148,8 +206,11 @@ def _summary(copied):
     if not copied:
         return None
     beats = [found.beats for found in copied]
-    return {"median_beats": float(np.median(beats)), "longest_beats": max(beats),
-            "share": float(np.mean([found.share for found in copied]))}
+    return {
+        "median_beats": float(np.median(beats)),
+        "longest_beats": max(beats),
+        "share": float(np.mean([found.share for found in copied])),
+    }
 
 
 def _longer(ours, theirs):

@@ -2,7 +2,9 @@
 
 LINEAR, TANH, SIGMOID, SOFTPLUS, LEAKY = range(5)  # activations
 LEAK = 0.01
-UNITS, BELOW, PARAMS, CODES, INPUTS, COLUMNS = range(6)  # of RTRL's plan: INPUTS counts numbers a frame, others numbers
+UNITS, BELOW, PARAMS, CODES, INPUTS, COLUMNS = range(
+    6
+)  # of RTRL's plan: INPUTS counts numbers a frame, others numbers
 FACTORS = 32  # of a product of (1 + p (e^w - 1)) between two logarithms: float64 cannot overflow for |w| < 22
 TAIL = 7.0  # deviations past the outermost means where the integral over one unit ends: 1e-12 of its mass is beyond
 OVERFLOW = 700.0  # log of the largest product that float64 holds, nearly

@@ -19,7 +19,10 @@ def gpu_names():
     """The NVIDIA GPUs that Numba can use; [] where there is none or no driver."""
     if SIMULATED or not cuda.is_available():
         return []
-    return [device.name.decode() if isinstance(device.name, bytes) else device.name for device in cuda.gpus]
+    return [
+        device.name.decode() if isinstance(device.name, bytes) else device.name
+        for device in cuda.gpus
+    ]
 
 
 def missing():

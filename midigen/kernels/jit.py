@@ -16,7 +16,9 @@ def _cache_folder():
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(source.read_bytes())
-    name = f"kernels-{digest.hexdigest()[:12]}" + ("-checked" if os.environ.get("NUMBA_BOUNDSCHECK") == "1" else "")
+    name = f"kernels-{digest.hexdigest()[:12]}" + (
+        "-checked" if os.environ.get("NUMBA_BOUNDSCHECK") == "1" else ""
+    )
     user_cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     for root in (user_cache, tempfile.gettempdir()):
         folder = Path(root, "midigen", name)

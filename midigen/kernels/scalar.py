@@ -24,7 +24,9 @@ _MASK, _WORD, _BYTE = u64(0xFFFFFFFF), u64(32), u64(8)
 _TO_UNIT = f32(2.0**-24)
 
 _inlined = njit(**SCALAR)
-_overloaded = {"jit_options": {option: SCALAR[option] for option in ("forceinline", "error_model", "fastmath")}}
+_overloaded = {
+    "jit_options": {option: SCALAR[option] for option in ("forceinline", "error_model", "fastmath")}
+}
 
 
 @_inlined

@@ -18,8 +18,12 @@ MAX_BYTES = 20_000_000
 
 def fits(grid):
     """Whether rolls of a benchmark file can lie beside songs on this grid."""
-    return ((grid.low, grid.high, grid.unit, grid.values) == (LOW, HIGH, Grid.unit, Grid.values)
-            and grid.articulation != "onset")
+    return (grid.low, grid.high, grid.unit, grid.values) == (
+        LOW,
+        HIGH,
+        Grid.unit,
+        Grid.values,
+    ) and grid.articulation != "onset"
 
 
 def read_benchmark(path, max_bytes=MAX_BYTES):
@@ -30,7 +34,9 @@ def read_benchmark(path, max_bytes=MAX_BYTES):
     if not os.path.isfile(path):
         raise MidigenError("no such file")
     if os.path.getsize(path) > max_bytes:
-        raise MidigenError(f"too large ({os.path.getsize(path):,} bytes; at most {max_bytes:,} are read)")
+        raise MidigenError(
+            f"too large ({os.path.getsize(path):,} bytes; at most {max_bytes:,} are read)"
+        )
     tables = _load(path)
     songs = []
     for split, variable in VARIABLES.items():
@@ -52,7 +58,9 @@ def song_name(path, split, index):
 
 def roll_digest(roll):
     """Hex SHA-256 of a roll: the digest of a song that was never notes."""
-    return hashlib.sha256(f"roll {roll.shape}".encode() + np.packbits(roll, axis=1).tobytes()).hexdigest()
+    return hashlib.sha256(
+        f"roll {roll.shape}".encode() + np.packbits(roll, axis=1).tobytes()
+    ).hexdigest()
 
 
 def file_digest(songs):
@@ -69,7 +77,9 @@ def _load(path):
     except (MemoryError, MidigenError):
         raise
     except Exception as e:  # noqa: BLE001  SciPy raises almost anything on a damaged file
-        raise MidigenError(f"not a readable .mat file ({type(e).__name__}: {printable(e)})") from None
+        raise MidigenError(
+            f"not a readable .mat file ({type(e).__name__}: {printable(e)})"
+        ) from None
 
 
 def _check(cell, where):
@@ -80,7 +90,9 @@ def _check(cell, where):
     if cell.ndim != 2 or cell.shape[1] != HIGH - LOW + 1 or cell.dtype.kind not in "buif":
         raise MidigenError(f"not a benchmark file ({where} is no roll of {HIGH - LOW + 1} columns)")
     if len(cell) > MAX_FRAMES:
-        raise MidigenError(f"too long ({where} has {len(cell):,} frames; at most {MAX_FRAMES:,} are read)")
+        raise MidigenError(
+            f"too long ({where} has {len(cell):,} frames; at most {MAX_FRAMES:,} are read)"
+        )
     if not ((cell == 0) | (cell == 1)).all():
         raise MidigenError(f"not a benchmark file ({where} holds other values than 0 and 1)")
     return cell.astype(np.uint8)

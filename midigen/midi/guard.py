@@ -58,7 +58,9 @@ class _Run:
                 with held():
                     self._schedule(index)
                 return _outcome(self.waiting.popleft(), self.limits[0])
-            except RuntimeError:  # a worker died between two calls, and pebble's pool with it: once more
+            except (
+                RuntimeError
+            ):  # a worker died between two calls, and pebble's pool with it: once more
                 self.stop()
         return Verdict("crashed its reader")
 
@@ -66,7 +68,7 @@ class _Run:
         """Give the pool the items from `index` on that it does not have, up to a window."""
         if self.pool is None:
             self.pool = _start_pool(self.workers, self.preload)
-        for item in self.items[index + len(self.waiting):index + WINDOW * self.workers]:
+        for item in self.items[index + len(self.waiting) : index + WINDOW * self.workers]:
             call = (self.function, item, *self.limits)
             self.waiting.append(self.pool.schedule(_call, call, timeout=self.limits[0]))
 

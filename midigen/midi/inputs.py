@@ -76,6 +76,9 @@ def _walk(folder):
             continue
         seen.add(real)
         folders.sort()
-        found += [Input(os.path.join(where, name)) for name in sorted(names)
-                  if os.path.splitext(name)[1].lower() in MIDI + BENCHMARK]
+        found += [
+            Input(os.path.join(where, name))
+            for name in sorted(names)
+            if os.path.splitext(name)[1].lower() in MIDI + BENCHMARK
+        ]
     return found

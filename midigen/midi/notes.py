@@ -44,6 +44,10 @@ class NoteTable:
 
         unit "beat" takes note times in beats; "seconds" in milliseconds, so that there the tempo counts too.
         """
-        times = self.notes[:, :2] / self.ticks_per_beat if unit == "beat" else np.rint(self.seconds * 1000)
+        times = (
+            self.notes[:, :2] / self.ticks_per_beat
+            if unit == "beat"
+            else np.rint(self.seconds * 1000)
+        )
         rows = np.column_stack([times, self.notes[:, 2:]]).astype("<f8")
         return hashlib.sha256(rows[np.lexsort(rows.T[[3, 1, 2, 0]])].tobytes()).hexdigest()

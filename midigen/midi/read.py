@@ -38,7 +38,14 @@ def read_many(paths, seconds=SECONDS, megabytes=MEGABYTES, workers=None):
 
     A file that takes over `seconds` or `megabytes`, or ends its worker, gets a Verdict that says so.
     """
-    return guarded(read_reason, paths, seconds=seconds, megabytes=megabytes, workers=workers, preload=["pretty_midi"])
+    return guarded(
+        read_reason,
+        paths,
+        seconds=seconds,
+        megabytes=megabytes,
+        workers=workers,
+        preload=["pretty_midi"],
+    )
 
 
 def read_reason(path, max_bytes=MAX_BYTES):
@@ -75,7 +82,7 @@ def parse(data, name):
 def _check_header(data):
     """The file from its MThd on, once the bytes that a parser would choke on are ruled out."""
     if data[:4] == b"RIFF" and data[8:12] == b"RMID":
-        data = data[max(data.find(b"MThd"), 0):]
+        data = data[max(data.find(b"MThd"), 0) :]
     if not data:
         raise MidigenError("empty")
     if data[:4] != b"MThd":
@@ -104,20 +111,37 @@ def _parse(data, name, caught):
     metre, remarks = _simplify(midi)
     song = pretty_midi.PrettyMIDI(mido_object=midi)
     del midi
-    pitched = [note for instrument in song.instruments if not instrument.is_drum for note in instrument.notes]
+    pitched = [
+        note
+        for instrument in song.instruments
+        if not instrument.is_drum
+        for note in instrument.notes
+    ]
     drums = sum(len(instrument.notes) for instrument in song.instruments if instrument.is_drum)
     if not pitched:
         raise MidigenError("no notes" if not drums else "no notes but drums")
     seconds = np.array([(note.start, note.end) for note in pitched])
     if seconds.max() > MAX_HOURS * 3600:
-        raise MidigenError(f"too long ({seconds.max() / 3600:,.0f} hours; at most {MAX_HOURS} are read)")
+        raise MidigenError(
+            f"too long ({seconds.max() / 3600:,.0f} hours; at most {MAX_HOURS} are read)"
+        )
     times, which = np.unique(seconds, return_inverse=True)
     ticks = np.array([song.time_to_tick(time) for time in times])[which.reshape(seconds.shape)]
-    notes = np.column_stack([ticks, [(note.pitch, note.velocity) for note in pitched]]).astype(np.int64)
+    notes = np.column_stack([ticks, [(note.pitch, note.velocity) for note in pitched]]).astype(
+        np.int64
+    )
     order = np.lexsort((notes[:, 3], notes[:, 1], notes[:, 2], notes[:, 0]))
     remarks += sorted({printable(w.message) for w in caught})
-    return NoteTable(notes[order], song.resolution, _longest_tempo(song), metre, seconds[order], drums, name,
-                     tuple(remarks))
+    return NoteTable(
+        notes[order],
+        song.resolution,
+        _longest_tempo(song),
+        metre,
+        seconds[order],
+        drums,
+        name,
+        tuple(remarks),
+    )
 
 
 def _simplify(midi):
@@ -142,7 +166,11 @@ def _simplify(midi):
                     raise MidigenError("damaged (a tempo of 0)")
                 conductor.append((tick, event))
                 misplaced |= index > 0
-            elif event.type == "time_signature" and 1 <= event.numerator <= METRE and 1 <= event.denominator <= METRE:
+            elif (
+                event.type == "time_signature"
+                and 1 <= event.numerator <= METRE
+                and 1 <= event.denominator <= METRE
+            ):
                 metres.append((tick, (event.numerator, event.denominator)))
         if kept:
             tracks.append(kept)

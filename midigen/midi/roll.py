@@ -10,7 +10,7 @@ import numpy as np
 from midigen.errors import MidigenError
 
 MAX_FRAMES = 200_000  # 13 hours at 120 beats a minute: beyond it a file is an accident or an attack
-NEAR = 0.05           # an onset further than this share of a frame from its frame is off the grid
+NEAR = 0.05  # an onset further than this share of a frame from its frame is off the grid
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ def notes_to_roll(table, grid):
     times = _frame_times(table, grid)[kept]
     if not len(times):
         raise MidigenError("no notes in the range")
-    off_grid = int((np.abs(times[:, 0] - np.rint(times[:, 0])) > NEAR).sum()) if grid.unit == "beat" else 0
+    off_grid = (
+        int((np.abs(times[:, 0] - np.rint(times[:, 0])) > NEAR).sum()) if grid.unit == "beat" else 0
+    )
     frames = np.rint(times).astype(np.int64)
     frames -= _leading_silence(table, grid, int(frames[:, 0].min()))
     start, end = frames[:, 0], np.maximum(frames[:, 1], frames[:, 0] + 1)
@@ -49,7 +51,9 @@ def notes_to_roll(table, grid):
         _open_gaps(sounding, onsets)
     shown = _count_shown(sounding, onsets, grid.articulation)
     if grid.values == "velocity":
-        sounding, onsets = _give_velocities(sounding, onsets, start, pitch - grid.low, table.notes[kept, 3])
+        sounding, onsets = _give_velocities(
+            sounding, onsets, start, pitch - grid.low, table.notes[kept, 3]
+        )
     roll = np.hstack([sounding, onsets]) if grid.articulation == "onset" else sounding
     dropped = int((~kept).sum())
     return roll, RollCounts(len(kept), transposed, dropped, off_grid, len(pitch) - shown)
@@ -60,12 +64,14 @@ def roll_to_notes(roll, grid):
 
     A note is a run of entries over 0 in a column; in the "onset" articulation a set onset begins a new note within one.
     """
-    sounding = np.asarray(roll)[:, :grid.pitches].astype(bool).T  # (pitches, T): notes come out pitch by pitch
+    sounding = (
+        np.asarray(roll)[:, : grid.pitches].astype(bool).T
+    )  # (pitches, T): notes come out pitch by pitch
     silence = np.zeros((len(sounding), 1), bool)
     before = np.hstack([silence, sounding[:, :-1]])
     begins = sounding & ~before
     if grid.articulation == "onset":
-        begins |= sounding & np.asarray(roll)[:, grid.pitches:].astype(bool).T
+        begins |= sounding & np.asarray(roll)[:, grid.pitches :].astype(bool).T
     after = np.hstack([sounding[:, 1:] & ~begins[:, 1:], silence])
     ends = sounding & ~after
     pitch, start = np.nonzero(begins)
@@ -79,11 +85,15 @@ def _fit_pitches(pitch, grid):
     below, above = np.maximum(grid.low - pitch, 0), np.maximum(pitch - grid.high, 0)
     outside = (below > 0) | (above > 0)
     if grid.outside == "refuse" and outside.any():
-        raise MidigenError(f"notes out of range ({outside.sum():,} of {len(pitch):,} are outside "
-                           f"{grid.low}..{grid.high})")
+        raise MidigenError(
+            f"notes out of range ({outside.sum():,} of {len(pitch):,} are outside "
+            f"{grid.low}..{grid.high})"
+        )
     if grid.outside == "octave":
         pitch = pitch + 12 * (-(-below // 12)) - 12 * (-(-above // 12))
-    kept = (pitch >= grid.low) & (pitch <= grid.high)  # a range under an octave has no place for some
+    kept = (pitch >= grid.low) & (
+        pitch <= grid.high
+    )  # a range under an octave has no place for some
     return pitch[kept], kept, int((outside & kept).sum())
 
 
@@ -117,7 +127,9 @@ def _give_velocities(sounding, onsets, start, column, velocity):
     struck = np.zeros_like(sounding)
     np.maximum.at(struck, (start, column), np.clip(velocity, 1, 127).astype(np.uint8))
     frames = np.arange(len(sounding))
-    for i in np.flatnonzero(sounding.any(axis=0)):  # column by column: whole tables of indices would be too large
+    for i in np.flatnonzero(
+        sounding.any(axis=0)
+    ):  # column by column: whole tables of indices would be too large
         latest = np.maximum.accumulate(np.where(onsets[:, i], frames, 0))
         sounding[:, i] *= struck[latest, i]
     return sounding, struck

@@ -30,16 +30,23 @@ def roll_to_midi(roll, grid, bpm, metre=(4, 4), program=0, velocity=None, text=N
     """
     # pretty_midi cuts the tempo to whole microseconds a beat; a hundredth more lets it cut where we round
     tempo = 60e6 / (round(60e6 / bpm) + 0.01)
-    midi = pretty_midi.PrettyMIDI(resolution=_ticks_per_beat(grid, bpm, len(roll)), initial_tempo=tempo,
-                                  charset="utf-8")
+    midi = pretty_midi.PrettyMIDI(
+        resolution=_ticks_per_beat(grid, bpm, len(roll)), initial_tempo=tempo, charset="utf-8"
+    )
     midi.time_signature_changes.append(pretty_midi.TimeSignature(*metre, 0.0))
     if text is not None:
         midi.text_events.append(pretty_midi.Text(text, 0.0))
     frame_seconds = grid.frame_seconds(tempo)
     piano = pretty_midi.Instrument(program)
-    piano.notes = [pretty_midi.Note(velocity or _velocity(roll[start, pitch - grid.low], grid), pitch,
-                                    start * frame_seconds, end * frame_seconds)
-                   for start, end, pitch in roll_to_notes(roll, grid).tolist()]
+    piano.notes = [
+        pretty_midi.Note(
+            velocity or _velocity(roll[start, pitch - grid.low], grid),
+            pitch,
+            start * frame_seconds,
+            end * frame_seconds,
+        )
+        for start, end, pitch in roll_to_notes(roll, grid).tolist()
+    ]
     midi.instruments.append(piano)
     return midi
 
@@ -51,7 +58,9 @@ def _velocity(entry, grid):
 def _ticks_per_beat(grid, bpm, frames):
     """480, or near it: a whole number of ticks a frame on a beat grid, enough of them on a grid in seconds."""
     frame_beats = 1 / grid.steps_per_beat if grid.unit == "beat" else grid.step * bpm / 60
-    ticks_per_frame = min(max(round(TICKS_PER_BEAT * frame_beats), MIN_TICKS_PER_FRAME), MAX_TICKS // max(frames, 1))
+    ticks_per_frame = min(
+        max(round(TICKS_PER_BEAT * frame_beats), MIN_TICKS_PER_FRAME), MAX_TICKS // max(frames, 1)
+    )
     if grid.unit == "beat":
         return ticks_per_frame * grid.steps_per_beat
     return min(max(round(ticks_per_frame / frame_beats), 1), MAX_TICKS_PER_BEAT)

@@ -1,14 +1,22 @@
 """The networks and RBMs as NumPy-facing objects over the kernels: the public API, imported when first used.
 
-    from midigen.model import Mlp, Network, RecurrentNetwork, squared_error, Affine, policy_gradient, RnnRbm
-    from midigen.model import BernoulliRbm, GaussianRbm
+from midigen.model import Mlp, Network, RecurrentNetwork, squared_error, Affine, policy_gradient, RnnRbm
+from midigen.model import BernoulliRbm, GaussianRbm
 """
 
 import importlib
 
-_HOMES = {"Mlp": "mlp", "Network": "network", "RecurrentNetwork": "recurrent", "squared_error": "recurrent",
-          "Affine": "policy", "policy_gradient": "policy", "RnnRbm": "rnn_rbm", "BernoulliRbm": "rbm",
-          "GaussianRbm": "rbm"}
+_HOMES = {
+    "Mlp": "mlp",
+    "Network": "network",
+    "RecurrentNetwork": "recurrent",
+    "squared_error": "recurrent",
+    "Affine": "policy",
+    "policy_gradient": "policy",
+    "RnnRbm": "rnn_rbm",
+    "BernoulliRbm": "rbm",
+    "GaussianRbm": "rbm",
+}
 __all__ = list(_HOMES)
 
 

@@ -17,7 +17,9 @@ def check_size(visible, hidden, gaussian=False):
     if gaussian and hidden > LARGEST:
         raise ValueError(f"exact sums need at most {LARGEST} hidden units, not {hidden}")
     if min(hidden, visible) > LARGEST:
-        raise ValueError(f"exact sums need at most {LARGEST} visible or hidden units, not {visible} and {hidden}")
+        raise ValueError(
+            f"exact sums need at most {LARGEST} visible or hidden units, not {visible} and {hidden}"
+        )
 
 
 def log_partition(w, a, b, z=None):
@@ -25,11 +27,15 @@ def log_partition(w, a, b, z=None):
     if z is not None:
         states, shifts, alpha = _gaussian_states(w, a, b, z)
         constant = 0.5 * (w.shape[1] * np.log(2 * np.pi) + z.astype(np.float64).sum(axis=1))
-        return constant + [scipy.special.logsumexp(_gaussian_log_weights(states, shifts, al, bn))
-                           for al, bn in zip(alpha, b, strict=True)]
+        return constant + [
+            scipy.special.logsumexp(_gaussian_log_weights(states, shifts, al, bn))
+            for al, bn in zip(alpha, b, strict=True)
+        ]
     states, fields, other, own = _bernoulli_states(w, a, b)
-    weights = (_bernoulli_log_weights(states, fields, other[rows], own[rows])[0]
-               for rows in _chunks(len(a), fields.size))
+    weights = (
+        _bernoulli_log_weights(states, fields, other[rows], own[rows])[0]
+        for rows in _chunks(len(a), fields.size)
+    )
     return np.concatenate([scipy.special.logsumexp(of_some, axis=1) for of_some in weights])
 
 

@@ -7,7 +7,9 @@ import numpy as np
 FIRST_STRETCH = 32  # frames back to the first look at the propagator's rank; later stretches are as long as all before
 PROBES = 32  # random rows that are carried back in place of all n_cut, to see what rank the propagator has
 KEPT = 8  # first stretches of frames, as many as are kept at most of a propagator that has not lost rank
-SURE = 10  # of them that must be left over: they miss a direction that matters once in 10^SURE times
+SURE = (
+    10  # of them that must be left over: they miss a direction that matters once in 10^SURE times
+)
 
 
 def last_start(starts):
@@ -64,12 +66,22 @@ class Way:
     def carry(self, start, stop, accumulate, s, out):
         """influence_stage over frames start..stop-1, counted from the oldest one."""
         before = [None, *self._parts]
-        for part, older, end in zip(self._parts[::-1], before[-2::-1], self._ends[::-1], strict=True):
+        for part, older, end in zip(
+            self._parts[::-1], before[-2::-1], self._ends[::-1], strict=True
+        ):
             begin = end - len(part.block.starts)
             if begin < stop and start < end:
                 ahead = older and Past(self._network.tail(older.block, 1, 0), older.params)
-                self._network.stage(part, ahead or self._ahead, max(start - begin, 0), min(stop, end) - begin,
-                                    accumulate, s, out, self._pool)
+                self._network.stage(
+                    part,
+                    ahead or self._ahead,
+                    max(start - begin, 0),
+                    min(stop, end) - begin,
+                    accumulate,
+                    s,
+                    out,
+                    self._pool,
+                )
                 accumulate = True
 
     def last(self, frames, behind=0):
@@ -79,9 +91,16 @@ class Way:
             length = len(part.block.starts)
             count = min(stop, end) - max(stop - frames, end - length)
             if count > 0:
-                whole = count == length and part is not self._parts[-1]  # that one's arrays are not its own
-                kept.append(part if whole else Past(self._network.tail(part.block, count, max(end - stop, 0)),
-                                                    part.params))
+                whole = (
+                    count == length and part is not self._parts[-1]
+                )  # that one's arrays are not its own
+                kept.append(
+                    part
+                    if whole
+                    else Past(
+                        self._network.tail(part.block, count, max(end - stop, 0)), part.params
+                    )
+                )
         return tuple(kept)
 
 
@@ -98,8 +117,12 @@ class Carrying:
         """
         old = None if block.starts.any(axis=0).all() else old
         behind = [*(old.history if old else ()), Past(block, self._copied(params))]
-        way = Way(self, behind, old.first if old else None, int(last_start(block.starts).min()), pool)
-        frames, rows, looked = self._forgotten(way, block, old, tolerance) if tolerance else (0, None, FIRST_STRETCH)
+        way = Way(
+            self, behind, old.first if old else None, int(last_start(block.starts).min()), pool
+        )
+        frames, rows, looked = (
+            self._forgotten(way, block, old, tolerance) if tolerance else (0, None, FIRST_STRETCH)
+        )
         if frames == way.frames - way.begin:
             matrix, rows, first = (old.matrix, old.rows, old.first) if old else (None, None, None)
             return Influence(matrix, rows, way.last(frames), first, looked)
@@ -113,7 +136,9 @@ class Carrying:
             start = max(way.begin, stop - reach)
             way.carry(start, stop, stop < end, s, j)
             stop, reach = start, 2 * reach
-            if rows is not None and stop > way.begin and not self._basis(s, tolerance)[1]:  # they have died out as well
+            if (
+                rows is not None and stop > way.begin and not self._basis(s, tolerance)[1]
+            ):  # they have died out as well
                 return Influence(j, *parts)
         if old is not None and old.matrix is not None:
             self._expand(s, old, j, pool)
@@ -132,7 +157,11 @@ class Carrying:
             return reach, None, looked
         count = min(units, PROBES)
         most = count - SURE if count < units else count // 2
-        probes = np.random.default_rng(0).standard_normal((count, units)) if count < units else np.eye(units)
+        probes = (
+            np.random.default_rng(0).standard_normal((count, units))
+            if count < units
+            else np.eye(units)
+        )
         s = self._rows(block, probes)
         while frames < reach - 1:
             new = min(reach - 1, max(2 * frames, FIRST_STRETCH))
@@ -146,6 +175,8 @@ class Carrying:
     def influence_gradient(self, adjoint, influence, gradient):
         """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13)."""
         for past in influence.history[::-1]:
-            adjoint = self.backward(past.params, past.block, self._no_loss(past.block), gradient, adjoint)
+            adjoint = self.backward(
+                past.params, past.block, self._no_loss(past.block), gradient, adjoint
+            )
         if influence.first is not None:
             self._meet(adjoint, influence, gradient)

@@ -25,10 +25,21 @@ class LaneNetwork(Carrying):
         starts: uint8 (h, B) on the host, 1 where a series begins.  The Block is good until the next `forward`.
         """
         network, rows = self.network, starts.size
-        inputs = scratch.shaped("inputs", (rows * int((network.sizes[:-1] + 1).sum()),), network.dtype)
+        inputs = scratch.shaped(
+            "inputs", (rows * int((network.sizes[:-1] + 1).sum()),), network.dtype
+        )
         u = scratch.shaped("u", (*starts.shape, int(network.sizes[-1])), network.dtype)
-        kernels.forward_block(network.sizes, self.codes, params, network.recurrent, x, upload(starts), state, inputs,
-                              u)
+        kernels.forward_block(
+            network.sizes,
+            self.codes,
+            params,
+            network.recurrent,
+            x,
+            upload(starts),
+            state,
+            inputs,
+            u,
+        )
         return Block(inputs, u, starts)
 
     def backward(self, params, block, du, gradient, later=None):
@@ -41,17 +52,44 @@ class LaneNetwork(Carrying):
         if later is not None:
             copy(later, adjoint)
         deltas = scratch("deltas", block.starts.size * int(network.sizes[1:].sum()), network.dtype)
-        kernels.backward_block(network.sizes, self.codes, params, network.recurrent, block.inputs, block.u,
-                               upload(block.starts), du, adjoint, deltas, gradient)
+        kernels.backward_block(
+            network.sizes,
+            self.codes,
+            params,
+            network.recurrent,
+            block.inputs,
+            block.u,
+            upload(block.starts),
+            du,
+            adjoint,
+            deltas,
+            gradient,
+        )
         return adjoint
 
     def stage(self, part, ahead, start, stop, accumulate, s, out, _):
         """influence_stage over frames start..stop-1 of a Past, `ahead` being the frame before it, or None."""
         network, block, before = self.network, part.block, ahead or part
         known = np.where(block.starts.any(axis=0) | (ahead is None), 0, 1)
-        rtrl.influence_stage(network.plan, network.cut, network.inputs, self.codes, part.params, block.inputs, block.u,
-                             before.params, before.block.inputs, before.block.u, known, last_start(block.starts), start,
-                             stop, accumulate, s, out)
+        rtrl.influence_stage(
+            network.plan,
+            network.cut,
+            network.inputs,
+            self.codes,
+            part.params,
+            block.inputs,
+            block.u,
+            before.params,
+            before.block.inputs,
+            before.block.u,
+            known,
+            last_start(block.starts),
+            start,
+            stop,
+            accumulate,
+            s,
+            out,
+        )
 
     def _rows(self, block, rows):
         """Rows (B, M, n_cut or R if that is more) for influence_stage, those of the identity where `rows` is None; rows
@@ -60,7 +98,9 @@ class LaneNetwork(Carrying):
         rows = np.eye(units) if rows is None else rows
         count, width = tuple(rows.shape)[-2], max(units, self.network.recurrent)
         if isinstance(rows, np.ndarray):  # the same for every lane
-            rows = matrix(upload(rows, self.network.dtype), 0, lanes * count, units, group=count, leap=0)
+            rows = matrix(
+                upload(rows, self.network.dtype), 0, lanes * count, units, group=count, leap=0
+            )
         s = empty((lanes, count, width), self.network.dtype)
         copy(rows, matrix(s, 0, lanes * count, units, width))
         return s
@@ -82,8 +122,12 @@ class LaneNetwork(Carrying):
         rank.orthonormal_rows(s, units, tolerance, basis, ranks)
         found = int(ranks.copy_to_host().max())
         rows = empty((lanes, max(found, 1), units), s.dtype)
-        copy(Matrix(flat(basis), 0, lanes * found, units, units, group=max(found, 1), leap=count * units),
-             matrix(rows, 0, lanes * found, units))
+        copy(
+            Matrix(
+                flat(basis), 0, lanes * found, units, units, group=max(found, 1), leap=count * units
+            ),
+            matrix(rows, 0, lanes * found, units),
+        )
         return rows, found
 
     def _expand(self, s, old, j, _):
@@ -92,9 +136,16 @@ class LaneNetwork(Carrying):
         if old.rows is not None:
             found, units = tuple(old.rows.shape)[1:]
             met = empty((lanes, count, found), self.network.dtype)
-            gemm(False, True, 1, matrix(s, 0, count, units, width, batch=(count * width, 0)),
-                 matrix(old.rows, 0, found, units, batch=(found * units, 0)), 0,
-                 matrix(met, 0, count, found, batch=(count * found, 0)), batches=(lanes, 1))
+            gemm(
+                False,
+                True,
+                1,
+                matrix(s, 0, count, units, width, batch=(count * width, 0)),
+                matrix(old.rows, 0, found, units, batch=(found * units, 0)),
+                0,
+                matrix(met, 0, count, found, batch=(count * found, 0)),
+                batches=(lanes, 1),
+            )
             s = met
         rtrl.influence_expand(s, old.matrix, 0, self.network.influential, j)
 
@@ -104,13 +155,15 @@ class LaneNetwork(Carrying):
         first, at = h - behind - frames, 0
         inputs = empty(frames * lanes * int((network.sizes[:-1] + 1).sum()), network.dtype)
         for n in (network.sizes[:-1] + 1).tolist():
-            copy(matrix(block.inputs, (h * at + first * n) * lanes, frames * lanes, n),
-                 matrix(inputs, frames * at * lanes, frames * lanes, n))
+            copy(
+                matrix(block.inputs, (h * at + first * n) * lanes, frames * lanes, n),
+                matrix(inputs, frames * at * lanes, frames * lanes, n),
+            )
             at += n
         outputs = int(network.sizes[-1])
         u = empty((frames, lanes, outputs), network.dtype)
         copy(matrix(flat(block.u), first * lanes * outputs, frames * lanes, outputs), u)
-        return Block(inputs, u, block.starts[first:first + frames])
+        return Block(inputs, u, block.starts[first : first + frames])
 
     def _no_loss(self, block):
         du = scratch.shaped("no du", tuple(block.u.shape), self.network.dtype)
@@ -120,5 +173,16 @@ class LaneNetwork(Carrying):
     def _meet(self, adjoint, influence, gradient):
         """influence_gradient at the frame `first`."""
         network, first = self.network, influence.first
-        rtrl.influence_gradient(network.plan, network.cut, network.inputs, self.codes, first.params, first.block.inputs,
-                                first.block.u, adjoint, influence.matrix, gradient, influence.rows)
+        rtrl.influence_gradient(
+            network.plan,
+            network.cut,
+            network.inputs,
+            self.codes,
+            first.params,
+            first.block.inputs,
+            first.block.u,
+            adjoint,
+            influence.matrix,
+            gradient,
+            influence.rows,
+        )

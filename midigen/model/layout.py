@@ -7,7 +7,13 @@ import numpy as np
 
 from midigen.kernels.codes import LEAKY, LINEAR, SIGMOID, SOFTPLUS, TANH
 
-ACTIVATIONS = {"linear": LINEAR, "tanh": TANH, "sigmoid": SIGMOID, "softplus": SOFTPLUS, "leaky": LEAKY}
+ACTIVATIONS = {
+    "linear": LINEAR,
+    "tanh": TANH,
+    "sigmoid": SIGMOID,
+    "softplus": SOFTPLUS,
+    "leaky": LEAKY,
+}
 
 
 def as_array(name, value, shape, dtype):
@@ -16,8 +22,12 @@ def as_array(name, value, shape, dtype):
     Raises ValueError, with the name and the shape expected, for another shape and for values that are not finite.
     """
     array = np.require(value, dtype, ["C", "W"])
-    if array.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True)):
-        expected = ", ".join("any" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "")
+    if array.ndim != len(shape) or any(
+        n not in (None, m) for n, m in zip(shape, array.shape, strict=True)
+    ):
+        expected = ", ".join("any" if n is None else str(n) for n in shape) + (
+            "," if len(shape) == 1 else ""
+        )
         raise ValueError(f"{name} must have shape ({expected}), not {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds values that are not finite")
@@ -48,7 +58,7 @@ class Layout:
         """Views [W^(k) | b^(k)], shapes (n_k, n_{k-1} + 1), of a flat vector (P,)."""
         views, at = [], 0
         for rows, columns in self.shapes:
-            views.append(params[at:at + rows * columns].reshape(rows, columns))
+            views.append(params[at : at + rows * columns].reshape(rows, columns))
             at += rows * columns
         return views
 
@@ -73,8 +83,10 @@ def _codes(units, activations):
     """int8, the activation of every unit, layers in order."""
     layers = [activations] * len(units) if isinstance(activations, str) else list(activations)
     if len(layers) != len(units):
-        raise ValueError(f"activations must be one name or have an entry for each of {len(units)} layers, "
-                         f"not {len(layers)}")
+        raise ValueError(
+            f"activations must be one name or have an entry for each of {len(units)} layers, "
+            f"not {len(layers)}"
+        )
     codes = []
     for k, (count, names) in enumerate(zip(units, layers, strict=True), 1):
         names = [names] * count if isinstance(names, str) else list(names)

@@ -44,7 +44,10 @@ class Mlp(Layout):
         """
         params = self.as_params(params)
         inputs, y = self._run(params, x)
-        gradient, dx = np.zeros(self.parameters, self.dtype), np.empty((len(y), self.inputs), self.dtype)
+        gradient, dx = (
+            np.zeros(self.parameters, self.dtype),
+            np.empty((len(y), self.inputs), self.dtype),
+        )
         g = as_array("g", g, y.shape, self.dtype)
         kernels.vector_jacobian(self.sizes, self.codes, params, inputs, y, g, gradient, dx)
         return gradient, dx

@@ -21,9 +21,11 @@ def theta_parts(model, theta):
     config, network = model.config, model.network
     units, width = network.shapes[-1]
     start = network.parameters - units * width + (config.recurrent + 1) * width - 1
-    return (Matrix(theta, network.parameters, config.rbm_hidden, config.visible, config.visible),
-            Matrix(theta, start, 1, config.visible, 0, width),
-            Matrix(theta, start + config.visible * width, 1, config.rbm_hidden, 0, width))
+    return (
+        Matrix(theta, network.parameters, config.rbm_hidden, config.visible, config.visible),
+        Matrix(theta, start, 1, config.visible, 0, width),
+        Matrix(theta, start + config.visible * width, 1, config.rbm_hidden, 0, width),
+    )
 
 
 class OnDevice:
@@ -50,12 +52,17 @@ class OnDevice:
         """Songs, a list of uint8 (T, V), each from the frames before it, side by side in groups: yields their numbers,
         their frames v (h, B, V) and u (h, B, R + Y), of which a shorter lane's last rows are no frames of it."""
         for songs in _side_by_side([len(roll) for roll in rolls]):
-            heard = np.zeros((len(rolls[songs[0]]) + 1, len(songs), self.model.config.visible), self.theta.dtype)
+            heard = np.zeros(
+                (len(rolls[songs[0]]) + 1, len(songs), self.model.config.visible), self.theta.dtype
+            )
             for lane, song in enumerate(songs):
-                heard[1:len(rolls[song]) + 1, lane] = self.model.frames(rolls[song])
+                heard[1 : len(rolls[song]) + 1, lane] = self.model.frames(rolls[song])
             state = upload(np.zeros((len(songs), self.model.config.recurrent), self.theta.dtype))
-            yield songs, upload(heard[1:]), self.forward(upload(heard[:-1]), state,
-                                                         np.zeros(heard[1:].shape[:2], np.uint8)).u
+            yield (
+                songs,
+                upload(heard[1:]),
+                self.forward(upload(heard[:-1]), state, np.zeros(heard[1:].shape[:2], np.uint8)).u,
+            )
 
     def pseudo_log_likelihood(self, rolls):
         """That of RnnRbm of every frame of the songs, a list of float64 (T,)."""
@@ -65,7 +72,7 @@ class OnDevice:
             self.kernels.pseudo_log_likelihood(v, self.w, *self.biases(u), out)
             frames = out.copy_to_host().reshape(-1, len(songs))
             for lane, song in enumerate(songs):
-                found[song] = frames[:len(rolls[song]), lane]
+                found[song] = frames[: len(rolls[song]), lane]
         return found
 
     def biases(self, u):
@@ -81,10 +88,16 @@ class OnDevice:
         """Matrix in du (h, B, R + Y), to be filled with dE/da, dE/db (and dE/dz); `finish_gradients` follows."""
         config, outputs, array = self.model.config, tuple(du.shape)[-1], flat(du)
         rows, at = array.size // outputs, config.recurrent
-        parts = [matrix(array, at, rows, config.visible, outputs),
-                 matrix(array, at + config.visible, rows, config.rbm_hidden, outputs)]
+        parts = [
+            matrix(array, at, rows, config.visible, outputs),
+            matrix(array, at + config.visible, rows, config.rbm_hidden, outputs),
+        ]
         if self.model.gaussian:
-            parts.append(matrix(array, at + config.visible + config.rbm_hidden, rows, config.visible, outputs))
+            parts.append(
+                matrix(
+                    array, at + config.visible + config.rbm_hidden, rows, config.visible, outputs
+                )
+            )
         return parts
 
     def finish_gradients(self, du):
@@ -100,15 +113,35 @@ class OnDevice:
         """
         model, network = self.model, self.network.network
         x, keys = upload(np.tile(heard, (len(keys), 1))), upload(keys, np.uint64)
-        songs, bounds, levels = np.empty((len(keys), frames, model.config.visible), np.uint8), None, None
+        songs, bounds, levels = (
+            np.empty((len(keys), frames, model.config.visible), np.uint8),
+            None,
+            None,
+        )
         if model.gaussian:
             bounds = model.log_variances
-            levels = *(model.levels[name] for name in ("threshold", "gain", "offset")), loudest(model)
+            levels = (
+                *(model.levels[name] for name in ("threshold", "gain", "offset")),
+                loudest(model),
+            )
         for first in range(0, frames, STRETCH):
             made = empty((len(keys), min(STRETCH, frames - first), model.config.visible), np.uint8)
-            play(network.sizes, self.network.codes, self.theta, network.recurrent, self.w, bounds, levels, gibbs_steps,
-                 beta, keys, first, x, made)
-            songs[:, first:first + STRETCH] = made.copy_to_host()
+            play(
+                network.sizes,
+                self.network.codes,
+                self.theta,
+                network.recurrent,
+                self.w,
+                bounds,
+                levels,
+                gibbs_steps,
+                beta,
+                keys,
+                first,
+                x,
+                made,
+            )
+            songs[:, first : first + STRETCH] = made.copy_to_host()
             if progress:
                 progress(made.shape[0] * made.shape[1])
         return songs

@@ -24,8 +24,18 @@ class Affine:
         return x @ np.asarray(self.w).T + self.b
 
 
-def policy_gradient(policy, policy_params, critic, critic_params, x, *, before_policy=None, after_policy=None,
-                    before_critic=None, after_critic=None):
+def policy_gradient(
+    policy,
+    policy_params,
+    critic,
+    critic_params,
+    x,
+    *,
+    before_policy=None,
+    after_policy=None,
+    before_critic=None,
+    after_critic=None,
+):
     """q (N,) and the gradient (P_mu,) of its sum over states x (N, S) in the policy's parameters.  Eq. (7).
 
     m(x) = Wm' mu(Wm x + bm) + bm' is the action, q(x, a) = Wq' Q(Wq [x; a] + bq) + bq' its value: policy is mu and
@@ -45,7 +55,12 @@ def policy_gradient(policy, policy_params, critic, critic_params, x, *, before_p
     z = before_critic(np.concatenate([x, action], axis=1))
     q = after_critic(critic.forward(critic_params, z))[:, 0]
     # Wq' (dQ/d input) Wq[:, action columns] Wm', a row (1, n_mu) for every state
-    g = after_critic.w @ critic.input_jacobian(critic_params, z) @ before_critic.w[:, states:] @ after_policy.w
+    g = (
+        after_critic.w
+        @ critic.input_jacobian(critic_params, z)
+        @ before_critic.w[:, states:]
+        @ after_policy.w
+    )
     return q, policy.vector_jacobian(policy_params, seen, g[:, 0])[0]
 
 

@@ -23,8 +23,10 @@ class _Rbm:
 
     def __init__(self, visible, hidden, seed=0, dtype=np.float32):
         if visible < 1 or hidden < 1 or np.dtype(dtype) not in (np.float32, np.float64):
-            raise ValueError(f"visible and hidden must be at least 1 and dtype float32 or float64, not {visible}, "
-                             f"{hidden} and {np.dtype(dtype)}")
+            raise ValueError(
+                f"visible and hidden must be at least 1 and dtype float32 or float64, not {visible}, "
+                f"{hidden} and {np.dtype(dtype)}"
+            )
         self.visible, self.hidden, self.seed = visible, hidden, seed
         self._widths = self._bias_widths()
         self.parameters = np.zeros(sum(self._widths) + hidden * visible, dtype)
@@ -88,7 +90,9 @@ class _Rbm:
         """
         data = self._check(data)
         if not len(data) or epochs < 1 or batch < 1 or gibbs_steps < 1 or not learning_rate > 0:
-            raise ValueError("data must have a row, epochs, batch and gibbs_steps be at least 1, learning_rate over 0")
+            raise ValueError(
+                "data must have a row, epochs, batch and gibbs_steps be at least 1, learning_rate over 0"
+            )
         rng, key = generator(self.seed, "fit"), derive_key(self.seed, "fit")
         self._start(data)
         batch = min(batch, len(data))
@@ -99,11 +103,19 @@ class _Rbm:
             if step % moves == 0:
                 order = rng.permutation(len(data))
             place = step % moves * batch
-            gradient = self._gradient(data[order[place:place + batch]], chains, key, step * gibbs_steps, gibbs_steps,
-                                      use_exact)
+            gradient = self._gradient(
+                data[order[place : place + batch]],
+                chains,
+                key,
+                step * gibbs_steps,
+                gibbs_steps,
+                use_exact,
+            )
             rate = learning_rate * (1 - step / (epochs * moves))
             before = self.parameters.copy()
-            optimizer.adam_step(self.parameters, gradient, *moments, rate, BETA1, BETA2, step + 1, EPSILON)
+            optimizer.adam_step(
+                self.parameters, gradient, *moments, rate, BETA1, BETA2, step + 1, EPSILON
+            )
             self._finish_step(before, step)
         return self
 
@@ -115,7 +127,9 @@ class _Rbm:
         if use_exact:
             exact.contrast(v, self.w, self._rows(1), out, by_w)
         else:
-            self.kernels.gibbs_chain(chains.copy(), self.w, *biases, gibbs_steps, 1.0, key, sweep, 0, chains)
+            self.kernels.gibbs_chain(
+                chains.copy(), self.w, *biases, gibbs_steps, 1.0, key, sweep, 0, chains
+            )
             self.kernels.contrast(v, chains, self.w, *biases, np.ones(len(v), v.dtype), *out, by_w)
         for total, rows in zip(totals, out, strict=True):
             total[:] = rows.sum(axis=0)
@@ -160,14 +174,28 @@ class GaussianRbm(_Rbm):
 
     kernels = gaussian
 
-    def __init__(self, visible, hidden, seed=0, dtype=np.float32, variance_rate=0.1, variance_start=0.25,
-                 deviations=(1e-3, 1e3)):
+    def __init__(
+        self,
+        visible,
+        hidden,
+        seed=0,
+        dtype=np.float32,
+        variance_rate=0.1,
+        variance_start=0.25,
+        deviations=(1e-3, 1e3),
+    ):
         if not 0 < deviations[0] < deviations[1]:
             raise ValueError(f"deviations must be two growing numbers over 0, not {deviations}")
         if not (variance_rate >= 0 and variance_start > 0):
-            raise ValueError(f"variance_rate must be at least 0 and variance_start over 0, not {variance_rate} and "
-                             f"{variance_start}")
-        self.variance_rate, self.variance_start, self.deviations = variance_rate, variance_start, deviations
+            raise ValueError(
+                f"variance_rate must be at least 0 and variance_start over 0, not {variance_rate} and "
+                f"{variance_start}"
+            )
+        self.variance_rate, self.variance_start, self.deviations = (
+            variance_rate,
+            variance_start,
+            deviations,
+        )
         super().__init__(visible, hidden, seed, dtype)
 
     def _bias_widths(self):
@@ -180,7 +208,9 @@ class GaussianRbm(_Rbm):
 
     def _start(self, data):
         self.a[:] = data.mean(axis=0)
-        self.z[:] = np.log(np.clip(self.variance_start * data.var(axis=0), *np.square(self.deviations)))
+        self.z[:] = np.log(
+            np.clip(self.variance_start * data.var(axis=0), *np.square(self.deviations))
+        )
 
     def _finish_step(self, before, step):
         old = self._views(before)[2]

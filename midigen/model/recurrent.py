@@ -24,9 +24,20 @@ class RecurrentNetwork:
 
     def __init__(self, network, params, truncate=False, tolerance=0.0):
         as_array("params", params, (network.parameters,), network.dtype)
-        if not (isinstance(params, np.ndarray) and params.dtype == network.dtype and params.flags.c_contiguous):
-            raise ValueError(f"params must be a contiguous array of {network.dtype}: it is kept, not copied")
-        self.network, self.params, self.truncate, self.tolerance = network, params, truncate, tolerance
+        if not (
+            isinstance(params, np.ndarray)
+            and params.dtype == network.dtype
+            and params.flags.c_contiguous
+        ):
+            raise ValueError(
+                f"params must be a contiguous array of {network.dtype}: it is kept, not copied"
+            )
+        self.network, self.params, self.truncate, self.tolerance = (
+            network,
+            params,
+            truncate,
+            tolerance,
+        )
         self.gradient = np.zeros(network.parameters, network.dtype)
         self.reset()
 

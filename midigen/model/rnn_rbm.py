@@ -20,15 +20,21 @@ KERNELS = {"bernoulli": rbm, "gaussian": gaussian}
 LOUDEST = 127  # the MIDI velocity that a Gaussian model sees as 1
 START = 0.25  # share of a note's variance that z starts with: the rest is the hidden units' (docs/results.md)
 FIGURES = ("notes_per_frame", "velocity_mean", "velocity_deviation", "validation")  # of `about`
-LEVELS = {"threshold": 0.3, "gain": 1.0, "offset": 0.0}  # where training has chosen none, see `roll`
+LEVELS = {
+    "threshold": 0.3,
+    "gain": 1.0,
+    "offset": 0.0,
+}  # where training has chosen none, see `roll`
 
 
 def note_moments(rolls, grid):
     """Mean and variance (V,) of every note over the frames of rolls (T, V) on a Grid, as a model sees them."""
     count, loudest = sum(map(len, rolls)), LOUDEST if grid.values == "velocity" else 1
     mean = sum(roll.sum(axis=0, dtype=np.float64) for roll in rolls) / (count * loudest)
-    square = sum(np.square(roll, dtype=np.float64).sum(axis=0) for roll in rolls) / (count * loudest ** 2)
-    return mean, np.maximum(square - mean ** 2, 0)
+    square = sum(np.square(roll, dtype=np.float64).sum(axis=0) for roll in rolls) / (
+        count * loudest**2
+    )
+    return mean, np.maximum(square - mean**2, 0)
 
 
 class RnnRbm:
@@ -45,7 +51,10 @@ class RnnRbm:
 
     def __init__(self, config, grid, theta, about=None):
         self.config, self.grid, self.about = config, grid, dict(about or {})
-        self.gaussian, self.kernels = config.visible_model == "gaussian", KERNELS[config.visible_model]
+        self.gaussian, self.kernels = (
+            config.visible_model == "gaussian",
+            KERNELS[config.visible_model],
+        )
         _check(config, grid, self.about)
         self.network = _network(config)
         self.theta = np.ascontiguousarray(theta, self.network.dtype)
@@ -66,8 +75,14 @@ class RnnRbm:
         a, _, *s = _split(config, network.layers(params)[-1][:, -1])
         if s:
             low, high = 2 * np.log(config.deviation)
-            variances = np.full(config.visible, 1 / 16) if variances is None else np.maximum(variances, 1e-30)
-            share = np.clip((np.log(variances * START) - low) / (high - low), 0.05, 0.95)  # at a bound s' vanishes
+            variances = (
+                np.full(config.visible, 1 / 16)
+                if variances is None
+                else np.maximum(variances, 1e-30)
+            )
+            share = np.clip(
+                (np.log(variances * START) - low) / (high - low), 0.05, 0.95
+            )  # at a bound s' vanishes
             a[:], s[0][:] = means, np.log(share / (1 - share))
         else:
             share = np.clip(means, 1e-4, 1 - 1e-4)
@@ -78,18 +93,22 @@ class RnnRbm:
     @property
     def params(self):
         """The network's parameters (P,), a view of theta."""
-        return self.theta[:self.network.parameters]
+        return self.theta[: self.network.parameters]
 
     @property
     def w(self):
         """The RBM's weights W (H, V), a view of theta."""
-        return self.theta[self.network.parameters:].reshape(self.config.rbm_hidden, self.config.visible)
+        return self.theta[self.network.parameters :].reshape(
+            self.config.rbm_hidden, self.config.visible
+        )
 
     @property
     def variance_rows(self):
         """Where in theta the rows of the network's last layer lie that make z, a slice, empty of a Bernoulli model."""
         end = self.network.parameters
-        return slice(end - (self.config.visible * self.network.shapes[-1][1] if self.gaussian else 0), end)
+        return slice(
+            end - (self.config.visible * self.network.shapes[-1][1] if self.gaussian else 0), end
+        )
 
     def biases(self, u):
         """a (h, V) and b (h, H), views of the network's output u (h, R + Y), and z (h, V) of a Gaussian model."""
@@ -138,7 +157,9 @@ class RnnRbm:
         v = self.frames(roll)
         x = np.zeros_like(v)
         x[1:] = v[:-1]
-        return self.biases(self.network.forward(self.params, x, np.zeros(self.config.recurrent, v.dtype)).u)
+        return self.biases(
+            self.network.forward(self.params, x, np.zeros(self.config.recurrent, v.dtype)).u
+        )
 
     def free_energy(self, roll):
         """F(v_t) of every frame, (T,) float64.  Eq. (16), (20)."""
@@ -173,13 +194,18 @@ class RnnRbm:
         """theta by name, as stored: network.1, network.2, .. are [W | b] of each layer; rbm.weight is W."""
         theta = self.theta if theta is None else theta
         named = {f"network.{k}": layer for k, layer in enumerate(self.network.layers(theta), 1)}
-        named["rbm.weight"] = theta[self.network.parameters:].reshape(self.w.shape)
+        named["rbm.weight"] = theta[self.network.parameters :].reshape(self.w.shape)
         return named
 
     def save(self, path):
         """Write model.safetensors, atomically (docs/file-formats.md)."""
-        files.save(path, KIND, VERSION, self.tensors(),
-                   {"config": self.config.to_json(), "grid": self.grid.to_json(), "about": self.about})
+        files.save(
+            path,
+            KIND,
+            VERSION,
+            self.tensors(),
+            {"config": self.config.to_json(), "grid": self.grid.to_json(), "about": self.about},
+        )
 
     @classmethod
     def load(cls, path):
@@ -187,7 +213,9 @@ class RnnRbm:
         path = Path(path)
         if path.is_dir():
             if not (path / FILE_NAME).exists():
-                raise MidigenError(f"{path} holds no {FILE_NAME}: name a run folder that `midigen train` made")
+                raise MidigenError(
+                    f"{path} holds no {FILE_NAME}: name a run folder that `midigen train` made"
+                )
             path = path / FILE_NAME
         tensors, header = files.load(path, KIND, VERSION)
         try:
@@ -195,35 +223,61 @@ class RnnRbm:
             network = _network(config)
             shapes = {f"network.{k}": shape for k, shape in enumerate(network.shapes, 1)}
             shapes["rbm.weight"] = config.rbm_hidden, config.visible
-            theta = [as_array(name, tensors[name], shape, network.dtype).ravel() for name, shape in shapes.items()]
+            theta = [
+                as_array(name, tensors[name], shape, network.dtype).ravel()
+                for name, shape in shapes.items()
+            ]
             return cls(config, grid, np.concatenate(theta), header["about"])
         except (KeyError, TypeError, ValueError, AttributeError) as e:
-            raise MidigenError(f"{path} is damaged ({type(e).__name__}: {e}): train it again") from None
+            raise MidigenError(
+                f"{path} is damaged ({type(e).__name__}: {e}): train it again"
+            ) from None
 
 
 def _check(config, grid, about):
     """What the dataclasses leave open, as a header may hold any JSON."""
-    files.whole(config.visible, config.rbm_hidden, config.recurrent, *config.hidden, grid.steps_per_beat, grid.low,
-                grid.high, about.get("longest_hold", 0))
+    files.whole(
+        config.visible,
+        config.rbm_hidden,
+        config.recurrent,
+        *config.hidden,
+        grid.steps_per_beat,
+        grid.low,
+        grid.high,
+        about.get("longest_hold", 0),
+    )
     check_tempo(about.get("bpm", 120.0), about.get("metre", (4, 4)))
     if config.visible != grid.channels:
         raise ValueError(f"{config.visible} visible units on a grid of {grid.channels} channels")
-    if not np.isfinite([about.get(name, 0) for name in FIGURES] + list(dict(about.get("levels", {})).values())).all():
+    if not np.isfinite(
+        [about.get(name, 0) for name in FIGURES] + list(dict(about.get("levels", {})).values())
+    ).all():
         raise ValueError("figures that are not finite")
 
 
 def _network(config):
     """The network of a ModelConfig: u = [r; a; b] or, with Gaussian units, [r; a; b; s]."""
-    linear, sigmoid = config.visible + config.rbm_hidden, config.visible * (config.visible_model == "gaussian")
+    linear, sigmoid = (
+        config.visible + config.rbm_hidden,
+        config.visible * (config.visible_model == "gaussian"),
+    )
     top = ["tanh"] * config.recurrent + ["linear"] * linear + ["sigmoid"] * sigmoid
-    return Network(config.visible, config.hidden, config.recurrent, linear + sigmoid, config.dtype,
-                   ["tanh"] * len(config.hidden) + [top])
+    return Network(
+        config.visible,
+        config.hidden,
+        config.recurrent,
+        linear + sigmoid,
+        config.dtype,
+        ["tanh"] * len(config.hidden) + [top],
+    )
 
 
 @cache
 def _parts(config):
     """Slices of u behind r: those of a, b and, with Gaussian units, s."""
-    widths = [config.visible, config.rbm_hidden] + [config.visible] * (config.visible_model == "gaussian")
+    widths = [config.visible, config.rbm_hidden] + [config.visible] * (
+        config.visible_model == "gaussian"
+    )
     ends = np.cumsum([config.recurrent, *widths])
     return [slice(int(start), int(end)) for start, end in zip(ends, ends[1:], strict=False)]
 

@@ -17,13 +17,22 @@ def show(environment, results):
     for result in results:
         rows.setdefault((result.check, result.equation), {})[result.backend] = result
     for (check, equation), by_backend in rows.items():
-        table.add_row(check, equation, *(_cell(by_backend[b]) if b in by_backend else "" for b in backends))
+        table.add_row(
+            check, equation, *(_cell(by_backend[b]) if b in by_backend else "" for b in backends)
+        )
     console.print()
     console.print(table)
     console.print()
     failed = sum(not r.passed for r in results)
-    console.print(f"relative errors; {len(results) - failed} of {len(results)} within tolerance", soft_wrap=True)
+    console.print(
+        f"relative errors; {len(results) - failed} of {len(results)} within tolerance",
+        soft_wrap=True,
+    )
 
 
 def _cell(result):
-    return f"{result.error:.1e}" if result.passed else f"FAILED {result.error:.1e} > {result.tolerance:.0e}"
+    return (
+        f"{result.error:.1e}"
+        if result.passed
+        else f"FAILED {result.error:.1e} > {result.tolerance:.0e}"
+    )

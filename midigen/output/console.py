@@ -30,7 +30,12 @@ def warn(console, message):
 @contextlib.contextmanager
 def progress(console, what, total):
     """A bar that goes when the block ends; yields advance(steps=1), to reach `total` in all.  On a terminal only."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     hidden = console.quiet or not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as bars:
         task = bars.add_task(what, total=total)

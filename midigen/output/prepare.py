@@ -16,14 +16,26 @@ def show_summary(console, summary):
 
 def _rows(summary):
     splits = summary["splits"]
-    rows = [("songs", summary["songs"], ", ".join(f"{name} {part['songs']:,}" for name, part in splits.items())),
-            ("frames", summary["frames"], ", ".join(f"{name} {part['frames']:,}" for name, part in splits.items())),
-            ("notes a frame", summary["notes_per_frame"], "")]
-    counts = [("duplicates", summary["duplicates"], "kept once"),
-              ("drum notes", summary["drums"], "left out"),
-              ("out of range", summary["transposed"], "notes moved by octaves"),
-              ("out of range", summary["dropped"], "notes dropped"),
-              ("merged", summary["merged"], "onsets that the roll cannot show"),
-              ("remarks", summary["remarks"], "files; the manifest says what")]
+    rows = [
+        (
+            "songs",
+            summary["songs"],
+            ", ".join(f"{name} {part['songs']:,}" for name, part in splits.items()),
+        ),
+        (
+            "frames",
+            summary["frames"],
+            ", ".join(f"{name} {part['frames']:,}" for name, part in splits.items()),
+        ),
+        ("notes a frame", summary["notes_per_frame"], ""),
+    ]
+    counts = [
+        ("duplicates", summary["duplicates"], "kept once"),
+        ("drum notes", summary["drums"], "left out"),
+        ("out of range", summary["transposed"], "notes moved by octaves"),
+        ("out of range", summary["dropped"], "notes dropped"),
+        ("merged", summary["merged"], "onsets that the roll cannot show"),
+        ("remarks", summary["remarks"], "files; the manifest says what"),
+    ]
     rows += [row for row in counts if row[1]]
     return rows + [("skipped", count, reason) for reason, count in summary["skipped"].items()]

@@ -33,29 +33,47 @@ class Display:
     def opening(self, run):
         """Say what begins, and that the first step compiles where that is so."""
         model, state = run.trainer.model, run.trainer.state
-        self.console.print(f"training {run.folder}: {len(run.trainer.train)} songs, {model.theta.size:,} parameters"
-                           + (f", from epoch {state.epoch + 1}" if run.trainer.optimizer.steps else ""), soft_wrap=True)
+        self.console.print(
+            f"training {run.folder}: {len(run.trainer.train)} songs, {model.theta.size:,} parameters"
+            + (f", from epoch {state.epoch + 1}" if run.trainer.optimizer.steps else ""),
+            soft_wrap=True,
+        )
         settings, share = run.trainer.settings, run.trainer.plan.transpose_share
         if settings.transpose_share is None and share < 1 and any(settings.transpose):
-            self.console.print(f"most songs are in one key, so an epoch transposes {share:.0%} of them "
-                               "(--transpose-share 1: all)", soft_wrap=True)
+            self.console.print(
+                f"most songs are in one key, so an epoch transposes {share:.0%} of them "
+                "(--transpose-share 1: all)",
+                soft_wrap=True,
+            )
         if not run.trainer.valid:
-            warn(self.console, "no songs are held out, so the best model is chosen by the training songs: "
-                               "prepare more songs")
+            warn(
+                self.console,
+                "no songs are held out, so the best model is chosen by the training songs: "
+                "prepare more songs",
+            )
         if not is_compiled():
-            self.console.print("compiling for this machine, once: half a minute or so before the first step")
+            self.console.print(
+                "compiling for this machine, once: half a minute or so before the first step"
+            )
 
     def show(self, event):
         """Follow one event."""
         if isinstance(event, events.RolledBack):
-            warn(self.console, f"{event.what} not finite after step {event.steps}: took the step back, "
-                               f"step size now {event.rate:g}")
+            warn(
+                self.console,
+                f"{event.what} not finite after step {event.steps}: took the step back, "
+                f"step size now {event.rate:g}",
+            )
             return
         if isinstance(event, events.Validated):
             self.seen = event
         else:
             self._count(event)
-        self.bar.update(self.task, completed=self.budget.share_done(self.epoch + self.position), text=self._text())
+        self.bar.update(
+            self.task,
+            completed=self.budget.share_done(self.epoch + self.position),
+            text=self._text(),
+        )
         if not self.live and time.monotonic() - self.last_line >= LINE_SECONDS:
             self.last_line = time.monotonic()
             self.console.print(self._text(), soft_wrap=True)
@@ -91,9 +109,15 @@ class Display:
         last = self.seen
         self.console.print(
             f"{run.outcome}: {state.epoch} epochs, {state.frames:,} frames"
-            + (f"; loss {last.loss:.2f}, held out {last.validation:.2f} nats a frame (pseudo-likelihood), "
-               f"notes a frame {last.notes_per_frame:.2f}" if last else "")
-            + (f" (corpus {self.corpus_notes:.2f})" if last and self.corpus_notes else ""), soft_wrap=True)
+            + (
+                f"; loss {last.loss:.2f}, held out {last.validation:.2f} nats a frame (pseudo-likelihood), "
+                f"notes a frame {last.notes_per_frame:.2f}"
+                if last
+                else ""
+            )
+            + (f" (corpus {self.corpus_notes:.2f})" if last and self.corpus_notes else ""),
+            soft_wrap=True,
+        )
         if run.outcome != "all epochs done" and not state.finished:
             self.console.print(f"go on with: midigen train --resume {run.folder}", soft_wrap=True)
 

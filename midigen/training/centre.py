@@ -23,8 +23,10 @@ class Centre:
     def _parts(self, theta):
         """Views: W (H, V), and the constants in a (V,) and b (H,), which are in the last layer's bias."""
         model = self._model
-        last = model.network.layers(theta[:model.network.parameters])[-1]
-        return theta[model.network.parameters:].reshape(model.w.shape), *model.bias_gradients(last[:, -1])
+        last = model.network.layers(theta[: model.network.parameters])[-1]
+        return theta[model.network.parameters :].reshape(model.w.shape), *model.bias_gradients(
+            last[:, -1]
+        )
 
     def enter(self, theta):
         """To centred coordinates."""

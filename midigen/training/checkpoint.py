@@ -43,9 +43,13 @@ def use_run_folder(folder):
     """Make `folder` for a new run.  UsageError where it already holds one, or a file that the run would write over."""
     folder = Path(folder)
     if (folder / CHECKPOINT_NAME).exists() or (folder / MODEL_NAME).exists():
-        raise UsageError(f"{folder} already holds a run: go on with it by --resume {folder}, or name another folder")
+        raise UsageError(
+            f"{folder} already holds a run: go on with it by --resume {folder}, or name another folder"
+        )
     if (folder / LOG_NAME).exists():
-        raise UsageError(f"{folder} already holds a {LOG_NAME}, which the run would write over: name another folder")
+        raise UsageError(
+            f"{folder} already holds a {LOG_NAME}, which the run would write over: name another folder"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:
@@ -66,7 +70,9 @@ def alone_in(folder):
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(held)
-        raise MidigenError(f"another midigen is training in {folder}: wait for it, or name another folder") from None
+        raise MidigenError(
+            f"another midigen is training in {folder}: wait for it, or name another folder"
+        ) from None
     except OSError:  # a file system without locks
         pass
     try:
@@ -86,11 +92,23 @@ def save_checkpoint(folder, trainer, corpus_path, corpus_digest):
     for slot, carry in trainer.carries.items():
         tensors |= {f"carry.{slot}.{name}": tensor for name, tensor in carry.tensors().items()}
     model = trainer.model
-    files.save(Path(folder, CHECKPOINT_NAME), KIND, VERSION, tensors, {
-        "config": model.config.to_json(), "grid": model.grid.to_json(), "about": model.about,
-        "settings": trainer.settings.to_json(), "state": asdict(trainer.state), "steps": trainer.optimizer.steps,
-        "slots": sorted(int(slot) for slot in trainer.carries), "corpus": os.path.abspath(corpus_path),
-        "corpus_digest": corpus_digest})
+    files.save(
+        Path(folder, CHECKPOINT_NAME),
+        KIND,
+        VERSION,
+        tensors,
+        {
+            "config": model.config.to_json(),
+            "grid": model.grid.to_json(),
+            "about": model.about,
+            "settings": trainer.settings.to_json(),
+            "state": asdict(trainer.state),
+            "steps": trainer.optimizer.steps,
+            "slots": sorted(int(slot) for slot in trainer.carries),
+            "corpus": os.path.abspath(corpus_path),
+            "corpus_digest": corpus_digest,
+        },
+    )
 
 
 class Checkpoint:
@@ -99,9 +117,14 @@ class Checkpoint:
     def __init__(self, folder):
         self.path = Path(folder, CHECKPOINT_NAME)
         if not self.path.exists():
-            raise MidigenError(f"{folder} holds no {CHECKPOINT_NAME}: name a run folder that `midigen train` made")
+            raise MidigenError(
+                f"{folder} holds no {CHECKPOINT_NAME}: name a run folder that `midigen train` made"
+            )
         self.tensors, self.header = files.load(self.path, KIND, VERSION)
-        self.corpus, self.corpus_digest = self.header.get("corpus", ""), self.header.get("corpus_digest")
+        self.corpus, self.corpus_digest = (
+            self.header.get("corpus", ""),
+            self.header.get("corpus_digest"),
+        )
 
     def trainer(self, train, valid, device="cpu", say=None):
         """The Trainer as it was saved, over the same lists of rolls; device, say as device.choose takes them."""
@@ -112,27 +135,53 @@ class Checkpoint:
 
         try:
             state = State(**header["state"])
-            files.whole(header["steps"], state.epoch, state.cursor, state.frames, state.rollbacks, state.stale)
-            model = RnnRbm(ModelConfig.from_json(header["config"]), Grid.from_json(header["grid"]), tensors["theta"],
-                           header["about"])
+            files.whole(
+                header["steps"],
+                state.epoch,
+                state.cursor,
+                state.frames,
+                state.rollbacks,
+                state.stale,
+            )
+            model = RnnRbm(
+                ModelConfig.from_json(header["config"]),
+                Grid.from_json(header["grid"]),
+                tensors["theta"],
+                header["about"],
+            )
             settings = TrainConfig.from_json(header["settings"])
             kind = trainer_kind(choose(device, training_obstacle(settings), say))
             trainer = kind(model, train, valid, settings, state=state)
             trainer.average = like("average", trainer.average)
             trainer.optimizer.steps = header["steps"]
-            trainer.optimizer.moments = [like(f"moment.{i}", moment)
-                                         for i, moment in enumerate(trainer.optimizer.moments)]
+            trainer.optimizer.moments = [
+                like(f"moment.{i}", moment) for i, moment in enumerate(trainer.optimizer.moments)
+            ]
             if trainer.particles:
                 ends = np.cumsum([len(roll) for roll in train])
-                trainer.particles = np.split(like("particles", trainer.particles[0], int(ends[-1]),
-                                                  *trainer.particles[0].shape[1:]), ends[:-1])
+                trainer.particles = np.split(
+                    like(
+                        "particles",
+                        trainer.particles[0],
+                        int(ends[-1]),
+                        *trainer.particles[0].shape[1:],
+                    ),
+                    ends[:-1],
+                )
             for slot in header["slots"]:
                 start = f"carry.{slot}."
                 trainer.carries[slot] = Carry.from_tensors(
-                    {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)})
+                    {
+                        name.removeprefix(start): tensor
+                        for name, tensor in tensors.items()
+                        if name.startswith(start)
+                    }
+                )
                 trainer.carries[slot].check(model)
         except (KeyError, TypeError, ValueError, AttributeError) as e:
-            raise MidigenError(f"{self.path} is damaged ({type(e).__name__}: {e}): train again") from None
+            raise MidigenError(
+                f"{self.path} is damaged ({type(e).__name__}: {e}): train again"
+            ) from None
         return trainer
 
 
@@ -154,7 +203,9 @@ class Log:
 
     def write(self, event):
         """Append one event (a dataclass), with its kind; what is not finite is null."""
-        values = {name: None if isinstance(value, float) and not math.isfinite(value) else value
-                  for name, value in asdict(event).items()}
+        values = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in asdict(event).items()
+        }
         with open(self.path, "a") as f:
             f.write(json.dumps({"event": type(event).__name__, **values}) + "\n")

@@ -104,14 +104,24 @@ class CudaTrainer(Trainer):
                 starts[firsts[1:-1]] = not settings.concatenate
                 series.append((np.concatenate(places), starts, key, 0))
             else:
-                series += [(place, np.zeros(len(place), np.uint8), key, int(first))
-                           for place, first in zip(places, firsts, strict=False)]
+                series += [
+                    (place, np.zeros(len(place), np.uint8), key, int(first))
+                    for place, first in zip(places, firsts, strict=False)
+                ]
         longest = min(max(len(place) for place, *_ in series), settings.block)
         most = len(series) if settings.update == "block" else max(1, MOST_ROWS // longest)
         most = 1 if settings.concatenate else most  # each with a carry of its own
-        return [Lanes(self._model, settings, self._songs, self._particles, *zip(*series[i:i + most], strict=True),
-                       carry=self._carries.get(i, self._start) if settings.concatenate else None)
-                for i in range(0, len(series), most)]
+        return [
+            Lanes(
+                self._model,
+                settings,
+                self._songs,
+                self._particles,
+                *zip(*series[i : i + most], strict=True),
+                carry=self._carries.get(i, self._start) if settings.concatenate else None,
+            )
+            for i in range(0, len(series), most)
+        ]
 
     def _noise(self, streams, settings):
         """Random songs for one batch, side by side, as long as its songs on average."""
@@ -122,7 +132,19 @@ class CudaTrainer(Trainer):
         noise = Songs.of(self.model, songs)
         places = [noise.places(i * frames, (i + 1) * frames) for i in range(len(songs))]
         starts = [np.zeros(frames, np.uint8)] * len(songs)
-        return [Lanes(self._model, settings, noise, None, places, starts, keys, [0] * len(songs), negative=True)]
+        return [
+            Lanes(
+                self._model,
+                settings,
+                noise,
+                None,
+                places,
+                starts,
+                keys,
+                [0] * len(songs),
+                negative=True,
+            )
+        ]
 
     def _place(self, song):
         """Places of a song's frames, with its shift in this epoch."""
@@ -181,9 +203,13 @@ class CudaTrainer(Trainer):
         """Put the run's arrays on the device, as they were made or as a checkpoint has them."""
         self._model, self._average = OnDevice(self.model), upload(self.average)
         self._optimizer = _DeviceOptimizer(self.optimizer, self.model, self.settings, self._means)
-        self._particles = Songs(self.model, np.concatenate(self.particles)) if self.particles else None
+        self._particles = (
+            Songs(self.model, np.concatenate(self.particles)) if self.particles else None
+        )
         if self._particles:
-            self._before = empty(self._particles.kept.shape, self._particles.kept.dtype)  # at the start of a batch
+            self._before = empty(
+                self._particles.kept.shape, self._particles.kept.dtype
+            )  # at the start of a batch
         self._start = LaneCarry.of(Carry.start(self.model))
         self._carries = {lane: LaneCarry.of(carry) for lane, carry in self.carries.items()}
 

@@ -28,7 +28,9 @@ class Carry:
     def start(cls, model):
         """Before the first frame: v_0 = 0, r_0 = 0, J_0 = 0."""
         dtype = model.network.dtype
-        return cls(np.zeros(model.config.visible, dtype), np.zeros(model.config.recurrent, dtype), None)
+        return cls(
+            np.zeros(model.config.visible, dtype), np.zeros(model.config.recurrent, dtype), None
+        )
 
     def copy(self):
         """A carry that later blocks cannot change; J needs no copy, every block makes a new one."""
@@ -38,10 +40,16 @@ class Carry:
         """Its arrays by name, for checkpoints."""
         tensors, j = {"frame": self.frame, "state": self.state}, self.influence
         if isinstance(j, Influence):
-            tensors |= {name: part for name, part in (("influence", j.matrix), ("rows", j.rows)) if part is not None}
+            tensors |= {
+                name: part
+                for name, part in (("influence", j.matrix), ("rows", j.rows))
+                if part is not None
+            }
             tensors["looked"] = np.array(j.looked)
             kept = {"first": j.first} if j.first else {}
-            for name, past in (kept | {f"history.{i}": past for i, past in enumerate(j.history)}).items():
+            for name, past in (
+                kept | {f"history.{i}": past for i, past in enumerate(j.history)}
+            ).items():
                 tensors |= {f"{name}.{part}": getattr(past.block, part) for part in PARTS}
                 tensors[f"{name}.params"] = past.params
         elif j is not None:
@@ -51,14 +59,22 @@ class Carry:
     @classmethod
     def from_tensors(cls, tensors):
         """A carry from the arrays that `tensors` gave."""
+
         def past(name):
-            return Past(Block(*(tensors[f"{name}.{part}"] for part in PARTS)), tensors[f"{name}.params"])
+            return Past(
+                Block(*(tensors[f"{name}.{part}"] for part in PARTS)), tensors[f"{name}.params"]
+            )
 
         j = tensors.get("influence")
         if "looked" in tensors:
             kept = sum(name.startswith("history.") and name.endswith(".u") for name in tensors)
-            j = Influence(j, tensors.get("rows"), tuple(past(f"history.{i}") for i in range(kept)),
-                          past("first") if "first.u" in tensors else None, int(tensors["looked"]))
+            j = Influence(
+                j,
+                tensors.get("rows"),
+                tuple(past(f"history.{i}") for i in range(kept)),
+                past("first") if "first.u" in tensors else None,
+                int(tensors["looked"]),
+            )
         return cls(tensors["frame"], tensors["state"], j)
 
     def check(self, model):
@@ -70,13 +86,18 @@ class Carry:
             found += [(j.rows, (rows, network.cut_units)), (j.matrix, (rows, network.influential))]
             for past in (*j.history, *([j.first] if j.first else [])):
                 frames, widths = len(past.block.starts), network.sizes
-                found += [(past.block.u, (frames, int(widths[-1]))), (past.params, (network.parameters,)),
-                          (past.block.inputs, (frames * int((widths[:-1] + 1).sum()),))]
+                found += [
+                    (past.block.u, (frames, int(widths[-1]))),
+                    (past.params, (network.parameters,)),
+                    (past.block.inputs, (frames * int((widths[:-1] + 1).sum()),)),
+                ]
         elif j is not None:
             found.append((j, (int(network.sizes[-1]) * network.parameters,)))
         for array, shape in found:
             if array is not None and (array.shape != shape or array.dtype != network.dtype):
-                raise ValueError(f"what a song hands on is {array.dtype} {array.shape}, not {network.dtype} {shape}")
+                raise ValueError(
+                    f"what a song hands on is {array.dtype} {array.shape}, not {network.dtype} {shape}"
+                )
 
 
 def joined(arrays):
@@ -90,7 +111,7 @@ def block_end(starts, position, frames):
     stop = position + frames
     if stop >= len(starts):
         return len(starts)
-    begun = np.flatnonzero(starts[position + 1:stop + 1])
+    begun = np.flatnonzero(starts[position + 1 : stop + 1])
     return position + 1 + int(begun[-1]) if len(begun) else stop
 
 
@@ -132,8 +153,13 @@ class Stream:
         rows = slice(self.position, block_end(self.starts, self.position, self.settings.block))
         block = network.forward(model.params, self.x[rows], carry.state, self.starts[rows])
         du = np.zeros_like(block.u)
-        self._contrast(rows, model.biases(block.u), model.bias_gradients(du),
-                       gradient[network.parameters:].reshape(model.w.shape), pool)
+        self._contrast(
+            rows,
+            model.biases(block.u),
+            model.bias_gradients(du),
+            gradient[network.parameters :].reshape(model.w.shape),
+            pool,
+        )
         model.finish_gradients(du)
         self.position = rows.stop
         carry.frame = self.v[rows.stop - 1]
@@ -143,8 +169,14 @@ class Stream:
         adjoint = network.backward(model.params, block, du, gradient)
         if carry.influence is not None:
             network.influence_gradient(adjoint, carry.influence, gradient)
-        if settings.concatenate and not self.negative if self.done else not self.starts[self.position]:
-            carry.influence = network.influence(model.params, block, carry.influence, settings.rank_tolerance, pool)
+        if (
+            settings.concatenate and not self.negative
+            if self.done
+            else not self.starts[self.position]
+        ):
+            carry.influence = network.influence(
+                model.params, block, carry.influence, settings.rank_tolerance, pool
+            )
         return rows.stop - rows.start
 
     def _contrast(self, rows, biases, out, gradient_w, pool):
@@ -158,11 +190,24 @@ class Stream:
 
         def chains(part):
             own = [bias[part] for bias in biases]
-            kernels.gibbs_chain(start[part], w, *own, settings.gibbs_steps, 1.0, self.key, 0, rows.start + part.start,
-                                sample[part])
+            kernels.gibbs_chain(
+                start[part],
+                w,
+                *own,
+                settings.gibbs_steps,
+                1.0,
+                self.key,
+                0,
+                rows.start + part.start,
+                sample[part],
+            )
 
         share(pool, len(v), CHAINS, chains)
         if self.particles is not None:
             self.particles[rows] = sample
-        weight = push_weights(settings, v, sample, w, *biases) if self.negative else np.ones(len(v), v.dtype)
+        weight = (
+            push_weights(settings, v, sample, w, *biases)
+            if self.negative
+            else np.ones(len(v), v.dtype)
+        )
         kernels.contrast(v, sample, w, *biases, weight, *out, gradient_w)

@@ -19,9 +19,11 @@ class Optimizer:
     def __init__(self, model, settings, means):
         self.model, self.settings, self.steps = model, settings, 0
         self._centre = Centre(model, means) if settings.centre and not model.gaussian else None
-        self.moments = [np.zeros_like(model.theta) for _ in range(2 if settings.optimizer == "adam" else 1)]
+        self.moments = [
+            np.zeros_like(model.theta) for _ in range(2 if settings.optimizer == "adam" else 1)
+        ]
         self._decay = np.full_like(model.theta, settings.weight_decay)
-        for layer in model.network.layers(self._decay[:model.network.parameters]):
+        for layer in model.network.layers(self._decay[: model.network.parameters]):
             layer[:, -1] = 0  # biases are not decayed
 
     def move(self, theta, gradient, rate):
@@ -40,7 +42,9 @@ class Optimizer:
         rows = theta[self.model.variance_rows] if self.model.gaussian else None
         before = self.copied(rows) if self.model.gaussian else None
         if settings.optimizer == "adam":
-            self.kernels.adam_step(theta, gradient, *self.moments, rate, BETA1, BETA2, self.steps, EPSILON)
+            self.kernels.adam_step(
+                theta, gradient, *self.moments, rate, BETA1, BETA2, self.steps, EPSILON
+            )
         else:
             self.kernels.momentum_step(theta, gradient, *self.moments, rate, settings.momentum)
         if self.model.gaussian:

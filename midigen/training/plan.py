@@ -33,12 +33,17 @@ class Plan:
     """
 
     def __init__(self, rolls, grid, settings):
-        self._settings, self._lengths, self._drawn = settings, np.array([len(roll) for roll in rolls], np.int64), None
+        self._settings, self._lengths, self._drawn = (
+            settings,
+            np.array([len(roll) for roll in rolls], np.int64),
+            None,
+        )
         share = settings.transpose_share
         self.transpose_share = share_to_transpose(rolls, grid) if share is None else share
         self._reach = [transposition_range(roll, grid, settings.transpose) for roll in rolls]
         self.validate_every = settings.validate_every or validation_interval(
-            int(self._lengths.sum()), len(self.epoch(0).batches))
+            int(self._lengths.sum()), len(self.epoch(0).batches)
+        )
 
     def epoch(self, number):
         """The Epoch of that number, from 0."""
@@ -55,7 +60,7 @@ class Plan:
             order = rng.permutation(count)
         else:
             order = np.argsort(self._lengths * rng.uniform(0.8, 1.25, count), kind="stable")
-        batches = [order[i:i + size] for i in range(0, count, size)]
+        batches = [order[i : i + size] for i in range(0, count, size)]
         batches = [batches[i] for i in rng.permutation(len(batches))]
         lows, highs = np.array(self._reach).T if count else ((), ())
         shifts = rng.integers(lows, np.add(highs, 1)) * (rng.random(count) < self.transpose_share)
@@ -64,11 +69,14 @@ class Plan:
 
 def validation_interval(frames, batches):
     """Epochs between validations, of an epoch with so many frames and batches."""
+
     def epochs(wanted, had):
         return -(-wanted // max(had, 1))
 
-    return max(epochs(VALIDATED_FRAMES, frames),
-               min(epochs(VALIDATED_STEPS, batches), epochs(MOST_FRAMES, frames)))
+    return max(
+        epochs(VALIDATED_FRAMES, frames),
+        min(epochs(VALIDATED_STEPS, batches), epochs(MOST_FRAMES, frames)),
+    )
 
 
 def share_to_transpose(rolls, grid):
@@ -79,7 +87,9 @@ def share_to_transpose(rolls, grid):
     """
     if sum(map(len, rolls)) < ONE_KEY_FRAMES:
         return 1.0
-    notes = np.array([(roll > 0).reshape(len(roll), -1, grid.pitches).sum(axis=(0, 1)) for roll in rolls], float)
+    notes = np.array(
+        [(roll > 0).reshape(len(roll), -1, grid.pitches).sum(axis=(0, 1)) for roll in rolls], float
+    )
     pitch_class = (np.arange(grid.pitches) + grid.low) % 12
     classes = np.stack([notes[:, pitch_class == i].sum(axis=1) for i in range(12)], axis=1)
     classes /= np.maximum(classes.sum(axis=1, keepdims=True), 1)

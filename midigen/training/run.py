@@ -70,8 +70,15 @@ class Run:
         config = _model_config(corpus.grid, sizes, settings)
         device = choose(device, training_obstacle(settings), say)
         figures = corpus.statistics()
-        about = {"name": "", "midigen": __version__, "corpus_digest": corpus.digest,
-                 "seed": settings.seed, "settings": settings.to_json(), "metre": list(figures.pop("metre")), **figures}
+        about = {
+            "name": "",
+            "midigen": __version__,
+            "corpus_digest": corpus.digest,
+            "seed": settings.seed,
+            "settings": settings.to_json(),
+            "metre": list(figures.pop("metre")),
+            **figures,
+        }
         means, variances = note_moments(train, corpus.grid)
         model = RnnRbm.initial(config, corpus.grid, means, settings.seed, about, variances)
         trainer = trainer_kind(device)(model, train, corpus.rolls("valid"), settings)
@@ -83,8 +90,10 @@ class Run:
     def resumed(cls, folder, checkpoint, corpus, corpus_path, device="cpu", say=None):
         """Go on with a run.  UsageError where the corpus is not the one that it was training on."""
         if corpus.digest != checkpoint.corpus_digest:
-            raise UsageError(f"{corpus_path} is not the corpus that {folder} was training on, which was "
-                             f"{checkpoint.corpus}: name it as it was then, or train anew")
+            raise UsageError(
+                f"{corpus_path} is not the corpus that {folder} was training on, which was "
+                f"{checkpoint.corpus}: name it as it was then, or train anew"
+            )
         trainer = checkpoint.trainer(corpus.rolls("train"), corpus.rolls("valid"), device, say)
         run = cls(folder, trainer, corpus_path, corpus.digest)
         if run.model_path.exists():
@@ -113,7 +122,9 @@ class Run:
         def share():
             return budget.share_done(trainer.epochs_done)
 
-        yield from self._follow(lambda: interrupted() or share() >= 1 - COOLING, budget, log, save=True)
+        yield from self._follow(
+            lambda: interrupted() or share() >= 1 - COOLING, budget, log, save=True
+        )
         self.save()
         if not interrupted():
             trainer.cooling = True
@@ -122,15 +133,19 @@ class Run:
             self.outcome = "stopped"
         else:
             all_done = trainer.epochs_done >= (budget.epochs or math.inf)
-            self.outcome = trainer.state.finished or ("all epochs done" if all_done else "time is up")
+            self.outcome = trainer.state.finished or (
+                "all epochs done" if all_done else "time is up"
+            )
         if self._validated_at != trainer.optimizer.steps:
             event = trainer.look()
             log.write(event)
             self._keep(event)
             yield event
         if not self.model_path.exists():
-            raise Diverged("training diverged: no validation is finite; try a lower --learning-rate than "
-                           f"{trainer.settings.learning_rate:g}")
+            raise Diverged(
+                "training diverged: no validation is finite; try a lower --learning-rate than "
+                f"{trainer.settings.learning_rate:g}"
+            )
 
     def _follow(self, stop, budget, log, save):
         """Train until stop(): logs and yields the events, keeps the best model, saves now and then if `save`."""
@@ -142,7 +157,11 @@ class Run:
             if isinstance(event, Validated):
                 self._keep(event)
             yield event
-            if save and time.monotonic() - saved >= SAVE_SECONDS and isinstance(event, Progress | Validated):
+            if (
+                save
+                and time.monotonic() - saved >= SAVE_SECONDS
+                and isinstance(event, Progress | Validated)
+            ):
                 self.save()
                 saved = time.monotonic()
 
@@ -155,7 +174,10 @@ class Run:
         def stop():
             left = (1 - share()) / max(1 - begun, 1e-9)
             if trainer.state.finished:
-                left = min(left, 1 - (trainer.state.frames - frames) / max(frames, 1) * (1 - COOLING) / COOLING)
+                left = min(
+                    left,
+                    1 - (trainer.state.frames - frames) / max(frames, 1) * (1 - COOLING) / COOLING,
+                )
             trainer.pace = max(left, 0.0)
             return interrupted() or left <= 0
 
@@ -164,7 +186,9 @@ class Run:
     def _keep(self, event):
         """Write the model if no earlier one of this run, resumed or not, predicts the held-out songs better."""
         self._validated_at = event.steps
-        if math.isfinite(event.validation) and (self._kept is None or event.validation < self._kept):
+        if math.isfinite(event.validation) and (
+            self._kept is None or event.validation < self._kept
+        ):
             self._kept = event.validation
             model = self.trainer.averaged()
             model.about["validation"] = event.validation
@@ -185,11 +209,15 @@ def _model_config(grid, sizes, settings):
         raise UsageError(str(e)) from None
     gaussian = config.visible_model == "gaussian"
     if grid.values == "velocity" and not gaussian:
-        raise UsageError("the corpus holds velocities, which need --visible-model gaussian: name that, or prepare the "
-                         "songs without --values velocity")
+        raise UsageError(
+            "the corpus holds velocities, which need --visible-model gaussian: name that, or prepare the "
+            "songs without --values velocity"
+        )
     if gaussian and settings.negative != "off":
-        raise UsageError("--negative pushes away random songs of notes that are on or off: leave it out with "
-                         "--visible-model gaussian")
+        raise UsageError(
+            "--negative pushes away random songs of notes that are on or off: leave it out with "
+            "--visible-model gaussian"
+        )
     if settings.sampler == "exact":
         try:
             exact.check_size(config.visible, config.rbm_hidden, gaussian)

@@ -53,13 +53,19 @@ class Trainer:
 
     def __post_init__(self):
         self.threads = self.threads or usable_cores()
-        self._pool, self._helpers = ThreadPoolExecutor(self.threads), ThreadPoolExecutor(self.threads)
+        self._pool, self._helpers = (
+            ThreadPoolExecutor(self.threads),
+            ThreadPoolExecutor(self.threads),
+        )
         self.plan = Plan(self.train, self.model.grid, self.settings)
         self._means = note_moments(self.train, self.model.grid)[0]
         self.optimizer = Optimizer(self.model, self.settings, self._means)
         self.average = self.model.theta.copy()
-        self.particles = [self._pack(self.model.frames(roll)) for roll in self.train] \
-            if self.settings.sampler == "persistent" else []
+        self.particles = (
+            [self._pack(self.model.frames(roll)) for roll in self.train]
+            if self.settings.sampler == "persistent"
+            else []
+        )
         self.carries = {}
         self._sums = []  # a gradient for each stream, in memory that stays: fresh memory costs a page fault every 4 KB
 
@@ -83,7 +89,9 @@ class Trainer:
                     yield rolled_back
                     continue
                 state.cursor += 1
-                yield Progress(state.epoch, state.cursor / len(batches), state.frames, self.optimizer.steps)
+                yield Progress(
+                    state.epoch, state.cursor / len(batches), state.frames, self.optimizer.steps
+                )
             state.epoch, state.cursor = state.epoch + 1, 0
             if state.epoch % self.plan.validate_every == 0:
                 event = self.look()
@@ -132,7 +140,9 @@ class Trainer:
         """The streams' gradient a frame, with that of the noise, up to the next move of the weights; and frames."""
         gradient, count = self._gradient(streams)
         gradient /= count
-        if not all(s.done for s in noise):  # songs that are longer than it may still be on their way
+        if not all(
+            s.done for s in noise
+        ):  # songs that are longer than it may still be on their way
             own = gradient.copy()
             gradient, pushed = self._gradient(noise)
             gradient /= pushed
@@ -148,12 +158,21 @@ class Trainer:
         """A stream of songs of the training set, each with its shift and its particles."""
         epoch, particles, pitches = self._epoch, None, self.model.grid.pitches
         if self.particles:
-            particles = joined([shifted(self._unpack(self.particles[song]), epoch.shifts[song], pitches)
-                                for song in songs])
+            particles = joined(
+                [
+                    shifted(self._unpack(self.particles[song]), epoch.shifts[song], pitches)
+                    for song in songs
+                ]
+            )
         carry = self.carries.get(lane) if settings.concatenate else None
-        return Stream(self.model, [shifted(self.train[song], epoch.shifts[song], pitches) for song in songs],
-                      carry or Carry.start(self.model), np.uint64((epoch.key + int(songs[0])) % 2**64), settings,
-                      particles)
+        return Stream(
+            self.model,
+            [shifted(self.train[song], epoch.shifts[song], pitches) for song in songs],
+            carry or Carry.start(self.model),
+            np.uint64((epoch.key + int(songs[0])) % 2**64),
+            settings,
+            particles,
+        )
 
     def _close(self, songs, stream):
         """Keep the particles of a stream's songs."""
@@ -166,26 +185,41 @@ class Trainer:
 
     def _pack(self, particles):
         """Particles (T, V) as they are kept: bits, or float32 for Gaussian units."""
-        return particles.astype(np.float32) if self.model.gaussian else np.packbits(particles.astype(np.uint8), axis=1)
+        return (
+            particles.astype(np.float32)
+            if self.model.gaussian
+            else np.packbits(particles.astype(np.uint8), axis=1)
+        )
 
     def _unpack(self, packed):
         """What a stream moves on, a copy of what _pack kept."""
-        return packed.copy() if self.model.gaussian else np.unpackbits(packed, axis=1, count=self.model.config.visible)
+        return (
+            packed.copy()
+            if self.model.gaussian
+            else np.unpackbits(packed, axis=1, count=self.model.config.visible)
+        )
 
     def _noise(self, streams, settings):
         """Streams of random songs for one batch, as long as its songs on average."""
         if settings.negative == "off":
             return []
         frames = int(np.mean([len(s.v) for s in streams]))
-        return [Stream(self.model, [song], Carry.start(self.model), key, settings, negative=True)
-                for song, key in self._random_songs(frames, settings)]
+        return [
+            Stream(self.model, [song], Carry.start(self.model), key, settings, negative=True)
+            for song, key in self._random_songs(frames, settings)
+        ]
 
     def _random_songs(self, frames, settings):
         """Those of this batch, each with its key."""
         place = settings.seed, "noise", self.state.epoch, self.state.cursor
         rng = generator(*place)
-        return [(random_song(rng, frames, self.model.config.visible, settings.negative_density), derive_key(*place, i))
-                for i in range(settings.negative_songs)]
+        return [
+            (
+                random_song(rng, frames, self.model.config.visible, settings.negative_density),
+                derive_key(*place, i),
+            )
+            for i in range(settings.negative_songs)
+        ]
 
     def _gradient(self, streams):
         """Sum of the streams' gradients up to the next move of the weights, and its frame count.
@@ -209,7 +243,7 @@ class Trainer:
 
         jobs = [self._pool.submit(job, *pair) for pair in zip(streams, self._sums, strict=False)]
         frames = sum(done.result() for done in jobs)
-        total, *others = self._sums[:len(streams)]
+        total, *others = self._sums[: len(streams)]
         for gradient in others:
             total += gradient
         return total, frames
@@ -218,7 +252,11 @@ class Trainer:
         """Names of the tensors of a theta-like vector that hold NaN or infinity, or ""."""
         if np.isfinite(np.dot(theta, theta)):
             return ""
-        names = [name for name, tensor in self.model.tensors(theta).items() if not np.isfinite(tensor).all()]
+        names = [
+            name
+            for name, tensor in self.model.tensors(theta).items()
+            if not np.isfinite(tensor).all()
+        ]
         return "gradient of " + (", ".join(names) or "all (it is too large)")
 
     def _decay(self):
@@ -242,8 +280,10 @@ class Trainer:
         """
         state = self.state
         if state.rollbacks >= ROLLBACKS:
-            raise Diverged(f"training diverged: {what} not finite, {state.rollbacks} smaller steps did not help; "
-                           f"try a lower --learning-rate than {self.settings.learning_rate:g}")
+            raise Diverged(
+                f"training diverged: {what} not finite, {state.rollbacks} smaller steps did not help; "
+                f"try a lower --learning-rate than {self.settings.learning_rate:g}"
+            )
         self._restore()
         state.rollbacks += 1
         state.rate_scale /= 2
@@ -274,16 +314,25 @@ class Trainer:
             return -float(np.concatenate(self._scores(model, rolls)).mean())
 
         ends = np.cumsum([len(roll) for roll in self.train])
-        checked = self.train[:int(np.searchsorted(ends, CHECKED_FRAMES)) + 1]
+        checked = self.train[: int(np.searchsorted(ends, CHECKED_FRAMES)) + 1]
         if model.gaussian:
-            model.about["levels"] = self.model.about["levels"] = choose_levels(model, checked, self.settings.seed)
+            model.about["levels"] = self.model.about["levels"] = choose_levels(
+                model, checked, self.settings.seed
+            )
         loss = mean(checked)
         validation = mean(self.valid) if self.valid else loss
         sample = generate(model, seed=self.settings.seed, device=self.device, **SAMPLE)
-        notes = float((sample[:, :, :model.grid.pitches] > 0).sum(axis=2).mean())
-        return Validated(state.epoch, self.optimizer.steps, state.frames, loss, validation,
-                         math.isfinite(validation) and (state.best is None or validation < state.best), notes,
-                         self.rate)
+        notes = float((sample[:, :, : model.grid.pitches] > 0).sum(axis=2).mean())
+        return Validated(
+            state.epoch,
+            self.optimizer.steps,
+            state.frames,
+            loss,
+            validation,
+            math.isfinite(validation) and (state.best is None or validation < state.best),
+            notes,
+            self.rate,
+        )
 
     def _judge(self, event):
         """Count the validations without a new best; `patience` of them end the run."""

@@ -11,7 +11,9 @@ def test_by_hand():
     v = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 0, 0]], np.uint8)
     played = np.array([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
     found = score(played, v)
-    assert found.frame == pytest.approx(np.mean([1 / 2, 1, 1 / 3, 0]))  # two silent frames agree; silence is not a note
+    assert found.frame == pytest.approx(
+        np.mean([1 / 2, 1, 1 / 3, 0])
+    )  # two silent frames agree; silence is not a note
     assert found.pooled == pytest.approx(2 / (2 + 4 + 1))
 
 

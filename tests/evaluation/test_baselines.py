@@ -7,7 +7,13 @@ import pytest
 
 from midigen.config import Grid
 from midigen.evaluation.accuracy import score, score_draws
-from midigen.evaluation.baselines import Baseline, baselines, last_frames, note_means, recurrent_baseline
+from midigen.evaluation.baselines import (
+    Baseline,
+    baselines,
+    last_frames,
+    note_means,
+    recurrent_baseline,
+)
 from midigen.midi.benchmark import read_benchmark
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "pianoroll"
@@ -36,7 +42,9 @@ def test_likelihood_is_that_of_independent_notes():
 def test_repeating_the_last_frame_keeps_a_note_as_often_as_the_songs_do():
     repeat = named(TRAIN, TRAIN)["repeat last frame"]
     # note 0 stays on in 1 of 2 frames, comes on in 2 of 2; note 1 is never on before a frame, comes on in 1 of 4
-    np.testing.assert_allclose(repeat.p, [[3 / 4, 2 / 6], [2 / 4, 2 / 6], [2 / 4, 2 / 6], [3 / 4, 2 / 6]])
+    np.testing.assert_allclose(
+        repeat.p, [[3 / 4, 2 / 6], [2 / 4, 2 / 6], [2 / 4, 2 / 6], [3 / 4, 2 / 6]]
+    )
     np.testing.assert_array_equal(repeat.copies, last_frames(TRAIN))
 
 
@@ -60,13 +68,20 @@ def paper(request):
     """Name, training songs and test songs of a benchmark."""
     path = DATA / f"{request.param}.mat"
     if not path.exists():
-        pytest.skip(f"the benchmark {path.name} is not beside this repository, in {DATA.parent.name}/{DATA.name}")
+        pytest.skip(
+            f"the benchmark {path.name} is not beside this repository, in {DATA.parent.name}/{DATA.name}"
+        )
     songs = read_benchmark(path)
-    return request.param, *([roll for split, _, roll in songs if split == wanted] for wanted in ("train", "test"))
+    return request.param, *(
+        [roll for split, _, roll in songs if split == wanted] for wanted in ("train", "test")
+    )
 
 
 LIKELIHOOD = {"JSB_Chorales": -11.06, "Nottingham": -10.25}
-ACCURACY = {"JSB_Chorales": (4.42, 15.25, 34.9), "Nottingham": (4.53, 19.87, 76.7)}  # random, 1-gram; copy is ours
+ACCURACY = {
+    "JSB_Chorales": (4.42, 15.25, 34.9),
+    "Nottingham": (4.53, 19.87, 76.7),
+}  # random, 1-gram; copy is ours
 
 
 def test_the_rows_of_the_paper_come_out(paper):
@@ -76,5 +91,9 @@ def test_the_rows_of_the_paper_come_out(paper):
     gram = np.broadcast_to(note_means(train), v.shape)
     assert round(Baseline("", random).log_likelihood(v).mean(), 2) == -61.00
     assert round(Baseline("", gram).log_likelihood(v).mean(), 2) == LIKELIHOOD[name]
-    accuracies = [score_draws(random, v).frame, score_draws(gram, v).frame, score(last_frames(test), v).frame]
+    accuracies = [
+        score_draws(random, v).frame,
+        score_draws(gram, v).frame,
+        score(last_frames(test), v).frame,
+    ]
     np.testing.assert_allclose(np.multiply(accuracies, 100), ACCURACY[name], atol=0.4)

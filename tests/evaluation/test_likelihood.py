@@ -22,7 +22,9 @@ def test_annealing_agrees_with_exact_sums(rng, monkeypatch, dtype):
     model, rolls = small_model(rng, dtype=dtype), songs(rng, 40, 1, 39)
     exact = estimate_log_likelihood(model, rolls)
     assert exact.exact and exact.standard_error == exact.flattery == exact.disagreeing == 0
-    np.testing.assert_allclose(exact.frames, np.concatenate([model.exact_log_likelihood(roll) for roll in rolls]))
+    np.testing.assert_allclose(
+        exact.frames, np.concatenate([model.exact_log_likelihood(roll) for roll in rolls])
+    )
     monkeypatch.setattr(likelihood, "LARGEST", 0)
     found = estimate_log_likelihood(model, rolls, temperatures=200, chains=20)
     assert not found.exact and 0 < found.standard_error < 0.01
@@ -34,7 +36,10 @@ def test_the_stated_error_is_the_error(rng, monkeypatch):
     model, rolls = small_model(rng, scale=1.0), songs(rng, 64)
     exact = estimate_log_likelihood(model, rolls).mean
     monkeypatch.setattr(likelihood, "LARGEST", 0)
-    found = [estimate_log_likelihood(model, rolls, temperatures=100, chains=8, seed=seed) for seed in range(12)]
+    found = [
+        estimate_log_likelihood(model, rolls, temperatures=100, chains=8, seed=seed)
+        for seed in range(12)
+    ]
     errors = np.array([f.mean - f.flattery - exact for f in found])
     stated = np.mean([f.standard_error for f in found])
     assert 0.5 * stated < np.sqrt(np.mean(errors**2)) < 2 * stated
@@ -70,7 +75,12 @@ def test_one_chain_has_no_error_to_state(rng, sampled):
 
 def test_summary_of_frames():
     found = Likelihood(np.array([-1.0, -3.0]), np.array([0.25, 0.75]), np.array([0.5, 1.5]), False)
-    assert (found.mean, found.standard_error, found.flattery, found.disagreeing) == (-2, 0.5, 0.25, 0.5)
+    assert (found.mean, found.standard_error, found.flattery, found.disagreeing) == (
+        -2,
+        0.5,
+        0.25,
+        0.5,
+    )
 
 
 def test_the_uncertainty_of_two_chains():

@@ -48,12 +48,19 @@ def test_pitches_and_scales_are_counted_in_sections():
     song = piece(*[["0", "2", "4", "5"]] * 8, *[["1", "3", "6", "8"]] * 8, ["0"] * 4)
     assert samples("pitches used in 8 bars", song) == [4, 4]
     assert samples("scale consistency in 8 bars", song) == [1, 1]
-    assert samples("scale consistency in 8 bars", piece([str(p) for p in range(12)])) == [pytest.approx(7 / 12)]
+    assert samples("scale consistency in 8 bars", piece([str(p) for p in range(12)])) == [
+        pytest.approx(7 / 12)
+    ]
     assert samples("scale consistency in 8 bars", piece(["", ""])) == []
 
 
 def test_pitch_classes_count_from_the_tonic():
-    melody = [["0", "4", "7", "0"], ["5", "9", "0", "5"], ["7", "11", "2", "7"], ["0", "4", "7", "0"]]
+    melody = [
+        ["0", "4", "7", "0"],
+        ["5", "9", "0", "5"],
+        ["7", "11", "2", "7"],
+        ["0", "4", "7", "0"],
+    ]
     moved = [[str((int(p) + 3) % 12) for p in bar] for bar in melody]
     degrees = sorted(samples("pitch classes above the tonic", piece(*melody)))
     assert degrees == sorted(int(p) for bar in melody for p in bar)  # C major as it stands
@@ -75,7 +82,13 @@ def test_a_bar_is_held_against_those_before_it():
 
 def test_bars_follow_the_metre():
     assert piece(["0"] * 6, metre=(3, 4)).bars().shape == (2, 36)
-    slow = Piece.of("", np.ones((5, 12), np.uint8), Grid(low=60, high=71, unit="seconds", step=0.25), 60.0, (6, 8))
+    slow = Piece.of(
+        "",
+        np.ones((5, 12), np.uint8),
+        Grid(low=60, high=71, unit="seconds", step=0.25),
+        60.0,
+        (6, 8),
+    )
     assert (slow.beat, slow.bar) == (4, 12)
 
 
@@ -95,6 +108,8 @@ def test_overlap_and_divergence():
 
 def test_compare_tells_like_from_unlike():
     other = piece(["1 3 6 7 8 9 10 11"] * 4, ["5 6"] * 4)
-    for alike, unlike in zip(compare([SONG], [SONG], []), compare([SONG], [other], [SONG]), strict=True):
+    for alike, unlike in zip(
+        compare([SONG], [SONG], []), compare([SONG], [other], [SONG]), strict=True
+    ):
         assert (alike.overlap, alike.divergence, alike.held_out_overlap) == (1, 0, None)
         assert unlike.overlap < 1 and unlike.divergence > 0 and unlike.held_out_overlap == 1

@@ -28,8 +28,10 @@ class OnDevice:
 
         def call(*arguments):
             parameters = inspect.signature(function).parameters
-            moved = [upload(x) if isinstance(x, np.ndarray) and parameter not in HOST
-                     else x for parameter, x in zip(parameters, arguments, strict=False)]
+            moved = [
+                upload(x) if isinstance(x, np.ndarray) and parameter not in HOST else x
+                for parameter, x in zip(parameters, arguments, strict=False)
+            ]
             function(*moved)
             for here, there in zip(arguments, moved, strict=True):
                 if here is not there:
@@ -51,15 +53,19 @@ class OneLane(Network):
         return Block(upload(block.inputs), upload(block.u[:, None]), block.starts[:, None])
 
     def forward(self, params, x, state, starts=None):
-        starts, there = np.zeros(len(x), np.uint8) if starts is None else starts, upload(state[None])
-        block = self._lanes.forward(upload(params), upload(x[:, None]), there,
-                                    starts[:, None])
+        starts, there = (
+            np.zeros(len(x), np.uint8) if starts is None else starts,
+            upload(state[None]),
+        )
+        block = self._lanes.forward(upload(params), upload(x[:, None]), there, starts[:, None])
         state[:] = there.copy_to_host()[0]
         return Block(block.inputs.copy_to_host(), block.u.copy_to_host()[:, 0], starts)
 
     def backward(self, params, block, du, gradient):
         out = upload(gradient)
-        adjoint = self._lanes.backward(upload(params), self._on_device(block), upload(du[:, None]), out)
+        adjoint = self._lanes.backward(
+            upload(params), self._on_device(block), upload(du[:, None]), out
+        )
         gradient[:] = out.copy_to_host()
         return adjoint.copy_to_host()[0]
 
@@ -72,7 +78,9 @@ class OneLane(Network):
         gradient[:] = out.copy_to_host()
 
 
-@pytest.fixture(params=[Network, pytest.param(OneLane, marks=pytest.mark.cuda)], ids=["cpu", "cuda"])
+@pytest.fixture(
+    params=[Network, pytest.param(OneLane, marks=pytest.mark.cuda)], ids=["cpu", "cuda"]
+)
 def network_kind(request):
     """Network, or a class like it that works on the other backend."""
     return request.param

@@ -8,7 +8,17 @@ import numpy as np
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.evaluation import cuda as evaluation
 from midigen.generation import generate
-from midigen.kernels.cuda import ais, gaussian, jacobian, network, optimizer, rbm, rolls, rtrl, textbook
+from midigen.kernels.cuda import (
+    ais,
+    gaussian,
+    jacobian,
+    network,
+    optimizer,
+    rbm,
+    rolls,
+    rtrl,
+    textbook,
+)
 from midigen.kernels.cuda.blas import gemm, matrix
 from midigen.kernels.cuda.jit import TILE, Tile
 from midigen.kernels.cuda.memory import upload
@@ -32,7 +42,16 @@ def call_all(real):
     _steps(real)
     _programs(real)
     gemm(True, True, 1, zeros((1024, 2), real), zeros((3, 1024), real), 0, zeros((2, 3), real))
-    gemm(False, False, 1, zeros((N, H), real), zeros((H, V), real), 0, zeros((N, V), real), tile=replace(TILE, many=1))
+    gemm(
+        False,
+        False,
+        1,
+        zeros((N, H), real),
+        zeros((H, V), real),
+        0,
+        zeros((N, V), real),
+        tile=replace(TILE, many=1),
+    )
 
 
 def zeros(shape, real):
@@ -75,7 +94,11 @@ def _gaussian(real):
 def _network(real):
     lanes = LaneNetwork(Network(X, (3, 6), R, 2, real))
     params, alone = zeros(lanes.network.parameters, real), network.CACHE
-    for network.CACHE, count in ((0, 9), (0, 2), (alone, 2)):  # the grid, with several lanes a thread and one; alone
+    for network.CACHE, count in (
+        (0, 9),
+        (0, 2),
+        (alone, 2),
+    ):  # the grid, with several lanes a thread and one; alone
         starts = np.zeros((3, count), np.uint8)
         block = lanes.forward(params, zeros((3, count, X), real), zeros((count, R), real), starts)
         adjoint = lanes.backward(params, block, zeros(block.u.shape, real), params)
@@ -88,8 +111,14 @@ def _network(real):
 
 
 def _jacobians(real):
-    sizes, codes, params = np.array([X, H, 2]), zeros(H + 2, np.int8), zeros(H * (X + 1) + 2 * (H + 1), real)
-    x, inputs, y, d = (zeros(shape, real) for shape in ((N, X), N * (X + H + 2), (N, 2), 2 * (H + 2)))
+    sizes, codes, params = (
+        np.array([X, H, 2]),
+        zeros(H + 2, np.int8),
+        zeros(H * (X + 1) + 2 * (H + 1), real),
+    )
+    x, inputs, y, d = (
+        zeros(shape, real) for shape in ((N, X), N * (X + H + 2), (N, 2), 2 * (H + 2))
+    )
     network = sizes, codes, params
     jacobian.forward_batch(*network, x, inputs, y)
     jacobian.local_gradients(*network, inputs, y, 1, d)
@@ -98,7 +127,9 @@ def _jacobians(real):
     jacobian.weight_jacobians(*network, inputs, y, zeros((N, 2, params.size), real))
     jacobian.input_jacobians(*network, inputs, y, zeros((N, 2, X), real))
     jacobian.vector_jacobian(*network, inputs, y, y, zeros(params.size, real), x)
-    textbook.textbook_block(*network, 1, inputs, y, np.zeros(N), y, zeros((2, params.size), real), params)
+    textbook.textbook_block(
+        *network, 1, inputs, y, np.zeros(N), y, zeros((2, params.size), real), params
+    )
 
 
 def _steps(real):
@@ -123,15 +154,27 @@ def _steps(real):
 
 def _programs(real):
     """Training with all that it keeps on the GPU, songs and likelihoods, of small models."""
-    for kind, changes in (("bernoulli", {"negative": "bounded"}), ("gaussian", {"concatenate": True})):
-        config = ModelConfig(V, rbm_hidden=H, recurrent=R, dtype=np.dtype(real).name, visible_model=kind)
-        model, songs = RnnRbm.initial(config, GRID, np.full(V, 0.3)), [np.ones((n, V), np.uint8) for n in (9, 7, 4)]
-        trainer = CudaTrainer(model, songs, [], TrainConfig(block=4, batch=2, validate_every=1, **changes), 1)
+    for kind, changes in (
+        ("bernoulli", {"negative": "bounded"}),
+        ("gaussian", {"concatenate": True}),
+    ):
+        config = ModelConfig(
+            V, rbm_hidden=H, recurrent=R, dtype=np.dtype(real).name, visible_model=kind
+        )
+        model, songs = (
+            RnnRbm.initial(config, GRID, np.full(V, 0.3)),
+            [np.ones((n, V), np.uint8) for n in (9, 7, 4)],
+        )
+        trainer = CudaTrainer(
+            model, songs, [], TrainConfig(block=4, batch=2, validate_every=1, **changes), 1
+        )
         list(trainer.run(1, lambda: False))
         trainer.fetch()
         generate(model, 2, count=2, primer=songs[0], device="cuda")
         on_device.OnDevice(model).pseudo_log_likelihood(songs)
-    model = RnnRbm.initial(ModelConfig(V, rbm_hidden=H, recurrent=R, dtype=np.dtype(real).name), GRID, np.full(V, 0.3))
+    model = RnnRbm.initial(
+        ModelConfig(V, rbm_hidden=H, recurrent=R, dtype=np.dtype(real).name), GRID, np.full(V, 0.3)
+    )
     v, a, b, _ = evaluation.teacher_forced(model, songs)
     base = evaluation.near_base(model.w, a, b, v.mean(axis=0), 0, 0)
     evaluation.annealed(model.w, base, a, b, 2, 1, 0, 0, threading.Event())

@@ -45,13 +45,25 @@ def bind(kernel):
     """What is called of every kernel that has been compiled, to load it: link it and tell of it."""
     text, function = kernel._codelibrary.get_asm_str(), kernel.py_func
     kernel._codelibrary.get_cubin()
-    print(json.dumps({"kernel": f"{function.__module__}.{function.__qualname__}", "local": "__local_depot" in text,
-                      "version": re.search(r"\.version (\S+)", text)[1]}), flush=True)
+    print(
+        json.dumps(
+            {
+                "kernel": f"{function.__module__}.{function.__qualname__}",
+                "local": "__local_depot" in text,
+                "version": re.search(r"\.version (\S+)", text)[1],
+            }
+        ),
+        flush=True,
+    )
 
 
 def launch(kernel, arguments, blocks, threads, stream=0, shared=0):
     """Make the arguments ready, as for the driver; none may be an array of the host, which would be copied twice."""
-    assert all(isinstance(n, int) and n > 0 for n in (*blocks, *threads)), (kernel.py_func, blocks, threads)
+    assert all(isinstance(n, int) and n > 0 for n in (*blocks, *threads)), (
+        kernel.py_func,
+        blocks,
+        threads,
+    )
     assert shared <= SHARED, kernel.py_func
     copied_back = []
     for kind, argument in zip(kernel.argument_types, arguments, strict=True):
@@ -62,11 +74,18 @@ def launch(kernel, arguments, blocks, threads, stream=0, shared=0):
 def instead_of_a_gpu():
     """A device of CAPABILITY that computes nothing."""
     device = types.SimpleNamespace(compute_capability=CAPABILITY, MULTIPROCESSOR_COUNT=132)
-    context = types.SimpleNamespace(memalloc=lambda size: Memory(np.zeros(size, np.uint8)), device=device)
-    devices._runtime = types.SimpleNamespace(get_or_create_context=lambda _: context,
-                                             ensure_context=contextlib.nullcontext)
+    context = types.SimpleNamespace(
+        memalloc=lambda size: Memory(np.zeros(size, np.uint8)), device=device
+    )
+    devices._runtime = types.SimpleNamespace(
+        get_or_create_context=lambda _: context, ensure_context=contextlib.nullcontext
+    )
     dispatcher.get_current_device = lambda: device
-    driver.host_to_device, driver.device_to_host, driver._to_core_stream = to_device, to_host, lambda stream: stream
+    driver.host_to_device, driver.device_to_host, driver._to_core_stream = (
+        to_device,
+        to_host,
+        lambda stream: stream,
+    )
     dispatcher._Kernel.bind, dispatcher._Kernel.launch = bind, launch
 
 

@@ -19,8 +19,10 @@ def ais(kernels):
 def problem(count, dtype=np.float64, visible=V, hidden=H):
     """W, base, a, b of RBMs that differ."""
     rng = np.random.default_rng(20)
-    return [rng.normal(0, 0.7, shape).astype(dtype) for shape in (
-        (hidden, visible), (count, visible), (count, visible), (count, hidden))]
+    return [
+        rng.normal(0, 0.7, shape).astype(dtype)
+        for shape in ((hidden, visible), (count, visible), (count, visible), (count, hidden))
+    ]
 
 
 def test_the_log_weight_is_the_growth_of_log_p(ais):
@@ -30,7 +32,9 @@ def test_the_log_weight_is_the_growth_of_log_p(ais):
     ais.draw_base(base, derive_key(0), 0, v)
     before = v.copy()
     ais.anneal(w, base, a, b, 0, 1, 1, derive_key(0), 0, v, log_weight)
-    growth = (before * (a - base)).sum(axis=1) + (np.logaddexp(0, before @ w.T + b) - np.logaddexp(0, b)).sum(axis=1)
+    growth = (before * (a - base)).sum(axis=1) + (
+        np.logaddexp(0, before @ w.T + b) - np.logaddexp(0, b)
+    ).sum(axis=1)
     np.testing.assert_allclose(log_weight, 1 + growth)
     np.testing.assert_array_equal(v, before)
 
@@ -53,7 +57,9 @@ def test_the_base_has_its_own_means(ais, simulated):
     base = np.repeat(problem(1)[1], count, axis=0)
     v = np.empty_like(base)
     ais.draw_base(base, derive_key(2), 0, v)
-    np.testing.assert_allclose(v.mean(axis=0), reference.sigmoid(base[0]), atol=2.5 / np.sqrt(count))
+    np.testing.assert_allclose(
+        v.mean(axis=0), reference.sigmoid(base[0]), atol=2.5 / np.sqrt(count)
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -82,4 +88,6 @@ def test_every_backend_moves_the_same_chains(ais, dtype, count, visible, hidden)
         module.anneal(*arrays, 0, 3, 5, derive_key(4), 2**31, v, log_weight)
         found.append((v, log_weight))
     np.testing.assert_array_equal(found[0][0], found[1][0])
-    np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-12 if dtype is np.float64 else 2e-6)
+    np.testing.assert_allclose(
+        found[0][1], found[1][1], atol=1e-12 if dtype is np.float64 else 2e-6
+    )

@@ -20,7 +20,9 @@ def gemv(trans, alpha, a, x, beta, y):
 @pytest.mark.parametrize("trans_b", [False, True])
 def test_gemm_with_transposes_slices_and_accumulation(dtype, trans_a, trans_b):
     rng = np.random.default_rng(0)
-    a = rng.standard_normal((9, 12) if trans_a else (7, 14)).astype(dtype)[:, 2:2 + (7 if trans_a else 9)]
+    a = rng.standard_normal((9, 12) if trans_a else (7, 14)).astype(dtype)[
+        :, 2 : 2 + (7 if trans_a else 9)
+    ]
     b = rng.standard_normal((5, 9) if trans_b else (9, 5)).astype(dtype)
     whole = rng.standard_normal((7, 8)).astype(dtype)
     c = whole[:, 1:6]
@@ -35,7 +37,10 @@ def test_gemm_with_transposes_slices_and_accumulation(dtype, trans_a, trans_b):
 def test_gemv(dtype, trans):
     rng = np.random.default_rng(0)
     a = rng.standard_normal((7, 9)).astype(dtype)[:, 1:6]
-    x, y = rng.standard_normal(7 if trans else 5).astype(dtype), rng.standard_normal(5 if trans else 7).astype(dtype)
+    x, y = (
+        rng.standard_normal(7 if trans else 5).astype(dtype),
+        rng.standard_normal(5 if trans else 7).astype(dtype),
+    )
     expected = (a.T if trans else a) @ x + y
     gemv(trans, 1.0, a, x, 1.0, y)
     assert np.allclose(y, expected, rtol=1e-5, atol=1e-5)

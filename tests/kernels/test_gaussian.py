@@ -32,16 +32,22 @@ def test_free_energy(kernels, dtype):
     w, biases, v, _ = problem(dtype)
     out = np.empty(N)
     kernels("gaussian").free_energy(v, w, *biases, out)
-    expected = [reference.gaussian_free_energy(v[n].astype(float), w.astype(float), *frame(n, *biases))
-                for n in range(N)]
+    expected = [
+        reference.gaussian_free_energy(v[n].astype(float), w.astype(float), *frame(n, *biases))
+        for n in range(N)
+    ]
     assert np.allclose(out, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
 
 
 def test_the_reference_free_energy_is_the_sum_over_hidden_states():
     w, biases, v, _ = problem(np.float64)
-    energies = [reference.gaussian_energy(v[0], h, w, *frame(0, *biases)) for h in reference.all_states(H)]
+    energies = [
+        reference.gaussian_energy(v[0], h, w, *frame(0, *biases)) for h in reference.all_states(H)
+    ]
     total = -np.logaddexp.reduce(-np.array(energies))
-    assert np.isclose(reference.gaussian_free_energy(v[0], w, *frame(0, *biases)), total, rtol=1e-12)
+    assert np.isclose(
+        reference.gaussian_free_energy(v[0], w, *frame(0, *biases)), total, rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
@@ -68,16 +74,23 @@ def test_the_reference_gradients_match_finite_differences_and_autograd():
     states = reference.all_states(H)
 
     def unpack(x):
-        return x[V + H + V:].reshape(H, V), x[:V], x[V:V + H], x[V + H:V + H + V]
+        return x[V + H + V :].reshape(H, V), x[:V], x[V : V + H], x[V + H : V + H + V]
 
     def summed(x):
         w, a, b, z = unpack(x)
-        energies = (0.5 * anp.sum((v[0] - a) ** 2 * anp.exp(-z)) - states @ (w @ (anp.exp(-z / 2) * v[0]))
-                    - states @ b)
+        energies = (
+            0.5 * anp.sum((v[0] - a) ** 2 * anp.exp(-z))
+            - states @ (w @ (anp.exp(-z / 2) * v[0]))
+            - states @ b
+        )
         return -anp.log(anp.sum(anp.exp(-energies)))
 
-    got = np.concatenate([g.ravel() for g in reference.gaussian_free_energy_gradients(v[0], w, *frame(0, *biases))])
-    numeric = reference.central_differences(lambda x: reference.gaussian_free_energy(v[0], *unpack(x)), flat)
+    got = np.concatenate(
+        [g.ravel() for g in reference.gaussian_free_energy_gradients(v[0], w, *frame(0, *biases))]
+    )
+    numeric = reference.central_differences(
+        lambda x: reference.gaussian_free_energy(v[0], *unpack(x)), flat
+    )
     assert np.abs(got - numeric).max() < 1e-8
     assert np.abs(got - grad(summed)(flat)).max() < 1e-12
 
@@ -85,8 +98,10 @@ def test_the_reference_gradients_match_finite_differences_and_autograd():
 def mixture_cdf(value, i, w, a, b, z):
     log_weights, means, variances = reference.gaussian_mixture(w, a, b, z)
     p = np.exp(log_weights - np.logaddexp.reduce(log_weights))
-    return sum(pk * stats.norm.cdf(value, mean, np.sqrt(variances[i]))
-               for pk, mean in zip(p, means[:, i], strict=True))
+    return sum(
+        pk * stats.norm.cdf(value, mean, np.sqrt(variances[i]))
+        for pk, mean in zip(p, means[:, i], strict=True)
+    )
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
@@ -97,20 +112,33 @@ def test_gibbs_chains_reach_the_model(kernels, simulated, dtype, beta):
     a, b, z = frame(0, *biases)
     count, sweeps = (200, 8) if simulated else (20_000, 60)
     out = np.empty((count, V), dtype)
-    kernels("gaussian").gibbs_chain(np.zeros((count, V), dtype), w, *(np.repeat(bias[:1], count, 0) for bias in biases),
-                                    sweeps, beta, np.uint64(3), 0, 0, out)
+    kernels("gaussian").gibbs_chain(
+        np.zeros((count, V), dtype),
+        w,
+        *(np.repeat(bias[:1], count, 0) for bias in biases),
+        sweeps,
+        beta,
+        np.uint64(3),
+        0,
+        0,
+        out,
+    )
     # beta E has variances exp(z) / beta and the weights and hidden biases below
     scaled = np.sqrt(beta) * w.astype(float), a, beta * b, z - np.log(beta)
     for i in range(V):
-        distance = stats.ks_1samp(out[:, i].astype(float), lambda x, i=i: mixture_cdf(x, i, *scaled)).statistic
-        assert distance < 0.012 * np.sqrt(20_000 / count)  # one in a hundred such samples is over 0.0115
+        distance = stats.ks_1samp(
+            out[:, i].astype(float), lambda x, i=i: mixture_cdf(x, i, *scaled)
+        ).statistic
+        assert distance < 0.012 * np.sqrt(
+            20_000 / count
+        )  # one in a hundred such samples is over 0.0115
 
 
 def test_normal_numbers_are_normal(kernels):
     out = np.empty(DRAWS, np.float32)
     kernels("gaussian").normal_row(np.uint64(9), 1, 2, out)
     assert stats.ks_1samp(out.astype(float), stats.norm.cdf).statistic < 1.6 / np.sqrt(DRAWS)
-    assert abs(np.corrcoef(out[:DRAWS // 2], out[DRAWS // 2:])[0, 1]) < 4 / np.sqrt(DRAWS)
+    assert abs(np.corrcoef(out[: DRAWS // 2], out[DRAWS // 2 :])[0, 1]) < 4 / np.sqrt(DRAWS)
 
 
 def test_draws_depend_on_place_not_on_company(kernels):
@@ -132,12 +160,21 @@ def test_pseudo_log_likelihood(kernels, dtype, spread):
     w *= dtype(spread / 0.8)
     out = np.empty(N)
     kernels("gaussian").pseudo_log_likelihood(v, w, *biases, out)
-    assert np.allclose(out, pseudo_log_likelihood(v, w, *biases), rtol=1e-6 if dtype is np.float64 else 1e-4)
+    assert np.allclose(
+        out, pseudo_log_likelihood(v, w, *biases), rtol=1e-6 if dtype is np.float64 else 1e-4
+    )
 
 
 def pseudo_log_likelihood(v, w, *biases):
-    return [sum(reference.gaussian_conditional_log_density(v[n].astype(float), i, w.astype(float), *frame(n, *biases))
-                for i in range(v.shape[1])) for n in range(len(v))]
+    return [
+        sum(
+            reference.gaussian_conditional_log_density(
+                v[n].astype(float), i, w.astype(float), *frame(n, *biases)
+            )
+            for i in range(v.shape[1])
+        )
+        for n in range(len(v))
+    ]
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
@@ -151,7 +188,12 @@ def test_pseudo_log_likelihood_where_the_outermost_means_have_the_mass(kernels, 
 def test_pseudo_log_likelihood_survives_large_weights(kernels):
     rng = np.random.default_rng(0)
     w = rng.normal(0, 60, (8, 3))
-    v, a, b, z = np.ones((1, 3)), rng.normal(size=(1, 3)), rng.normal(size=(1, 8)), np.full((1, 3), -2.0)
+    v, a, b, z = (
+        np.ones((1, 3)),
+        rng.normal(size=(1, 3)),
+        rng.normal(size=(1, 8)),
+        np.full((1, 3), -2.0),
+    )
     out = np.empty(1)
     kernels("gaussian").pseudo_log_likelihood(v, w, a, b, z, out)
     assert np.allclose(out, pseudo_log_likelihood(v, w, a, b, z), rtol=1e-9)
@@ -181,7 +223,9 @@ def test_hidden_probability(kernels, dtype):
     w, (_, b, z), v, _ = problem(dtype)
     out = np.empty_like(b)
     kernels("gaussian").hidden_probability(v, w, b, z, out)
-    assert np.allclose(out, 1 / (1 + np.exp(-((np.exp(-z / 2) * v) @ w.T + b))), atol=TOLERANCE[dtype])
+    assert np.allclose(
+        out, 1 / (1 + np.exp(-((np.exp(-z / 2) * v) @ w.T + b))), atol=TOLERANCE[dtype]
+    )
 
 
 @pytest.mark.cuda
@@ -207,10 +251,20 @@ def test_weights_and_biases_may_be_parts_of_larger_arrays():
     alone, (w, biases, v, sample) = OnDevice("gaussian"), problem(np.float64)
     u, weight = np.concatenate([np.full((N, 3), np.nan), *biases], axis=1), np.linspace(-1, 2, N)
     v_there, sample_there, weight_there, u_there, du_there, theta, gradient = map(
-        upload, (v, sample, weight, u, u, np.append(np.nan, w), np.zeros_like(w)))
-    parts, outs = ([matrix(array, start, N, width, u.shape[1]) for start, width in ((3, V), (3 + V, H), (3 + V + H, V))]
-                   for array in (u_there, du_there))
-    w_there, expected, by_w = matrix(theta, 1, H, V), [np.empty_like(bias) for bias in biases], np.zeros_like(w)
+        upload, (v, sample, weight, u, u, np.append(np.nan, w), np.zeros_like(w))
+    )
+    parts, outs = (
+        [
+            matrix(array, start, N, width, u.shape[1])
+            for start, width in ((3, V), (3 + V, H), (3 + V + H, V))
+        ]
+        for array in (u_there, du_there)
+    )
+    w_there, expected, by_w = (
+        matrix(theta, 1, H, V),
+        [np.empty_like(bias) for bias in biases],
+        np.zeros_like(w),
+    )
     on_gpu.contrast(v_there, sample_there, w_there, *parts, weight_there, *outs, gradient)
     alone.contrast(v, sample, w, *biases, weight, *expected, by_w)
     assert np.array_equal(du_there.copy_to_host()[:, 3:], np.concatenate(expected, axis=1))

@@ -17,8 +17,16 @@ on_both_kinds = pytest.mark.parametrize("kind", ["rbm", "gaussian"])
 def problem(kind, count, visible, hidden):
     """v, W, a and b, and z of Gaussian units, in float64, whose draws are the same on every backend."""
     rng = np.random.default_rng(3)
-    arrays = [rng.normal(0, 0.7, shape) for shape in (
-        (count, visible), (hidden, visible), (count, visible), (count, hidden), (count, visible))]
+    arrays = [
+        rng.normal(0, 0.7, shape)
+        for shape in (
+            (count, visible),
+            (hidden, visible),
+            (count, visible),
+            (count, hidden),
+            (count, visible),
+        )
+    ]
     return arrays if kind == "gaussian" else arrays[:4]
 
 
@@ -30,7 +38,9 @@ def on_the_cpu(kind, arrays, *settings):
 
 @pytest.mark.cuda
 @on_both_kinds
-@pytest.mark.parametrize("count, visible, hidden", [(9, 6, 5), (19, 4, 8), (3, 2, 3), (1, 9, 1), (2, 5, 0)])
+@pytest.mark.parametrize(
+    "count, visible, hidden", [(9, 6, 5), (19, 4, 8), (3, 2, 3), (1, 9, 1), (2, 5, 0)]
+)
 def test_chains_are_the_cpu_s(kind, count, visible, hidden):
     """Layers that are no multiple of 4 or less than it, rows that fill no block, several blocks; out is v."""
     arrays, settings = problem(kind, count, visible, hidden), (3, 0.7, KEY, 2, 2**31)
@@ -53,8 +63,16 @@ def test_rows_belong_to_lanes_and_lie_anywhere(kind):
     theta = upload(np.concatenate([[np.nan], arrays[1].ravel()]))
     keys, rows = np.array([7, KEY], np.uint64), np.array([40, 2**33])
     import_module(f"midigen.kernels.cuda.{kind}").gibbs_chain(
-        places[0], matrix(theta, 1, hidden, visible), *places[1:-1], 3, 1.0, upload(keys), 1,
-        upload(rows), places[-1])
+        places[0],
+        matrix(theta, 1, hidden, visible),
+        *places[1:-1],
+        3,
+        1.0,
+        upload(keys),
+        1,
+        upload(rows),
+        places[-1],
+    )
     found = device.copy_to_host()
     np.testing.assert_array_equal(found[:, :-visible], wide[:, :-visible])
     for lane in range(lanes):
@@ -71,8 +89,10 @@ def test_at_beta_0_units_are_independent():
     np.testing.assert_array_equal(v.copy_to_host(), on_the_cpu("rbm", arrays, *settings))
 
 
-@pytest.mark.parametrize("count, row_bytes, rows", [
-    (10_000, 1000, 16), (10_000, 4000, 8), (10_000, 48_000, 1), (1000, 1000, 4), (5, 1000, 1)])
+@pytest.mark.parametrize(
+    "count, row_bytes, rows",
+    [(10_000, 1000, 16), (10_000, 4000, 8), (10_000, 48_000, 1), (1000, 1000, 4), (5, 1000, 1)],
+)
 def test_blocks_fit_into_shared_memory_and_are_many(count, row_bytes, rows):
     launched = {}
 
@@ -81,7 +101,9 @@ def test_blocks_fit_into_shared_memory_and_are_many(count, row_bytes, rows):
             self.each = each
 
         def __getitem__(self, configuration):
-            launched.update(zip(("blocks", "threads", "stream", "bytes"), configuration, strict=True))
+            launched.update(
+                zip(("blocks", "threads", "stream", "bytes"), configuration, strict=True)
+            )
             return lambda count, groups: launched.update(rows=groups * self.each)
 
     gibbs.launch(Kernel, (np.float32,), count, 150, row_bytes, (), Tile())

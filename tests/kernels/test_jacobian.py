@@ -11,12 +11,19 @@ from tests import reference
 N = 3
 MIXED = ["linear", "tanh", "sigmoid", "softplus", "leaky"]
 NETWORKS = {  # sizes, activations
-    "one layer": ([3, 5], [MIXED]), "two layers": ([3, 4, 2], ["tanh", "linear"]),
+    "one layer": ([3, 5], [MIXED]),
+    "two layers": ([3, 4, 2], ["tanh", "linear"]),
     "deep, by unit": ([2, 5, 3, 5, 2], [MIXED, "softplus", MIXED[::-1], ["leaky", "sigmoid"]]),
-    "narrow": ([1, 1, 1], "sigmoid")}
+    "narrow": ([1, 1, 1], "sigmoid"),
+}
 TOLERANCE = {np.float64: 1e-12, np.float32: 1e-5}
-AUTOGRAD = {"linear": lambda s: s, "tanh": anp.tanh, "sigmoid": lambda s: 1 / (1 + anp.exp(-s)),
-            "softplus": lambda s: anp.log(1 + anp.exp(s)), "leaky": lambda s: anp.where(s > 0, s, 0.01 * s)}
+AUTOGRAD = {
+    "linear": lambda s: s,
+    "tanh": anp.tanh,
+    "sigmoid": lambda s: 1 / (1 + anp.exp(-s)),
+    "softplus": lambda s: anp.log(1 + anp.exp(s)),
+    "leaky": lambda s: anp.where(s > 0, s, 0.01 * s),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -36,13 +43,19 @@ def problem(case, dtype=np.float64):
     sizes, activations = case
     rng = np.random.default_rng(0)
     mlp = Mlp(sizes, activations, dtype)
-    return mlp, rng.normal(size=mlp.parameters).astype(dtype), rng.normal(size=(N, sizes[0])).astype(dtype)
+    return (
+        mlp,
+        rng.normal(size=mlp.parameters).astype(dtype),
+        rng.normal(size=(N, sizes[0])).astype(dtype),
+    )
 
 
 def unit_names(case):
     sizes, activations = case
     layers = [activations] * (len(sizes) - 1) if isinstance(activations, str) else activations
-    return [[a] * n if isinstance(a, str) else list(a) for a, n in zip(layers, sizes[1:], strict=True)]
+    return [
+        [a] * n if isinstance(a, str) else list(a) for a, n in zip(layers, sizes[1:], strict=True)
+    ]
 
 
 def as_reference(mlp, params):
@@ -52,7 +65,10 @@ def as_reference(mlp, params):
 def reference_jacobians(case, mlp, params, x):
     """dy/dw (N, n_L, P) and dy/dx (N, n_L, n_0)."""
     network = as_reference(mlp, params), unit_names(case)
-    return [np.array([of(*network, row) for row in x]) for of in (reference.weight_jacobian, reference.input_jacobian)]
+    return [
+        np.array([of(*network, row) for row in x])
+        for of in (reference.weight_jacobian, reference.input_jacobian)
+    ]
 
 
 def autograd_network(case, params, x):
@@ -60,7 +76,7 @@ def autograd_network(case, params, x):
     at = 0
     for below, names in zip(case[0], unit_names(case), strict=False):
         n = len(names)
-        w = anp.reshape(params[at:at + n * (below + 1)], (n, below + 1))
+        w = anp.reshape(params[at : at + n * (below + 1)], (n, below + 1))
         s = anp.dot(w[:, :-1], x) + w[:, -1]
         x = anp.array([AUTOGRAD[name](s[i]) for i, name in enumerate(names)])
         at += n * (below + 1)
@@ -76,17 +92,31 @@ def error(a, b):
 def test_values_and_jacobians_match_the_reference(case, dtype):
     mlp, params, x = problem(case, dtype)
     layers, names = as_reference(mlp, params), unit_names(case)
-    y, by_w, by_x = mlp.forward(params, x), mlp.weight_jacobian(params, x), mlp.input_jacobian(params, x)
+    y, by_w, by_x = (
+        mlp.forward(params, x),
+        mlp.weight_jacobian(params, x),
+        mlp.input_jacobian(params, x),
+    )
     assert {y.dtype, by_w.dtype, by_x.dtype} == {np.dtype(dtype)}
-    assert error(y, np.array([reference.forward(layers, names, row)[2] for row in x])) < TOLERANCE[dtype]
+    assert (
+        error(y, np.array([reference.forward(layers, names, row)[2] for row in x]))
+        < TOLERANCE[dtype]
+    )
     expected_by_w, expected_by_x = reference_jacobians(case, mlp, params, x)
-    assert error(by_w, expected_by_w) < TOLERANCE[dtype] and error(by_x, expected_by_x) < TOLERANCE[dtype]
+    assert (
+        error(by_w, expected_by_w) < TOLERANCE[dtype]
+        and error(by_x, expected_by_x) < TOLERANCE[dtype]
+    )
 
 
 def test_jacobians_match_finite_differences(case):
     """Of the reference's values, which are the kernels' own: see the test before."""
     mlp, params, x = problem(case)
-    by_w, by_x, names = mlp.weight_jacobian(params, x), mlp.input_jacobian(params, x), unit_names(case)
+    by_w, by_x, names = (
+        mlp.weight_jacobian(params, x),
+        mlp.input_jacobian(params, x),
+        unit_names(case),
+    )
 
     def value(p, row, i):
         return reference.forward(as_reference(mlp, p), names, row)[2][i]
@@ -110,7 +140,10 @@ def test_one_input_s_jacobians_and_local_gradients(case, backend, dtype):
     backend.local_gradients(mlp.sizes, mlp.codes, params, inputs, y, n, d)
     expected = reference.local_gradients(layers, names, reference.forward(layers, names, x[n])[1])
     assert error(d, np.concatenate([part.ravel() for part in expected])) < TOLERANCE[dtype]
-    by_w, by_x = np.empty((mlp.outputs, mlp.parameters), dtype), np.empty((mlp.outputs, mlp.inputs), dtype)
+    by_w, by_x = (
+        np.empty((mlp.outputs, mlp.parameters), dtype),
+        np.empty((mlp.outputs, mlp.inputs), dtype),
+    )
     backend.weight_jacobian(mlp.sizes, inputs, d, N, n, by_w)
     backend.input_jacobian(mlp.sizes, params, d, by_x)
     assert error(by_w, reference.weight_jacobian(layers, names, x[n])) < TOLERANCE[dtype]
@@ -119,7 +152,9 @@ def test_one_input_s_jacobians_and_local_gradients(case, backend, dtype):
 
 def test_jacobians_match_automatic_differentiation(case):
     mlp, params, x = problem(case)
-    by_w = np.array([jacobian(lambda p, row=row: autograd_network(case, p, row))(params) for row in x])
+    by_w = np.array(
+        [jacobian(lambda p, row=row: autograd_network(case, p, row))(params) for row in x]
+    )
     by_x = np.array([jacobian(lambda row: autograd_network(case, params, row))(row) for row in x])
     assert error(mlp.weight_jacobian(params, x), by_w) < 1e-12
     assert error(mlp.input_jacobian(params, x), by_x) < 1e-12
@@ -141,8 +176,10 @@ def test_the_note_s_check_by_squared_error(case):
     d = np.random.default_rng(2).normal(size=(N, mlp.outputs))
 
     def loss(p):
-        return sum(0.5 * anp.sum((autograd_network(case, p, row) - target) ** 2)
-                   for row, target in zip(x, d, strict=True))
+        return sum(
+            0.5 * anp.sum((autograd_network(case, p, row) - target) ** 2)
+            for row, target in zip(x, d, strict=True)
+        )
 
     difference = mlp.forward(params, x) - d
     expected = np.einsum("ni,nip->p", difference, mlp.weight_jacobian(params, x))

@@ -15,7 +15,9 @@ def problem(hidden, dtype, frames, lanes):
     """A network with lively weights, inputs (T, B, X), dE/du (T, B, R + Y) of some loss, and where series begin."""
     rng = np.random.default_rng(0)
     network = Network(X, hidden, R, Y, dtype)
-    params = np.concatenate([(rng.standard_normal(s) / np.sqrt(s[1])).ravel() for s in network.shapes]).astype(dtype)
+    params = np.concatenate(
+        [(rng.standard_normal(s) / np.sqrt(s[1])).ravel() for s in network.shapes]
+    ).astype(dtype)
     xs, du = (rng.standard_normal((frames, lanes, n)).astype(dtype) for n in (X, R + Y))
     starts = np.zeros((frames, lanes), np.uint8)
     return network, params, xs, du, starts
@@ -25,7 +27,9 @@ def on_the_cpu(network, params, xs, du, starts, ends, adjoint):
     """u, gradient and adjoint^T dr/dw of one lane, in blocks; the weights are those of `params`, one for each block."""
     state, influence, gradient, us = np.zeros(R, network.dtype), None, np.zeros_like(params[0]), []
     for i, (start, end) in enumerate(zip(ends, ends[1:], strict=False)):
-        block = network.forward(params[i], np.ascontiguousarray(xs[start:end]), state, starts[start:end])
+        block = network.forward(
+            params[i], np.ascontiguousarray(xs[start:end]), state, starts[start:end]
+        )
         before = network.backward(params[i], block, np.ascontiguousarray(du[start:end]), gradient)
         if influence is not None:
             network.influence_gradient(before, influence, gradient)
@@ -64,12 +68,24 @@ def error(a, b):
 
 
 @pytest.mark.cuda
-@pytest.mark.parametrize("hidden, dtype, lanes, tolerance, products, grid", [
-    *((hidden, np.float64, 2, 0.0, False, False) for hidden in HIDDEN), ((3,), np.float32, 1, 0.0, False, False),
-    *((hidden, np.float64, 2, tolerance, True, False) for hidden in HIDDEN[::3] for tolerance in (0.0, 1e-12)),
-    ((3,), np.float64, 2, 1e-12, False, True), ((), np.float64, 3, 0.0, False, True),
-    ((6, 2, 5), np.float32, 9, 0.0, False, True)])
-def test_lanes_are_series_of_their_own(monkeypatch, hidden, dtype, lanes, tolerance, products, grid):
+@pytest.mark.parametrize(
+    "hidden, dtype, lanes, tolerance, products, grid",
+    [
+        *((hidden, np.float64, 2, 0.0, False, False) for hidden in HIDDEN),
+        ((3,), np.float32, 1, 0.0, False, False),
+        *(
+            (hidden, np.float64, 2, tolerance, True, False)
+            for hidden in HIDDEN[::3]
+            for tolerance in (0.0, 1e-12)
+        ),
+        ((3,), np.float64, 2, 1e-12, False, True),
+        ((), np.float64, 3, 0.0, False, True),
+        ((6, 2, 5), np.float32, 9, 0.0, False, True),
+    ],
+)
+def test_lanes_are_series_of_their_own(
+    monkeypatch, hidden, dtype, lanes, tolerance, products, grid
+):
     """Weights that move between blocks, and a series that begins in mid-block in one lane; J whole and in parts, and
     either way of walking over time and of taking rows back."""
     from midigen.kernels.cuda import network as walks
@@ -83,14 +99,18 @@ def test_lanes_are_series_of_their_own(monkeypatch, hidden, dtype, lanes, tolera
     ends = [0, 1, 8, 15] if tolerance else [0, 1, 5, 8]
     network, params, xs, du, starts = problem(hidden, dtype, ends[-1], lanes)
     if tolerance:  # a network that soon forgets
-        network.layers(params)[0][:, X:X + R] *= 0.01
+        network.layers(params)[0][:, X : X + R] *= 0.01
     starts[3, -1] = 1
     params = [params * dtype(1 - 0.1 * i) for i in range(3)]
     adjoints = np.random.default_rng(1).standard_normal((lanes, R)).astype(dtype)
     us, gradient, lasts = on_the_gpu(network, params, xs, du, starts, ends, adjoints, tolerance)
     whole = np.zeros_like(gradient)
     for lane in range(lanes):
-        u, own, last = on_the_cpu(network, params, xs[:, lane], du[:, lane], starts[:, lane], ends, adjoints[lane])
+        u, own, last = on_the_cpu(
+            network, params, xs[:, lane], du[:, lane], starts[:, lane], ends, adjoints[lane]
+        )
         whole += own
-        assert error(us[:, lane], u) < TOLERANCE[dtype] and error(lasts[lane], last) < TOLERANCE[dtype]
+        assert (
+            error(us[:, lane], u) < TOLERANCE[dtype] and error(lasts[lane], last) < TOLERANCE[dtype]
+        )
     assert error(gradient, whole) < TOLERANCE[dtype]

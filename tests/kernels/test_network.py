@@ -12,27 +12,49 @@ from midigen.model.network import Network
 from tests import reference
 
 TOLERANCE = {np.float64: 1e-10, np.float32: 1e-4}
-HIDDEN = [(), (7,), (6, 9), (3,), (9, 2, 6)]  # the last two carry J at a hidden layer, the narrowest
+HIDDEN = [
+    (),
+    (7,),
+    (6, 9),
+    (3,),
+    (9, 2, 6),
+]  # the last two carry J at a hidden layer, the narrowest
 X, R, Y = 5, 4, 6
-T, BLOCKS, CUTS = (5, [2, 5], [0, 1, 2, 4]) if SIMULATED else (40, [1, 7, 33, 40], [0, 3, 4, 21])  # it is slow
+T, BLOCKS, CUTS = (
+    (5, [2, 5], [0, 1, 2, 4]) if SIMULATED else (40, [1, 7, 33, 40], [0, 3, 4, 21])
+)  # it is slow
 
 
 def problem(hidden, dtype, kind=Network, seed=0):
     """A network with lively weights, inputs (T, X) and targets (T, Y)."""
     rng = np.random.default_rng(seed)
     network = kind(X, hidden, R, Y, dtype)
-    params = np.concatenate([(rng.standard_normal(s) / np.sqrt(s[1])).ravel() for s in network.shapes]).astype(dtype)
-    return network, params, rng.standard_normal((T, X)).astype(dtype), rng.standard_normal((T, Y)).astype(dtype)
+    params = np.concatenate(
+        [(rng.standard_normal(s) / np.sqrt(s[1])).ravel() for s in network.shapes]
+    ).astype(dtype)
+    return (
+        network,
+        params,
+        rng.standard_normal((T, X)).astype(dtype),
+        rng.standard_normal((T, Y)).astype(dtype),
+    )
 
 
 def test_j_is_carried_where_it_is_narrowest():
-    assert [(n.cut, n.cut_units) for n in (Network(X, hidden, R, Y) for hidden in HIDDEN)] \
-        == [(1, 4), (2, 4), (3, 4), (1, 3), (2, 2)]
+    assert [(n.cut, n.cut_units) for n in (Network(X, hidden, R, Y) for hidden in HIDDEN)] == [
+        (1, 4),
+        (2, 4),
+        (3, 4),
+        (1, 3),
+        (2, 2),
+    ]
 
 
 def as_reference(network, params):
     """(layers, names) of tests.reference."""
-    layers = [(m[:, :-1].astype(np.float64), m[:, -1].astype(np.float64)) for m in network.layers(params)]
+    layers = [
+        (m[:, :-1].astype(np.float64), m[:, -1].astype(np.float64)) for m in network.layers(params)
+    ]
     names = [["tanh"] * len(b) for _, b in layers]
     names[-1] = ["tanh"] * R + ["linear"] * Y
     return layers, names
@@ -43,9 +65,11 @@ def block_gradient(network, params, xs, targets, block, starts=None):
     gradient, state, influence, us = np.zeros_like(params), np.zeros(R, params.dtype), None, []
     starts = np.zeros(len(xs), np.uint8) if starts is None else starts
     for start in range(0, len(xs), block):
-        done = network.forward(params, xs[start:start + block], state, starts[start:start + block])
+        done = network.forward(
+            params, xs[start : start + block], state, starts[start : start + block]
+        )
         du = np.zeros_like(done.u)
-        du[:, R:] = done.u[:, R:] - targets[start:start + block]
+        du[:, R:] = done.u[:, R:] - targets[start : start + block]
         adjoint = network.backward(params, done, du, gradient)
         if influence is not None:
             network.influence_gradient(adjoint, influence, gradient)
@@ -58,7 +82,9 @@ def state_jacobian(network, influence):
     """dr/dw (R, P) of an Influence."""
     rows = np.zeros((network.recurrent, network.parameters), network.dtype)
     for i, row in enumerate(rows):
-        network.influence_gradient(np.eye(network.recurrent, dtype=network.dtype)[i], influence, row)
+        network.influence_gradient(
+            np.eye(network.recurrent, dtype=network.dtype)[i], influence, row
+        )
     return rows
 
 
@@ -72,8 +98,13 @@ def error(a, b):
 def test_every_block_length_gives_the_textbook_gradient(network_kind, hidden, dtype, block):
     network, params, xs, targets = problem(hidden, dtype, network_kind)
     layers, names = as_reference(network, params)
-    us, expected = reference.rtrl(layers, names, R, xs.astype(np.float64),
-                                  lambda t, u: np.concatenate([np.zeros(R), u[R:] - targets[t]]))
+    us, expected = reference.rtrl(
+        layers,
+        names,
+        R,
+        xs.astype(np.float64),
+        lambda t, u: np.concatenate([np.zeros(R), u[R:] - targets[t]]),
+    )
     got_us, gradient, _ = block_gradient(network, params, xs, targets, block)
     assert error(got_us, us) < TOLERANCE[dtype]
     assert error(gradient, expected) < TOLERANCE[dtype]
@@ -89,11 +120,15 @@ def test_series_that_begin_in_mid_block(network_kind, hidden, dtype, block):
     cuts = [*CUTS, T]
     starts[cuts[1:-1]] = 1
     for first, end in zip(cuts, cuts[1:], strict=False):
-        us, gradient, influence = block_gradient(network, params, xs[first:end], targets[first:end], T)
+        us, gradient, influence = block_gradient(
+            network, params, xs[first:end], targets[first:end], T
+        )
         whole += gradient
     got_us, got, last = block_gradient(network, params, xs, targets, block, starts)
-    assert error(got_us[cuts[-2]:], us) < TOLERANCE[dtype] and error(got, whole) < TOLERANCE[dtype]
-    assert error(state_jacobian(network, last), state_jacobian(network, influence)) < TOLERANCE[dtype]
+    assert error(got_us[cuts[-2] :], us) < TOLERANCE[dtype] and error(got, whole) < TOLERANCE[dtype]
+    assert (
+        error(state_jacobian(network, last), state_jacobian(network, influence)) < TOLERANCE[dtype]
+    )
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
@@ -104,8 +139,13 @@ def test_inputs_that_are_mostly_0_are_taken_one_by_one(hidden, dtype, share):
     network, params, xs, targets = problem(hidden, dtype)
     xs *= np.random.default_rng(1).random(xs.shape) < share
     layers, names = as_reference(network, params)
-    expected = reference.rtrl(layers, names, R, xs.astype(np.float64),
-                              lambda t, u: np.concatenate([np.zeros(R), u[R:] - targets[t]]))[1]
+    expected = reference.rtrl(
+        layers,
+        names,
+        R,
+        xs.astype(np.float64),
+        lambda t, u: np.concatenate([np.zeros(R), u[R:] - targets[t]]),
+    )[1]
     assert error(block_gradient(network, params, xs, targets, 7)[1], expected) < TOLERANCE[dtype]
 
 
@@ -115,7 +155,10 @@ def test_threads_change_no_bit_of_j(hidden):
     rng = np.random.default_rng(0)
     network = Network(X, hidden, 130, Y)
     params, state, found = network.initial(rng), np.zeros(130, np.float32), []
-    blocks = [network.forward(params, rng.standard_normal((50, X)).astype(np.float32), state) for _ in range(2)]
+    blocks = [
+        network.forward(params, rng.standard_normal((50, X)).astype(np.float32), state)
+        for _ in range(2)
+    ]
     with ThreadPoolExecutor(3) as three, ThreadPoolExecutor(1) as one:
         for pool in (None, one, three):
             first = network.influence(params, blocks[0], None, 0.0, pool)
@@ -130,7 +173,7 @@ def test_automatic_differentiation_and_finite_differences_agree(network_kind, hi
     def loss(flat):
         layers, at = [], 0
         for n, m in network.shapes:
-            layers.append(anp.reshape(flat[at:at + n * m], (n, m)))
+            layers.append(anp.reshape(flat[at : at + n * m], (n, m)))
             at += n * m
         r, total = anp.zeros(R), 0.0
         for x, d in zip(xs, targets, strict=True):
@@ -161,7 +204,7 @@ def test_the_influence_matrix_is_the_derivative_of_the_state(hidden):
     for i in range(R):
         numeric = reference.central_differences(lambda p, i=i: state_after(p)[i], params)
         assert np.abs(got[i] - numeric).max() < 1e-7
-        assert not numeric[network.influential:].any()  # the y rows never reach r
+        assert not numeric[network.influential :].any()  # the y rows never reach r
 
 
 def test_a_later_block_sees_the_earlier_weights_through_j():
@@ -177,7 +220,12 @@ def test_a_later_block_sees_the_earlier_weights_through_j():
     gradient[:] = cut
     network.influence_gradient(adjoint, influence, gradient)
     layers, names = as_reference(network, params)
-    expected = reference.rtrl(layers, names, R, xs, lambda t, u: np.concatenate(
-        [np.zeros(R), u[R:] - targets[t]]) * (t >= 20))[1]
+    expected = reference.rtrl(
+        layers,
+        names,
+        R,
+        xs,
+        lambda t, u: np.concatenate([np.zeros(R), u[R:] - targets[t]]) * (t >= 20),
+    )[1]
     assert error(gradient, expected) < 1e-10
     assert error(cut, expected) > 1e-3

@@ -12,7 +12,9 @@ def vectors(dtype, count):
 
 
 def close(got, expected):
-    return np.allclose(got, expected, rtol=TOLERANCE[got.dtype.type], atol=TOLERANCE[got.dtype.type])
+    return np.allclose(
+        got, expected, rtol=TOLERANCE[got.dtype.type], atol=TOLERANCE[got.dtype.type]
+    )
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
@@ -21,7 +23,9 @@ def test_adam_takes_the_steps_of_the_paper(kernels, dtype):
     mean, square = np.zeros_like(parameters), np.zeros_like(parameters)
     x, m, s = (array.astype(np.float64) for array in (parameters, mean, square))
     for step, gradient in enumerate(gradients, 1):
-        kernels("optimizer").adam_step(parameters, gradient, mean, square, 0.1, 0.8, 0.95, step, 0.01)
+        kernels("optimizer").adam_step(
+            parameters, gradient, mean, square, 0.1, 0.8, 0.95, step, 0.01
+        )
         g = gradient.astype(np.float64)
         m, s = 0.8 * m + 0.2 * g, 0.95 * s + 0.05 * g**2
         x -= 0.1 * (m / (1 - 0.8**step)) / (np.sqrt(s / (1 - 0.95**step)) + 0.01)
@@ -56,7 +60,9 @@ def test_average_moves_towards_the_parameters(kernels, dtype):
 def rbm(dtype):
     """w, a, b and the notes' means."""
     rng = np.random.default_rng(0)
-    return *(rng.normal(size=shape).astype(dtype) for shape in ((H, V), V, H)), rng.random(V).astype(dtype)
+    return *(rng.normal(size=shape).astype(dtype) for shape in ((H, V), V, H)), rng.random(
+        V
+    ).astype(dtype)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)

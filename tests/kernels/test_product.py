@@ -9,7 +9,9 @@ from midigen.kernels.cuda.blas import SPLIT_UNDER, Matrix, copy, gemm, matrix
 from midigen.kernels.cuda.jit import SIMULATED, TILE
 from midigen.kernels.cuda.memory import upload
 
-M, N = (9, 11) if SIMULATED else (150, 139)  # more than a tile of either, and not a whole number of them
+M, N = (
+    (9, 11) if SIMULATED else (150, 139)
+)  # more than a tile of either, and not a whole number of them
 LARGE = replace(TILE, many=1)
 pytestmark = pytest.mark.cuda
 
@@ -21,7 +23,8 @@ def problem(dtype, k, *shape):
 
 def near(found, expected):
     return np.abs(found.copy_to_host().reshape(expected.shape) - expected).max() < (
-        1e-11 if expected.dtype == np.float64 else 1e-3)
+        1e-11 if expected.dtype == np.float64 else 1e-3
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -31,7 +34,16 @@ def near(found, expected):
 def test_transposes_and_accumulation(dtype, trans_a, trans_b, tile):
     a, b, c = problem(dtype, 13)
     out = upload(c)
-    gemm(trans_a, trans_b, 0.5, upload(a.T if trans_a else a), upload(b.T if trans_b else b), 2, out, tile=tile)
+    gemm(
+        trans_a,
+        trans_b,
+        0.5,
+        upload(a.T if trans_a else a),
+        upload(b.T if trans_b else b),
+        2,
+        out,
+        tile=tile,
+    )
     assert near(out, dtype(0.5) * a @ b + 2 * c)
 
 
@@ -42,30 +54,62 @@ def test_a_source_and_a_factor_for_every_number(dtype, k):
     a, b, c, source, scale = problem(dtype, k, (N,), (2, N))
     out, rows = upload(c), -(-M // 2)
     if SIMULATED:
-        assert (k == 600) == (k // 256 > 1 and -(-M // TILE.rows) * -(-N // TILE.columns) < SPLIT_UNDER)
-    a, b = (matrix(upload(x if k else np.zeros(1, dtype)), 0, *shape) for x, shape in ((a, (M, k)), (b, (k, N))))
-    gemm(False, False, 1, a, b, 3, out, Matrix(upload(source), 0, M, N, 0),
-         Matrix(upload(scale.ravel()), 0, M, N, 0, group=rows, leap=N))
-    exact = (a.array.copy_to_host().reshape(M, k) @ b.array.copy_to_host().reshape(k, N) if k else 0) + 3 * source
+        assert (k == 600) == (
+            k // 256 > 1 and -(-M // TILE.rows) * -(-N // TILE.columns) < SPLIT_UNDER
+        )
+    a, b = (
+        matrix(upload(x if k else np.zeros(1, dtype)), 0, *shape)
+        for x, shape in ((a, (M, k)), (b, (k, N)))
+    )
+    gemm(
+        False,
+        False,
+        1,
+        a,
+        b,
+        3,
+        out,
+        Matrix(upload(source), 0, M, N, 0),
+        Matrix(upload(scale.ravel()), 0, M, N, 0, group=rows, leap=N),
+    )
+    exact = (
+        a.array.copy_to_host().reshape(M, k) @ b.array.copy_to_host().reshape(k, N) if k else 0
+    ) + 3 * source
     assert near(out, exact * scale[np.arange(M) // rows])
 
 
 def test_batches_along_two_axes_and_rows_in_groups():
     """Parts of larger arrays: (2, 3) products, whose rows come by threes with a gap behind them."""
     rng = np.random.default_rng(1)
-    a, b, c = rng.standard_normal((2, 3, 6, 5)), rng.standard_normal((2, 5, 4)), rng.standard_normal((2, 3, 2, 20))
+    a, b, c = (
+        rng.standard_normal((2, 3, 6, 5)),
+        rng.standard_normal((2, 5, 4)),
+        rng.standard_normal((2, 3, 2, 20)),
+    )
     expected, out = c.copy(), upload(c)
     for i in range(2):
         for j in range(3):
             expected[i, j, :, 1:13] = (a[i, j] @ b[i]).reshape(2, 12)
-    gemm(False, False, 1, matrix(upload(a), 0, 6, 5, batch=(90, 30)), matrix(upload(b), 0, 5, 4, batch=(20, 0)), 0,
-         matrix(out, 1, 6, 4, 4, group=3, leap=20, batch=(120, 40)), batches=(2, 3))
+    gemm(
+        False,
+        False,
+        1,
+        matrix(upload(a), 0, 6, 5, batch=(90, 30)),
+        matrix(upload(b), 0, 5, 4, batch=(20, 0)),
+        0,
+        matrix(out, 1, 6, 4, 4, group=3, leap=20, batch=(120, 40)),
+        batches=(2, 3),
+    )
     assert near(out, expected)
 
 
 def test_copies_turn_gather_and_scale():
     a = np.arange(12.0).reshape(3, 4)
-    turned, gathered, out = upload(np.zeros((4, 3))), upload(np.zeros((2, 4))), upload(np.zeros((3, 4)))
+    turned, gathered, out = (
+        upload(np.zeros((4, 3))),
+        upload(np.zeros((2, 4))),
+        upload(np.zeros((3, 4))),
+    )
     copy(matrix(upload(a), 0, 3, 4).turned, turned)
     copy(Matrix(upload(a.ravel()), 0, 2, 4, 4, group=1, leap=8), gathered)
     copy(upload(a), out, scale=Matrix(upload(np.array([2.0])), 0, 3, 4, 0, 0))

@@ -14,16 +14,28 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.skipif(find_spec("numba_cuda") is None, reason="needs numba-cuda and nvrtc: pip install 'midigen[cuda]'")
+@pytest.mark.skipif(
+    find_spec("numba_cuda") is None,
+    reason="needs numba-cuda and nvrtc: pip install 'midigen[cuda]'",
+)
 def test_every_kernel_compiles_and_keeps_its_numbers_in_registers():
-    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_ENABLE_CUDASIM"}
-    done = subprocess.run([sys.executable, "-m", "tests.kernels.ptx"], cwd=Path(__file__).parents[2], text=True,
-                          env=environment, capture_output=True)
+    environment = {
+        name: value for name, value in os.environ.items() if name != "NUMBA_ENABLE_CUDASIM"
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.kernels.ptx"],
+        cwd=Path(__file__).parents[2],
+        text=True,
+        env=environment,
+        capture_output=True,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     kernels = [json.loads(line) for line in done.stdout.splitlines()]
     assert {k["kernel"] for k in kernels if k["local"]} == set()
     sources = Path(__file__).parents[2].glob("midigen/kernels/cuda/*.py")
-    defined = {f"midigen.kernels.cuda.{path.stem}.{name}" for path in sources for name in factories(path)}
+    defined = {
+        f"midigen.kernels.cuda.{path.stem}.{name}" for path in sources for name in factories(path)
+    }
     assert defined - {k["kernel"].split(".<locals>")[0] for k in kernels} == set()
 
 

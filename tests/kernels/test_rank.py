@@ -28,13 +28,25 @@ def derivative(kind, hidden, dtype, scale, tolerance, blocks=(T // 2, T // 2), s
     network = kind(X, hidden, R, Y, dtype)
     params, starts = network.initial(rng), np.zeros(T, np.uint8) if starts is None else starts
     if not hidden:
-        rotation, layer = np.linalg.qr(rng.standard_normal((R, R)))[0], network.layers(params)[0][:R]
-        layer[:, X:X + R] = scale * rotation if np.ndim(scale) == 0 else rotation.T @ np.diag(scale) @ rotation
+        rotation, layer = (
+            np.linalg.qr(rng.standard_normal((R, R)))[0],
+            network.layers(params)[0][:R],
+        )
+        layer[:, X : X + R] = (
+            scale * rotation if np.ndim(scale) == 0 else rotation.T @ np.diag(scale) @ rotation
+        )
         layer[:, :X] *= 1 if np.ndim(scale) == 0 else 0.01
     xs, state, j, at = rng.standard_normal((T, X)).astype(dtype), np.zeros(R, dtype), None, 0
     for i, h in enumerate(blocks):
-        weights = params * dtype(1 - 0.1 * i)  # the blocks of online learning have weights of their own
-        j = network.influence(weights, network.forward(weights, xs[at:at + h], state, starts[at:at + h]), j, tolerance)
+        weights = params * dtype(
+            1 - 0.1 * i
+        )  # the blocks of online learning have weights of their own
+        j = network.influence(
+            weights,
+            network.forward(weights, xs[at : at + h], state, starts[at : at + h]),
+            j,
+            tolerance,
+        )
         at += h
     found = np.zeros((R, network.parameters), dtype)
     for unit, row in zip(np.eye(R, dtype=dtype), found, strict=True):
@@ -46,9 +58,13 @@ def error(a, b):
     return np.abs(a.astype(np.float64) - b).max() / np.abs(b).max()
 
 
-@pytest.mark.parametrize("dtype, tolerance, bound", [(np.float64, 1e-8, 1e-8), (np.float32, 1e-6, 1e-5)])
+@pytest.mark.parametrize(
+    "dtype, tolerance, bound", [(np.float64, 1e-8, 1e-8), (np.float32, 1e-6, 1e-5)]
+)
 @pytest.mark.parametrize("hidden, scale", [((), 0.5), ((), 1.1), ((HIDDEN,), 1.0)])
-def test_dropping_what_is_small_stays_at_the_rounding_error(network_kind, hidden, scale, dtype, tolerance, bound):
+def test_dropping_what_is_small_stays_at_the_rounding_error(
+    network_kind, hidden, scale, dtype, tolerance, bound
+):
     exact = derivative(Network, hidden, np.float64, scale, 0.0)
     assert error(derivative(network_kind, hidden, dtype, scale, tolerance), exact) < bound
 
@@ -78,9 +94,11 @@ def parts(kind, scale, tolerance, blocks):
     rng, network = np.random.default_rng(0), kind(X, (), R, Y, np.float64)
     params, state, j, at = network.initial(rng), np.zeros(R), None, 0
     layer = network.layers(params)[0][:R]
-    layer[:, X:X + R], layer[:, :X] = np.diag(scale), 0.01
+    layer[:, X : X + R], layer[:, :X] = np.diag(scale), 0.01
     for h in blocks:
-        j = network.influence(params, network.forward(params, rng.standard_normal((h, X)), state), j, tolerance)
+        j = network.influence(
+            params, network.forward(params, rng.standard_normal((h, X)), state), j, tolerance
+        )
         at += h
     matrix, rows = (None if part is None else len(part) for part in (j.matrix, j.rows))
     return matrix, rows, sum(len(past.block.u) for past in j.history)
@@ -104,7 +122,9 @@ def test_blocks_too_short_to_lose_rank_are_kept_until_they_have(network_kind, sc
     starts[T // 12] = 1
     scale = np.array([0.999, *[0.3] * (R - 1)]) if scale == "slow" else scale
     exact = derivative(Network, (), np.float64, scale, 0.0, blocks, starts)
-    assert error(derivative(network_kind, (), np.float64, scale, 1e-9, blocks, starts), exact) < 1e-7
+    assert (
+        error(derivative(network_kind, (), np.float64, scale, 1e-9, blocks, starts), exact) < 1e-7
+    )
 
 
 def test_short_blocks_make_no_j(monkeypatch):

@@ -23,7 +23,10 @@ def test_free_energy(kernels, dtype):
     w, a, b, v, _ = problem(dtype)
     out = np.empty(N)
     rbm.free_energy(v, w, a, b, out)
-    expected = [reference.free_energy(*(x.astype(np.float64) for x in (v[n], w, a[n], b[n]))) for n in range(N)]
+    expected = [
+        reference.free_energy(*(x.astype(np.float64) for x in (v[n], w, a[n], b[n])))
+        for n in range(N)
+    ]
     assert np.allclose(out, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
 
 
@@ -32,8 +35,10 @@ def test_pseudo_log_likelihood(kernels, dtype):
     w, a, b, v, _ = problem(dtype)
     out = np.empty(N)
     kernels("rbm").pseudo_log_likelihood(v, w, a, b, out)
-    expected = [reference.pseudo_log_likelihood(*(x.astype(np.float64) for x in (v[n], w, a[n], b[n])))
-                for n in range(N)]
+    expected = [
+        reference.pseudo_log_likelihood(*(x.astype(np.float64) for x in (v[n], w, a[n], b[n])))
+        for n in range(N)
+    ]
     assert np.allclose(out, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
 
 
@@ -68,9 +73,13 @@ def test_the_reference_gradients_match_finite_differences():
     flat = np.concatenate([a[0], b[0], w.ravel()])
 
     def loss(x):
-        return reference.negative_log_likelihood(v[0], x[V + H:].reshape(H, V), x[:V], x[V:V + H])
+        return reference.negative_log_likelihood(
+            v[0], x[V + H :].reshape(H, V), x[:V], x[V : V + H]
+        )
 
-    got = np.concatenate([g.ravel() for g in reference.negative_log_likelihood_gradients(v[0], w, a[0], b[0])])
+    got = np.concatenate(
+        [g.ravel() for g in reference.negative_log_likelihood_gradients(v[0], w, a[0], b[0])]
+    )
     assert np.abs(got - reference.central_differences(loss, flat)).max() < 1e-7
 
 
@@ -81,15 +90,31 @@ def test_gibbs_chains_reach_the_model(kernels, simulated, dtype, beta):
     w, a, b, _, _ = problem(dtype)
     count, sweeps = (200, 8) if simulated else (20_000, 40)
     out = np.empty((count, V), dtype)
-    kernels("rbm").gibbs_chain(np.zeros((count, V), dtype), w, np.repeat(a[:1], count, 0), np.repeat(b[:1], count, 0),
-                               sweeps, beta, np.uint64(11), 0, 0, out)
+    kernels("rbm").gibbs_chain(
+        np.zeros((count, V), dtype),
+        w,
+        np.repeat(a[:1], count, 0),
+        np.repeat(b[:1], count, 0),
+        sweeps,
+        beta,
+        np.uint64(11),
+        0,
+        0,
+        out,
+    )
     states = reference.all_states(V)
-    log_p = np.array([-reference.free_energy(s, *(beta * x.astype(np.float64) for x in (w, a[0], b[0])))
-                      for s in states])
+    log_p = np.array(
+        [
+            -reference.free_energy(s, *(beta * x.astype(np.float64) for x in (w, a[0], b[0])))
+            for s in states
+        ]
+    )
     p = np.exp(log_p - np.logaddexp.reduce(log_p))
     index = (out @ (2 ** np.arange(V)[::-1])).astype(int)
     share = np.bincount(index, minlength=2**V) / count
-    assert 0.5 * np.abs(share - p).sum() < 0.04 * np.sqrt(20_000 / count)  # total variation; half of it is the noise
+    assert 0.5 * np.abs(share - p).sum() < 0.04 * np.sqrt(
+        20_000 / count
+    )  # total variation; half of it is the noise
 
 
 def test_draws_depend_on_place_not_on_company(kernels):
@@ -110,7 +135,10 @@ def test_draws_depend_on_place_not_on_company(kernels):
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_corrupt_drops_and_flips_as_often_as_asked(kernels, dtype):
-    count, rbm = 80 if SIMULATED else 4000, kernels("rbm")  # the simulator takes milliseconds for each row
+    count, rbm = (
+        80 if SIMULATED else 4000,
+        kernels("rbm"),
+    )  # the simulator takes milliseconds for each row
     x = np.ones((count, V), dtype)
     rbm.corrupt(np.uint64(1), 0.0, 0.25, x)
     assert set(np.unique(x)) == {0, dtype(1 / 0.75)}
@@ -124,7 +152,11 @@ def test_corrupt_drops_and_flips_as_often_as_asked(kernels, dtype):
 def test_every_backend_draws_the_same_bits(kernels, dtype):
     """Fields far from rounding's reach of the uniform numbers: equal draws from (key, sweep, row, column) alone."""
     rng = np.random.default_rng(1)
-    rbm, field, key = kernels("rbm"), rng.normal(0, 2, (4, 11)).astype(dtype), np.uint64(2**63 + 2**40 + 7)
+    rbm, field, key = (
+        kernels("rbm"),
+        rng.normal(0, 2, (4, 11)).astype(dtype),
+        np.uint64(2**63 + 2**40 + 7),
+    )
     got, expected = np.empty_like(field), np.empty_like(field)
     rbm.sample_bernoulli(key, 3, 2**31, field, np.empty(14, np.float32), got)
     on_cpu.sample_bernoulli(key, 3, 2**31, field, np.empty(14, np.float32), expected)

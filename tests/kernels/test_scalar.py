@@ -24,13 +24,19 @@ def words(*values):
     return [np.uint64(v) for v in values]
 
 
-@pytest.mark.parametrize("counters, keys, expected", [
-    # the known answers that Random123 1.14 ships for philox4x32-10
-    ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
-    ((0xFFFFFFFF,) * 4, (0xFFFFFFFF,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
-    ((0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344), (0xA4093822, 0x299F31D0),
-     (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1)),
-])
+@pytest.mark.parametrize(
+    "counters, keys, expected",
+    [
+        # the known answers that Random123 1.14 ships for philox4x32-10
+        ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+        ((0xFFFFFFFF,) * 4, (0xFFFFFFFF,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
+        (
+            (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+            (0xA4093822, 0x299F31D0),
+            (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+        ),
+    ],
+)
 def test_philox_gives_the_published_words(counters, keys, expected):
     assert tuple(int(w) for w in _philox(*words(*counters), *words(*keys))) == expected
     assert tuple(reference.philox(counters, keys)) == expected
@@ -60,7 +66,9 @@ def test_a_row_of_uniforms_is_philox_in_its_place():
     rbm.uniform_row(np.uint64(key), sweep, row, out)
     expected = np.empty(12)
     for j in range(3):
-        for word, value in enumerate(reference.philox((j, row, sweep, 0), (key & 0xFFFFFFFF, key >> 32))):
+        for word, value in enumerate(
+            reference.philox((j, row, sweep, 0), (key & 0xFFFFFFFF, key >> 32))
+        ):
             expected[word * 3 + j] = (value >> 8) / 2**24
     assert np.array_equal(out, expected)
 
@@ -70,4 +78,6 @@ def test_uniforms_are_uniform():
     rbm.uniform_row(np.uint64(3), 0, 0, out)
     counts = np.histogram(out, bins=100, range=(0, 1))[0]
     assert out.min() >= 0 and out.max() < 1
-    assert ((counts - 4000) ** 2 / 4000).sum() < 160  # chi-square, 99 degrees of freedom: one in 10,000
+    assert (
+        (counts - 4000) ** 2 / 4000
+    ).sum() < 160  # chi-square, 99 degrees of freedom: one in 10,000

@@ -18,7 +18,12 @@ def number(n):
 
 
 def note(pitch=60, length=480, wait=0, channel=0, velocity=64):
-    return number(wait) + bytes([0x90 | channel, pitch, velocity]) + number(length) + bytes([0x80 | channel, pitch, 0])
+    return (
+        number(wait)
+        + bytes([0x90 | channel, pitch, velocity])
+        + number(length)
+        + bytes([0x80 | channel, pitch, 0])
+    )
 
 
 def meta(kind, data, wait=0):
@@ -36,7 +41,9 @@ def track(body):
 def midi(*bodies, kind=None, tracks=None, division=480):
     """A file with one track for each body; an end-of-track event is added."""
     kind = int(len(bodies) > 1) if kind is None else kind
-    header = b"MThd" + struct.pack(">IHHH", 6, kind, len(bodies) if tracks is None else tracks, division)
+    header = b"MThd" + struct.pack(
+        ">IHHH", 6, kind, len(bodies) if tracks is None else tracks, division
+    )
     return header + b"".join(track(body + END) for body in bodies)
 
 
@@ -48,4 +55,6 @@ def make_table(rows, ticks_per_beat=4, bpm=120.0, metre=(4, 4)):
     """A NoteTable from rows (start, end, pitch); at 4 ticks a beat a tick is a frame of the default grid."""
     rows = np.asarray(sorted(map(tuple, rows)), np.int64).reshape(-1, 3)
     notes = np.column_stack([rows, np.full(len(rows), 64)])
-    return NoteTable(notes, ticks_per_beat, bpm, metre, notes[:, :2] * 60 / bpm / ticks_per_beat, 0, "made")
+    return NoteTable(
+        notes, ticks_per_beat, bpm, metre, notes[:, :2] * 60 / bpm / ticks_per_beat, 0, "made"
+    )

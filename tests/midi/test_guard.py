@@ -35,29 +35,47 @@ def act(item):
 
 
 def outcomes(*items, **options):
-    results = list(guarded(act, items, **{"workers": 2, "preload": ["tests.midi.test_guard"], **options}))
+    results = list(
+        guarded(act, items, **{"workers": 2, "preload": ["tests.midi.test_guard"], **options})
+    )
     assert [item for item, _ in results] == list(items)
     return [outcome for _, outcome in results]
 
 
 def test_results_errors_and_crashes():
-    got = outcomes(("return", 1), ("raise", MidigenError("why\x07")), ("exit", 3), ("raise", KeyError("k")),
-                   ("kill", 0), ("raise", MemoryError()), ("return", 2))
+    got = outcomes(
+        ("return", 1),
+        ("raise", MidigenError("why\x07")),
+        ("exit", 3),
+        ("raise", KeyError("k")),
+        ("kill", 0),
+        ("raise", MemoryError()),
+        ("return", 2),
+    )
     assert got[0] == 1 and got[6] == 2
     assert [verdict.reason.split(" (")[0] for verdict in got[1:6]] == [
-        "why\\x07", "crashed its reader", "failed", "crashed its reader", "needs too much memory"]
+        "why\\x07",
+        "crashed its reader",
+        "failed",
+        "crashed its reader",
+        "needs too much memory",
+    ]
 
 
 def test_time_limit():
     began = time.monotonic()
-    assert outcomes(("sleep", 60), ("return", 1), seconds=0.5) == [Verdict("took too long (over 0.5 s)"), 1]
+    assert outcomes(("sleep", 60), ("return", 1), seconds=0.5) == [
+        Verdict("took too long (over 0.5 s)"),
+        1,
+    ]
     assert time.monotonic() - began < 20
 
 
 @pytest.mark.skipif(not LINUX, reason="only Linux enforces the memory limit")
 def test_memory_limit_is_lifted_again():
-    assert outcomes(("allocate", 20), ("allocate", 200), ("allocate", 20), megabytes=100, workers=1) == [
-        20 * 2**20, Verdict("needs too much memory (over 100 MB)"), 20 * 2**20]
+    assert outcomes(
+        ("allocate", 20), ("allocate", 200), ("allocate", 20), megabytes=100, workers=1
+    ) == [20 * 2**20, Verdict("needs too much memory (over 100 MB)"), 20 * 2**20]
 
 
 def test_more_items_than_the_window():
@@ -77,7 +95,11 @@ def test_an_abandoned_run_ends_its_workers():
 
 
 def test_a_worker_that_dies_between_two_calls():
-    items = [("return", i) for i in range(WINDOW - 1)] + [("die later", 0.05), ("return", 99), ("return", 100)]
+    items = [("return", i) for i in range(WINDOW - 1)] + [
+        ("die later", 0.05),
+        ("return", 99),
+        ("return", 100),
+    ]
     run = guarded(act, items, workers=1)
     got = [next(run)[1]]
     time.sleep(1)  # the window is done, its last worker dies without a call

@@ -48,12 +48,17 @@ def test_missing_on_the_command_line(folder, name):
 
 def test_missing_in_a_list(folder):
     assert expand([], listed=["b.mid", "no.mid", "sub/deep"]) == [
-        Input("b.mid"), Input("no.mid", "no such file"), Input(os.path.join("sub/deep", "f.mat"))]
+        Input("b.mid"),
+        Input("no.mid", "no such file"),
+        Input(os.path.join("sub/deep", "f.mat")),
+    ]
 
 
 def test_the_same_file_once(folder):
     (folder / "link.mid").symlink_to("b.mid")
-    assert paths("b.mid", "./b.mid", "link.mid", str(folder / "b.mid"), listed=["b.mid"]) == ["b.mid"]
+    assert paths("b.mid", "./b.mid", "link.mid", str(folder / "b.mid"), listed=["b.mid"]) == [
+        "b.mid"
+    ]
 
 
 def test_links_that_lead_round_end(folder):

@@ -18,13 +18,21 @@ def rows(table):
 def test_notes_in_ticks_and_seconds():
     table = parse(midi(tempo(60) + note(60, 480, velocity=99) + note(62, 240, 7)), "n")
     assert rows(table) == [[0, 480, 60, 99], [487, 727, 62, 64]]
-    assert (table.ticks_per_beat, table.bpm, table.metre, table.drums, table.name) == (480, 60.0, (4, 4), 0, "n")
+    assert (table.ticks_per_beat, table.bpm, table.metre, table.drums, table.name) == (
+        480,
+        60.0,
+        (4, 4),
+        0,
+        "n",
+    )
     assert table.seconds[1].tolist() == pytest.approx([487 / 480, 727 / 480])
     assert table.warnings == ()
 
 
 def test_every_tick_is_exact_under_many_tempi():
-    body = b"".join(tempo(40 + i % 200, 1) + note(30 + i % 80, 1 + i % 7, i % 3) for i in range(400))
+    body = b"".join(
+        tempo(40 + i % 200, 1) + note(30 + i % 80, 1 + i % 7, i % 3) for i in range(400)
+    )
     tick, expected = 0, []
     for i in range(400):
         tick += 1 + i % 3
@@ -39,7 +47,9 @@ def test_drums_are_counted_and_left_out():
 
 
 def test_the_tempo_that_holds_longest():
-    assert parse(midi(tempo(30) + note(60, 480) + tempo(100) + note(60, 48000)), "n").bpm == pytest.approx(100, abs=.01)
+    assert parse(
+        midi(tempo(30) + note(60, 480) + tempo(100) + note(60, 48000)), "n"
+    ).bpm == pytest.approx(100, abs=0.01)
 
 
 def test_tempo_outside_the_first_track_counts():
@@ -50,13 +60,19 @@ def test_tempo_outside_the_first_track_counts():
 
 
 def test_impossible_metres_are_passed_over():
-    odd = meta(0x58, b"\x00\x02\x18\x08") + meta(0x58, b"\x04\xff\x18\x08") + meta(0x58, b"\x06\x03\x18\x08")
+    odd = (
+        meta(0x58, b"\x00\x02\x18\x08")
+        + meta(0x58, b"\x04\xff\x18\x08")
+        + meta(0x58, b"\x06\x03\x18\x08")
+    )
     assert parse(midi(odd + note()), "n").metre == (6, 8)
 
 
 def test_a_wrapped_file_and_bytes_after_the_end():
     plain = melody(60)
-    assert rows(parse(b"RIFF\0\0\0\0RMIDdata\0\0\0\0" + plain + b"\r\n", "n")) == rows(parse(plain, "n"))
+    assert rows(parse(b"RIFF\0\0\0\0RMIDdata\0\0\0\0" + plain + b"\r\n", "n")) == rows(
+        parse(plain, "n")
+    )
 
 
 def test_bytes_over_127_are_clipped():
@@ -76,7 +92,10 @@ BROKEN = {
     "endless number": (midi(b"\xff" * 2048), "a number without an end"),
     "tempo 0": (midi(meta(0x51, b"\0\0\0") + note()), "a tempo of 0"),
     "far away": (midi(note(60, 2**27)), "too long"),
-    "two days": (midi(meta(0x51, b"\xff\xff\xff") + note(60, 12000), division=1), r"too long \(56 hours"),
+    "two days": (
+        midi(meta(0x51, b"\xff\xff\xff") + note(60, 12000), division=1),
+        r"too long \(56 hours",
+    ),
     "bad key": (midi(meta(0x59, b"\x09\x00") + note()), "damaged"),
     "short meta": (midi(meta(0x51, b"\x07") + note()), "damaged"),
     "undefined status": (midi(b"\x00\xf4" + note()), "undefined status byte"),

@@ -15,7 +15,9 @@ from midigen.midi.roll import MAX_FRAMES, notes_to_roll, roll_to_notes
 from .craft import make_table
 
 GRID = Grid(low=60, high=63)
-rolls = arrays(np.uint8, st.tuples(st.integers(1, 24), st.just(GRID.pitches)), elements=st.integers(0, 1))
+rolls = arrays(
+    np.uint8, st.tuples(st.integers(1, 24), st.just(GRID.pitches)), elements=st.integers(0, 1)
+)
 
 
 def lines(roll):
@@ -24,13 +26,15 @@ def lines(roll):
 
 
 def draw(rows, articulation="gap", **grid):
-    return lines(notes_to_roll(make_table(rows), Grid(low=60, high=61, articulation=articulation, **grid))[0])
+    return lines(
+        notes_to_roll(make_table(rows), Grid(low=60, high=61, articulation=articulation, **grid))[0]
+    )
 
 
 def trimmed(roll):
     """Without the silence that a note table cannot hold: after the last note, and whole bars before the first."""
     on = np.flatnonzero(roll.any(axis=1))
-    return roll[on[0] // 16 * 16:on[-1] + 1]
+    return roll[on[0] // 16 * 16 : on[-1] + 1]
 
 
 @settings(deadline=None)
@@ -98,7 +102,10 @@ def test_onset_bit_restrikes_and_alone_is_nothing():
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64])
 def test_roll_of_any_integer_type(dtype):
-    assert roll_to_notes(np.eye(2, dtype=dtype), Grid(low=60, high=61)).tolist() == [[0, 1, 60], [1, 2, 61]]
+    assert roll_to_notes(np.eye(2, dtype=dtype), Grid(low=60, high=61)).tolist() == [
+        [0, 1, 60],
+        [1, 2, 61],
+    ]
 
 
 def test_empty_roll_has_no_notes():
@@ -118,8 +125,12 @@ def test_short_notes_fill_a_frame():
 
 
 def test_off_grid_is_over_a_twentieth_of_a_frame():
-    table = make_table([(0, 60, 60), (125, 180, 60), (247, 300, 60), (480, 600, 60)], ticks_per_beat=480)
-    assert notes_to_roll(table, Grid())[1].off_grid == 1  # 125 is 0.042 of a frame off, 247 is 0.058
+    table = make_table(
+        [(0, 60, 60), (125, 180, 60), (247, 300, 60), (480, 600, 60)], ticks_per_beat=480
+    )
+    assert (
+        notes_to_roll(table, Grid())[1].off_grid == 1
+    )  # 125 is 0.042 of a frame off, 247 is 0.058
 
 
 def test_seconds_grid_follows_the_clock():
@@ -129,7 +140,9 @@ def test_seconds_grid_follows_the_clock():
     assert counts.off_grid == 0
 
 
-@pytest.mark.parametrize("first, metre, silence", [(3, (4, 4), 3), (16, (4, 4), 0), (37, (4, 4), 5), (37, (3, 4), 1)])
+@pytest.mark.parametrize(
+    "first, metre, silence", [(3, (4, 4), 3), (16, (4, 4), 0), (37, (4, 4), 5), (37, (3, 4), 1)]
+)
 def test_whole_bars_of_silence_at_the_start_go(first, metre, silence):
     roll, _ = notes_to_roll(make_table([(first, first + 2, 60)], metre=metre), Grid())
     assert np.flatnonzero(roll.any(axis=1))[0] == silence
@@ -167,7 +180,9 @@ def test_the_longest_song():
 def test_digest_follows_the_music_alone():
     rows = [(0, 4, 60), (4, 8, 62)]
     table = make_table(rows)
-    finer = make_table([(100 * start, 100 * end, pitch) for start, end, pitch in rows], ticks_per_beat=400)
+    finer = make_table(
+        [(100 * start, 100 * end, pitch) for start, end, pitch in rows], ticks_per_beat=400
+    )
     slower = make_table(rows, bpm=60.0)
     assert table.digest() == finer.digest() == slower.digest()
     assert table.digest("seconds") == finer.digest("seconds") != slower.digest("seconds")

@@ -10,7 +10,11 @@ from tests import reference
 @pytest.mark.parametrize("hidden, visible", [(4, 6), (6, 4)])
 def test_bernoulli_sums_from_either_layer(hidden, visible):
     rng = np.random.default_rng(0)
-    w, a, b = rng.normal(size=(hidden, visible)), rng.normal(size=(3, visible)), rng.normal(size=(3, hidden))
+    w, a, b = (
+        rng.normal(size=(hidden, visible)),
+        rng.normal(size=(3, visible)),
+        rng.normal(size=(3, hidden)),
+    )
     v = (rng.random((3, visible)) < 0.5).astype(float)
     log_z = exact.log_partition(w, a, b)
     out_a, out_b, by_w = np.empty_like(a), np.empty_like(b), np.zeros_like(w)
@@ -27,8 +31,12 @@ def test_bernoulli_sums_from_either_layer(hidden, visible):
 
 def gaussian_problem(visible, hidden, frames=3):
     rng = np.random.default_rng(1)
-    return (rng.normal(0, 0.8, (hidden, visible)), rng.normal(size=(frames, visible)),
-            rng.normal(size=(frames, hidden)), rng.normal(0, 0.7, (frames, visible)))
+    return (
+        rng.normal(0, 0.8, (hidden, visible)),
+        rng.normal(size=(frames, visible)),
+        rng.normal(size=(frames, hidden)),
+        rng.normal(0, 0.7, (frames, visible)),
+    )
 
 
 @pytest.mark.parametrize("visible", [1, 2])
@@ -39,7 +47,9 @@ def test_gaussian_log_partition_is_the_integral(visible):
     points = np.stack(np.meshgrid(*[axis] * visible, indexing="ij"), -1).reshape(-1, visible)
     for n in range(3):
         x = np.exp(-z[n] / 2) * points
-        f = (0.5 * (points - a[n]) ** 2 * np.exp(-z[n])).sum(axis=1) - np.logaddexp(0, x @ w.T + b[n]).sum(axis=1)
+        f = (0.5 * (points - a[n]) ** 2 * np.exp(-z[n])).sum(axis=1) - np.logaddexp(
+            0, x @ w.T + b[n]
+        ).sum(axis=1)
         quadrature = np.logaddexp.reduce(-f) + visible * np.log(0.1)
         assert np.isclose(exact.log_partition(w, a, b, z)[n], quadrature, rtol=1e-10)
 
@@ -52,14 +62,21 @@ def test_gaussian_sums_match_the_reference_finite_differences_and_autograd():
     states = reference.all_states(3)
 
     def unpack(x):
-        a_b_z, w = x[:a.size + b.size + z.size], x[a.size + b.size + z.size:].reshape(w_shape)
-        return (w, a_b_z[:a.size].reshape(a.shape), a_b_z[a.size:a.size + b.size].reshape(b.shape),
-                a_b_z[a.size + b.size:].reshape(z.shape))
+        a_b_z, w = x[: a.size + b.size + z.size], x[a.size + b.size + z.size :].reshape(w_shape)
+        return (
+            w,
+            a_b_z[: a.size].reshape(a.shape),
+            a_b_z[a.size : a.size + b.size].reshape(b.shape),
+            a_b_z[a.size + b.size :].reshape(z.shape),
+        )
 
     def loss(x):
         w, a, b, z = unpack(x)
-        return sum(reference.gaussian_free_energy(v[n], w, a[n], b[n], z[n])
-                   + reference.gaussian_log_partition(w, a[n], b[n], z[n]) for n in range(3))
+        return sum(
+            reference.gaussian_free_energy(v[n], w, a[n], b[n], z[n])
+            + reference.gaussian_log_partition(w, a[n], b[n], z[n])
+            for n in range(3)
+        )
 
     def as_mixture(x):
         """-log p(v) as a mixture of Gaussians, one for each hidden state, which needs no free energy."""
@@ -69,7 +86,11 @@ def test_gaussian_sums_match_the_reference_finite_differences_and_autograd():
             log_weights = states @ b[n] + shifts @ alpha[n] + 0.5 * anp.sum(shifts**2, axis=1)
             away = anp.exp(-z[n] / 2) * (v[n] - a[n]) - shifts
             log_normal = -0.5 * anp.sum(away**2 + z[n] + np.log(2 * np.pi), axis=1)
-            total = total - anp.log(anp.sum(anp.exp(log_weights + log_normal))) + anp.log(anp.sum(anp.exp(log_weights)))
+            total = (
+                total
+                - anp.log(anp.sum(anp.exp(log_weights + log_normal)))
+                + anp.log(anp.sum(anp.exp(log_weights)))
+            )
         return total
 
     w_shape = w.shape
@@ -84,4 +105,6 @@ def test_large_models_are_refused():
     with pytest.raises(ValueError, match="at most 16 visible or hidden units"):
         exact.log_partition(np.zeros((20, 30)), np.zeros((1, 30)), np.zeros((1, 20)))
     with pytest.raises(ValueError, match="at most 16 hidden units"):
-        exact.log_partition(np.zeros((20, 3)), np.zeros((1, 3)), np.zeros((1, 20)), np.zeros((1, 3)))
+        exact.log_partition(
+            np.zeros((20, 3)), np.zeros((1, 3)), np.zeros((1, 20)), np.zeros((1, 3))
+        )

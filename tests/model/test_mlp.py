@@ -9,8 +9,10 @@ from midigen.model import Mlp, Network
 
 
 def test_public_names_come_without_numba_until_they_are_used():
-    code = ("import sys, midigen.model; assert 'numba' not in sys.modules; midigen.model.Mlp; "
-            "assert 'numba' in sys.modules")
+    code = (
+        "import sys, midigen.model; assert 'numba' not in sys.modules; midigen.model.Mlp; "
+        "assert 'numba' in sys.modules"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     for name in midigen.model.__all__:
         assert getattr(midigen.model, name).__doc__
@@ -23,25 +25,39 @@ def test_initial_weights_follow_the_fan_in():
     params = mlp.initial(np.random.default_rng(0))
     first, last = mlp.layers(params)
     assert params.dtype == np.float32 and first.shape == (100, 5) and last.shape == (3, 101)
-    assert not first[:, -1].any() and 0.45 < np.abs(first).max() <= 0.5 and 0.09 < np.abs(last).max() <= 0.1
+    assert (
+        not first[:, -1].any()
+        and 0.45 < np.abs(first).max() <= 0.5
+        and 0.09 < np.abs(last).max() <= 0.1
+    )
     first[:] = 7
     assert params[0] == 7  # views
 
 
-@pytest.mark.parametrize("sizes, activations, dtype, message", [
-    ([3], "tanh", "float32", "sizes"), ([3, 0], "tanh", "float32", "sizes"), ([3, 2], "relu", "float32", "'relu'"),
-    ([3, 2], ["tanh", "tanh"], "float32", "each of 1 layers, not 2"),
-    ([3, 2], [["tanh"] * 3], "float32", "layer 1 has 2 units, not 3"),
-    ([3, 2], "tanh", "float16", "dtype must be float32 or float64")])
+@pytest.mark.parametrize(
+    "sizes, activations, dtype, message",
+    [
+        ([3], "tanh", "float32", "sizes"),
+        ([3, 0], "tanh", "float32", "sizes"),
+        ([3, 2], "relu", "float32", "'relu'"),
+        ([3, 2], ["tanh", "tanh"], "float32", "each of 1 layers, not 2"),
+        ([3, 2], [["tanh"] * 3], "float32", "layer 1 has 2 units, not 3"),
+        ([3, 2], "tanh", "float16", "dtype must be float32 or float64"),
+    ],
+)
 def test_impossible_networks(sizes, activations, dtype, message):
     with pytest.raises(ValueError, match=message):
         Mlp(sizes, activations, dtype)
 
 
-@pytest.mark.parametrize("x, message", [
-    (np.zeros((2, 4)), r"x must have shape \(any, 3\), not \(2, 4\)"),
-    (np.zeros(3), r"x must have shape \(any, 3\), not \(3,\)"),
-    ([[0, np.nan, 0]], "x holds values that are not finite")])
+@pytest.mark.parametrize(
+    "x, message",
+    [
+        (np.zeros((2, 4)), r"x must have shape \(any, 3\), not \(2, 4\)"),
+        (np.zeros(3), r"x must have shape \(any, 3\), not \(3,\)"),
+        ([[0, np.nan, 0]], "x holds values that are not finite"),
+    ],
+)
 @pytest.mark.parametrize("method", ["forward", "weight_jacobian", "input_jacobian"])
 def test_bad_inputs(method, x, message):
     mlp = Mlp([3, 2], "tanh")

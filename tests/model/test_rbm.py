@@ -12,7 +12,9 @@ def bimodal(count=4000, seed=0):
     truth = GaussianRbm(4, 2, dtype=np.float64)
     truth.w[:] = [[2.5, -2.5, 0, 0], [0, 0, 2.5, 0]]
     truth.a[:], truth.z[:] = [1, 0, -0.5, 2], np.log([0.04, 1.0, 0.25, 9.0])
-    truth.b[:] = -truth.w @ (np.exp(-truth.z / 2) * truth.a) - 0.5 * (truth.w**2).sum(axis=1)  # both states as likely
+    truth.b[:] = -truth.w @ (np.exp(-truth.z / 2) * truth.a) - 0.5 * (truth.w**2).sum(
+        axis=1
+    )  # both states as likely
     return truth.sample(count, sweeps=200, seed=seed), truth
 
 
@@ -49,8 +51,12 @@ def test_a_variance_as_fast_as_the_rest_hides_a_mode():
 @pytest.mark.parametrize("use_exact", [True, False])
 def test_bernoulli_learns_a_known_distribution(use_exact):
     rng = np.random.default_rng(0)
-    data = np.repeat(rng.random((3000, 2)) < [0.5, 0.2], 2, axis=1).astype(float)  # two pairs of equal units
-    model = BernoulliRbm(4, 3, seed=2).fit(data, epochs=60, learning_rate=0.05, gibbs_steps=5, use_exact=use_exact)
+    data = np.repeat(rng.random((3000, 2)) < [0.5, 0.2], 2, axis=1).astype(
+        float
+    )  # two pairs of equal units
+    model = BernoulliRbm(4, 3, seed=2).fit(
+        data, epochs=60, learning_rate=0.05, gibbs_steps=5, use_exact=use_exact
+    )
     entropy = -sum(p * np.log(p) for p in (0.5, 0.5)) - sum(p * np.log(p) for p in (0.2, 0.8))
     assert -model.log_likelihood(data).mean() < entropy + 0.1
     sample = model.sample(4000, seed=1)
@@ -76,7 +82,10 @@ def test_likelihood_is_normalised(kind):
         total = np.exp(model.log_likelihood(reference.all_states(2))).sum()
     else:
         axis = np.arange(-20, 20, 0.05)
-        total = np.exp(model.log_likelihood(np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2))).sum() * 0.05**2
+        total = (
+            np.exp(model.log_likelihood(np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2))).sum()
+            * 0.05**2
+        )
     assert np.isclose(total, 1, rtol=1e-9)
 
 
@@ -101,8 +110,10 @@ def test_impossible_settings_and_data_are_refused(kind):
 def test_kinds_refuse_what_is_theirs_alone():
     with pytest.raises(ValueError, match="other values than 0 and 1"):
         BernoulliRbm(2, 2).free_energy([[0.5, 0]])
-    for impossible, message in (({"deviations": (1, 1)}, "two growing numbers"),
-                                ({"variance_rate": np.nan}, "variance_rate must be at least 0"),
-                                ({"variance_start": 0}, "variance_start over 0")):
+    for impossible, message in (
+        ({"deviations": (1, 1)}, "two growing numbers"),
+        ({"variance_rate": np.nan}, "variance_rate must be at least 0"),
+        ({"variance_start": 0}, "variance_start over 0"),
+    ):
         with pytest.raises(ValueError, match=message):
             GaussianRbm(2, 2, **impossible)

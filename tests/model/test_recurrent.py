@@ -11,8 +11,14 @@ from tests import reference
 X, R, Y, T = 3, 4, 2, 24
 LAYERS = {
     "tanh": ((), [["tanh"] * R + ["linear"] * Y]),
-    "mixed": ((5,), [["linear", "tanh", "sigmoid", "softplus", "leaky"],
-                     ["leaky", "sigmoid", "tanh", "softplus", "linear", "sigmoid"]])}
+    "mixed": (
+        (5,),
+        [
+            ["linear", "tanh", "sigmoid", "softplus", "leaky"],
+            ["leaky", "sigmoid", "tanh", "softplus", "linear", "sigmoid"],
+        ],
+    ),
+}
 TOLERANCE = {np.float64: 1e-10, np.float32: 1e-4}
 
 
@@ -21,7 +27,9 @@ def problem(kind, dtype=np.float64, seed=0):
     rng = np.random.default_rng(seed)
     network = Network(X, hidden, R, Y, dtype, names)
     params = rng.normal(0, 0.4, network.parameters).astype(dtype)
-    layers = [(m[:, :-1].astype(np.float64), m[:, -1].astype(np.float64)) for m in network.layers(params)]
+    layers = [
+        (m[:, :-1].astype(np.float64), m[:, -1].astype(np.float64)) for m in network.layers(params)
+    ]
     return network, params, rng.normal(size=(T, X)).astype(dtype), (layers, names)
 
 
@@ -31,8 +39,13 @@ def cosine_loss(t, y):
 
 
 def reference_gradient(layers, names, xs, loss_gradient):
-    return reference.rtrl(layers, names, R, xs.astype(np.float64),
-                          lambda t, u: np.concatenate([np.zeros(R), loss_gradient(t, u[R:])]))
+    return reference.rtrl(
+        layers,
+        names,
+        R,
+        xs.astype(np.float64),
+        lambda t, u: np.concatenate([np.zeros(R), loss_gradient(t, u[R:])]),
+    )
 
 
 def error(a, b):
@@ -46,7 +59,7 @@ def test_any_loss_and_any_activations(kind, dtype, block):
     network, params, xs, (layers, names) = problem(kind, dtype)
     us, expected = reference_gradient(layers, names, xs, cosine_loss)
     rnn = RecurrentNetwork(network, params)
-    ys = np.concatenate([rnn.block(xs[i:i + block], cosine_loss) for i in range(0, T, block)])
+    ys = np.concatenate([rnn.block(xs[i : i + block], cosine_loss) for i in range(0, T, block)])
     assert error(ys, us[:, R:]) < TOLERANCE[dtype]
     assert error(rnn.gradient, expected) < TOLERANCE[dtype]
 
@@ -88,7 +101,7 @@ def test_squared_error_and_losses_given_as_arrays():
     expected = reference_gradient(layers, names, xs, lambda t, y: y - targets[t])[1]
     rnn = RecurrentNetwork(network, params)
     for i in range(0, T, 5):
-        rnn.block(xs[i:i + 5], squared_error(targets))
+        rnn.block(xs[i : i + 5], squared_error(targets))
     assert error(rnn.take_gradient(), expected) < 1e-10
     assert not rnn.gradient.any()
     rnn.reset()
@@ -101,12 +114,14 @@ def test_squared_error_and_losses_given_as_arrays():
 
 def test_a_lag_longer_than_the_block_is_seen_by_j_alone():
     network, params, xs, (layers, names) = problem("tanh")
-    _, expected = reference_gradient(layers, names, xs, lambda t, y: cosine_loss(t, y) * (t == T - 1))
+    _, expected = reference_gradient(
+        layers, names, xs, lambda t, y: cosine_loss(t, y) * (t == T - 1)
+    )
     gradients = {}
     for truncate in (False, True):
         rnn = RecurrentNetwork(network, params, truncate)
         for i in range(0, T - 4, 4):
-            rnn.block(xs[i:i + 4])
+            rnn.block(xs[i : i + 4])
         rnn.block(xs[-4:], lambda t, y: cosine_loss(t, y) * (t == T - 1))
         gradients[truncate] = rnn.gradient
     assert error(gradients[False], expected) < 1e-10
@@ -120,12 +135,14 @@ def test_the_textbook_recursion(kind, dtype):
     _, expected = reference_gradient(layers, names, xs, cosine_loss)
     gradient, state, influence = np.zeros_like(params), np.zeros(R, dtype), None
     for i in range(0, T, 7):
-        block = network.forward(params, xs[i:i + 7], state)
+        block = network.forward(params, xs[i : i + 7], state)
         du = np.zeros_like(block.u)
         du[:, R:] = [cosine_loss(i + j, y) for j, y in enumerate(block.u[:, R:])]
         before = None if influence is None else influence.copy()
         after = network.textbook(params, block, du, influence, gradient)
-        assert before is None or np.array_equal(before, influence)  # what was carried in may still be needed
+        assert before is None or np.array_equal(
+            before, influence
+        )  # what was carried in may still be needed
         influence = after
     assert error(gradient, expected) < TOLERANCE[dtype]
 
@@ -148,25 +165,43 @@ def test_a_reset_in_mid_block_is_a_reset():
     apart.reset()
     outputs.append(apart.block(xs[5:9], lambda t, y: cosine_loss(t + 5, y)))
     y = together.block(xs[:9], cosine_loss, np.arange(9) == 5)
-    assert np.allclose(y, np.concatenate(outputs), atol=1e-14) and error(together.gradient, apart.gradient) < 1e-12
+    assert (
+        np.allclose(y, np.concatenate(outputs), atol=1e-14)
+        and error(together.gradient, apart.gradient) < 1e-12
+    )
     with pytest.raises(ValueError, match=r"starts must have shape \(9,\)"):
         together.block(xs[:9], None, [True])
 
 
-@pytest.mark.parametrize("x, loss, message", [
-    (np.zeros((2, X + 1)), None, r"x must have shape \(any, 3\), not \(2, 4\)"),
-    (np.zeros((0, X)), None, "x must have at least one frame"), (np.full((1, X), np.inf), None, "x holds"),
-    (np.zeros((2, X)), np.zeros((2, Y + 1)), r"loss_gradient must have shape \(2, 2\), not \(2, 3\)"),
-    (np.zeros((1, X)), lambda t, y: y * np.nan, "loss_gradient holds")])
+@pytest.mark.parametrize(
+    "x, loss, message",
+    [
+        (np.zeros((2, X + 1)), None, r"x must have shape \(any, 3\), not \(2, 4\)"),
+        (np.zeros((0, X)), None, "x must have at least one frame"),
+        (np.full((1, X), np.inf), None, "x holds"),
+        (
+            np.zeros((2, X)),
+            np.zeros((2, Y + 1)),
+            r"loss_gradient must have shape \(2, 2\), not \(2, 3\)",
+        ),
+        (np.zeros((1, X)), lambda t, y: y * np.nan, "loss_gradient holds"),
+    ],
+)
 def test_bad_shapes_and_values(x, loss, message):
     network, params, _, _ = problem("tanh")
     with pytest.raises(ValueError, match=message):
         RecurrentNetwork(network, params).block(x, loss)
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda p: p[:-1], "params must have shape"), (lambda p: p.astype(np.float32), "contiguous array of float64"),
-    (lambda p: p * np.nan, "params holds"), (list, "contiguous array of float64")])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda p: p[:-1], "params must have shape"),
+        (lambda p: p.astype(np.float32), "contiguous array of float64"),
+        (lambda p: p * np.nan, "params holds"),
+        (list, "contiguous array of float64"),
+    ],
+)
 def test_bad_parameters(change, message):
     network, params, _, _ = problem("tanh")
     with pytest.raises(ValueError, match=message):

@@ -11,7 +11,9 @@ GRID = Grid(low=60, high=65)
 
 def small_model(hidden=(7,), dtype="float32"):
     config = ModelConfig(visible=6, rbm_hidden=5, recurrent=4, hidden=hidden, dtype=dtype)
-    return RnnRbm.initial(config, GRID, np.array([0.5, 0.1, 0.01, 0.2, 0.0, 1.0]), seed=3, about={"bpm": 90.0})
+    return RnnRbm.initial(
+        config, GRID, np.array([0.5, 0.1, 0.01, 0.2, 0.0, 1.0]), seed=3, about={"bpm": 90.0}
+    )
 
 
 def test_a_new_model_has_the_log_odds_of_the_notes_as_its_biases():
@@ -47,19 +49,43 @@ def test_damaged_and_foreign_files_are_refused_in_one_line(tmp_path):
         RnnRbm.load((tmp_path / "empty").mkdir() or tmp_path / "empty")
 
 
-@pytest.mark.parametrize("tensors, header", [
-    ({"network.1": np.zeros((11, 7), np.float32)}, {}),  # as many numbers, in another shape
-    ({"rbm.weight": np.zeros((6, 5), np.float32)}, {}),
-    ({"rbm.weight": np.full((5, 6), np.nan, np.float32)}, {}),
-    *[({}, {"about": about}) for about in (
-        [1], {"bpm": "fast"}, {"bpm": None}, {"bpm": -3.0}, {"bpm": float("nan")}, {"bpm": 10**400}, {"metre": [0, 0]},
-        {"metre": 3}, {"metre": ["a", "b"]}, {"metre": [4, 3]}, {"notes_per_frame": "x"}, {"longest_hold": 4.5},
-        {"velocity_mean": float("inf")}, {"levels": {"threshold": "x"}}, {"levels": 3})],
-    *[({}, {"grid": {**GRID.to_json(), **grid}}) for grid in ({"steps_per_beat": 4.5}, {"low": 61}, {"low": 59.5})],
-    ({}, {"grid": []}),
-    *[({}, {"config": {**small_model().config.to_json(), **config}}) for config in (
-        {"rbm_hidden": 5.0}, {"hidden": 7}, {"hidden": [7.0]})],
-])
+@pytest.mark.parametrize(
+    "tensors, header",
+    [
+        ({"network.1": np.zeros((11, 7), np.float32)}, {}),  # as many numbers, in another shape
+        ({"rbm.weight": np.zeros((6, 5), np.float32)}, {}),
+        ({"rbm.weight": np.full((5, 6), np.nan, np.float32)}, {}),
+        *[
+            ({}, {"about": about})
+            for about in (
+                [1],
+                {"bpm": "fast"},
+                {"bpm": None},
+                {"bpm": -3.0},
+                {"bpm": float("nan")},
+                {"bpm": 10**400},
+                {"metre": [0, 0]},
+                {"metre": 3},
+                {"metre": ["a", "b"]},
+                {"metre": [4, 3]},
+                {"notes_per_frame": "x"},
+                {"longest_hold": 4.5},
+                {"velocity_mean": float("inf")},
+                {"levels": {"threshold": "x"}},
+                {"levels": 3},
+            )
+        ],
+        *[
+            ({}, {"grid": {**GRID.to_json(), **grid}})
+            for grid in ({"steps_per_beat": 4.5}, {"low": 61}, {"low": 59.5})
+        ],
+        ({}, {"grid": []}),
+        *[
+            ({}, {"config": {**small_model().config.to_json(), **config}})
+            for config in ({"rbm_hidden": 5.0}, {"hidden": 7}, {"hidden": [7.0]})
+        ],
+    ],
+)
 def test_what_does_not_fit_is_damaged_whatever_its_checksum(tmp_path, tensors, header):
     small_model().save(tmp_path / "m")
     old_tensors, old_header = files.load(tmp_path / "m", "model", 1)
@@ -93,10 +119,17 @@ def test_a_wrong_theta_is_refused():
         RnnRbm(ModelConfig(visible=6), GRID, np.zeros(3))
 
 
-@pytest.mark.parametrize("roll, message", [(np.zeros((3, 7)), r"roll must have shape \(any, 6\), not \(3, 7\)"),
-                                           (np.zeros(6), r"roll must have shape \(any, 6\), not \(6,\)"),
-                                           (np.full((2, 6), np.nan), "roll holds values that are not finite")])
-@pytest.mark.parametrize("method", ["run", "free_energy", "pseudo_log_likelihood", "exact_log_likelihood"])
+@pytest.mark.parametrize(
+    "roll, message",
+    [
+        (np.zeros((3, 7)), r"roll must have shape \(any, 6\), not \(3, 7\)"),
+        (np.zeros(6), r"roll must have shape \(any, 6\), not \(6,\)"),
+        (np.full((2, 6), np.nan), "roll holds values that are not finite"),
+    ],
+)
+@pytest.mark.parametrize(
+    "method", ["run", "free_energy", "pseudo_log_likelihood", "exact_log_likelihood"]
+)
 def test_rolls_that_do_not_fit(method, roll, message):
     with pytest.raises(ValueError, match=message):
         getattr(small_model(), method)(roll)

@@ -11,7 +11,9 @@ def song_gradient(model, rolls, config, carry=None, negative=False):
     """The gradient of a song or a list of them, all their blocks, as training computes it, and what is carried on."""
     gradient = np.zeros_like(model.theta)
     rolls = rolls if isinstance(rolls, list) else [rolls]
-    stream = Stream(model, rolls, carry or Carry.start(model), derive_key(0, "test"), config, negative=negative)
+    stream = Stream(
+        model, rolls, carry or Carry.start(model), derive_key(0, "test"), config, negative=negative
+    )
     while not stream.done:
         stream.step(gradient)
     return gradient, stream.carry
@@ -20,4 +22,6 @@ def song_gradient(model, rolls, config, carry=None, negative=False):
 def exact_loss(model, rolls, concatenate=False):
     """-log p of songs, apart or as one series, as a function of theta."""
     rolls = [np.concatenate(rolls)] if concatenate else rolls
-    return lambda theta: -sum(RnnRbm(model.config, model.grid, theta).exact_log_likelihood(r).sum() for r in rolls)
+    return lambda theta: (
+        -sum(RnnRbm(model.config, model.grid, theta).exact_log_likelihood(r).sum() for r in rolls)
+    )

@@ -18,10 +18,14 @@ def test_centred_biases_are_those_of_the_equation():
     model = lively_model(())
     theta = model.theta.copy()
     Centre(model, MEANS).enter(theta)
-    after, before = (model.network.layers(t[:model.network.parameters])[0] for t in (theta, model.theta))
-    expected = reference.centred_biases(*model.bias_gradients(before[:, -1]), model.w, MEANS, HIDDEN_MEAN)
-    assert np.allclose(after[model.config.recurrent:, -1], np.concatenate(expected), atol=1e-14)
-    after[model.config.recurrent:, -1] = before[model.config.recurrent:, -1]
+    after, before = (
+        model.network.layers(t[: model.network.parameters])[0] for t in (theta, model.theta)
+    )
+    expected = reference.centred_biases(
+        *model.bias_gradients(before[:, -1]), model.w, MEANS, HIDDEN_MEAN
+    )
+    assert np.allclose(after[model.config.recurrent :, -1], np.concatenate(expected), atol=1e-14)
+    after[model.config.recurrent :, -1] = before[model.config.recurrent :, -1]
     assert np.array_equal(theta, model.theta)
 
 
@@ -29,8 +33,13 @@ def test_the_energy_of_centred_units_is_that_of_the_model_up_to_a_constant():
     rng = np.random.default_rng(0)
     a, b, w = rng.standard_normal(V), rng.standard_normal(4), rng.standard_normal((4, V))
     ac, bc = reference.centred_biases(a, b, w, MEANS, 0.5)
-    energies = np.array([(-a @ v - b @ h - h @ w @ v, -ac @ v - bc @ h - (h - 0.5) @ w @ (v - MEANS))
-                         for v in reference.all_states(V) for h in reference.all_states(4)])
+    energies = np.array(
+        [
+            (-a @ v - b @ h - h @ w @ v, -ac @ v - bc @ h - (h - 0.5) @ w @ (v - MEANS))
+            for v in reference.all_states(V)
+            for h in reference.all_states(4)
+        ]
+    )
     difference = energies[:, 0] - energies[:, 1]
     assert np.ptp(difference) < 1e-12 and np.ptp(energies[:, 0]) > 1
 
@@ -55,7 +64,10 @@ def test_the_gradient_in_centred_coordinates(hidden):
 
 
 def test_a_step_is_taken_in_centred_coordinates():
-    model, config = lively_model(), TrainConfig(optimizer="sgd", momentum=0.0, clip=0.0, weight_decay=0.0)
+    model, config = (
+        lively_model(),
+        TrainConfig(optimizer="sgd", momentum=0.0, clip=0.0, weight_decay=0.0),
+    )
     start, gradient = model.theta.copy(), np.random.default_rng(0).standard_normal(model.theta.size)
     expected, centred, centre = start.copy(), gradient.copy(), Centre(model, MEANS)
     centre.gradient(centred)
@@ -65,5 +77,7 @@ def test_a_step_is_taken_in_centred_coordinates():
     Optimizer(model, config, MEANS).move(model.theta, gradient.copy(), 0.01)
     assert np.allclose(model.theta, expected, atol=1e-14)
     plain = RnnRbm(model.config, model.grid, start.copy())
-    Optimizer(plain, TrainConfig(**{**config.to_json(), "centre": False}), MEANS).move(plain.theta, gradient, 0.01)
+    Optimizer(plain, TrainConfig(**{**config.to_json(), "centre": False}), MEANS).move(
+        plain.theta, gradient, 0.01
+    )
     assert np.abs(plain.theta - expected).max() > 1e-3

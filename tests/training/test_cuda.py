@@ -20,12 +20,27 @@ pytestmark = pytest.mark.cuda
 def make_trainer(kind, count=3, frames=8, gaussian=False, **changes):
     """A trainer of a kind on a few short songs, in float64, so that both kinds draw the same."""
     rng = np.random.default_rng(0)
-    config = TrainConfig(**{"batch": 2, "block": 4, "gibbs_steps": 1, "transpose": (-2, 2), "seed": 4, **changes})
-    model = RnnRbm.initial(ModelConfig(V, rbm_hidden=3, recurrent=3, hidden=(4,), dtype="float64",
-                                       visible_model="gaussian" if gaussian else "bernoulli"),
-                           LOUD if gaussian else GRID, np.full(V, 0.3), config.seed)
-    songs = [(rng.random((frames - i, V)) < 0.3) * rng.integers(1, 128 if gaussian else 2, (frames - i, V))
-             for i in range(count)]
+    config = TrainConfig(
+        **{"batch": 2, "block": 4, "gibbs_steps": 1, "transpose": (-2, 2), "seed": 4, **changes}
+    )
+    model = RnnRbm.initial(
+        ModelConfig(
+            V,
+            rbm_hidden=3,
+            recurrent=3,
+            hidden=(4,),
+            dtype="float64",
+            visible_model="gaussian" if gaussian else "bernoulli",
+        ),
+        LOUD if gaussian else GRID,
+        np.full(V, 0.3),
+        config.seed,
+    )
+    songs = [
+        (rng.random((frames - i, V)) < 0.3)
+        * rng.integers(1, 128 if gaussian else 2, (frames - i, V))
+        for i in range(count)
+    ]
     songs = [song.astype(np.uint8) for song in songs]
     return kind(model, songs, [], config, 1)
 
@@ -37,12 +52,30 @@ def train(trainer, steps):
     return events
 
 
-@pytest.mark.parametrize("streams, changes", [
-    (8, {}), (1, {"noise": 0.1}), (1, {"update": "block", "block": 5}),
-    (8, {"sampler": "cd", "optimizer": "sgd", "centre": False, "clip": 0.1, "learning_rate": 0.1}),
-    (8, {"negative": "bounded", "negative_songs": 2}), (1, {"negative": "literal", "update": "block", "block": 5}),
-    (8, {"concatenate": True}), (1, {"concatenate": True, "update": "block", "block": 3}),
-    (8, {"gaussian": True}), (1, {"gaussian": True, "sampler": "cd", "noise": 0.1})])
+@pytest.mark.parametrize(
+    "streams, changes",
+    [
+        (8, {}),
+        (1, {"noise": 0.1}),
+        (1, {"update": "block", "block": 5}),
+        (
+            8,
+            {
+                "sampler": "cd",
+                "optimizer": "sgd",
+                "centre": False,
+                "clip": 0.1,
+                "learning_rate": 0.1,
+            },
+        ),
+        (8, {"negative": "bounded", "negative_songs": 2}),
+        (1, {"negative": "literal", "update": "block", "block": 5}),
+        (8, {"concatenate": True}),
+        (1, {"concatenate": True, "update": "block", "block": 3}),
+        (8, {"gaussian": True}),
+        (1, {"gaussian": True, "sampler": "cd", "noise": 0.1}),
+    ],
+)
 def test_both_devices_train_the_same(monkeypatch, streams, changes):
     """With the songs of a batch in streams of their own, or one behind the other."""
     from midigen.training.cuda import CudaTrainer
@@ -54,10 +87,22 @@ def test_both_devices_train_the_same(monkeypatch, streams, changes):
         train(trainer, 3)
     assert one.optimizer.steps == other.optimizer.steps >= 3 and one.state == other.state
     assert np.abs(one.model.theta - before).max() > 1e-3
-    near = 1e-6 if "gaussian" in changes else 1e-9  # normal numbers are of float32 and by another library
-    for a, b in zip(*([t.model.theta, t.average, *t.optimizer.moments, *t.particles,
-                       *(x for carry in t.carries.values() for x in carry.tensors().values())] for t in (one, other)),
-                    strict=True):
+    near = (
+        1e-6 if "gaussian" in changes else 1e-9
+    )  # normal numbers are of float32 and by another library
+    for a, b in zip(
+        *(
+            [
+                t.model.theta,
+                t.average,
+                *t.optimizer.moments,
+                *t.particles,
+                *(x for carry in t.carries.values() for x in carry.tensors().values()),
+            ]
+            for t in (one, other)
+        ),
+        strict=True,
+    ):
         assert a.dtype == b.dtype and np.allclose(a, b, rtol=0, atol=near)
 
 

@@ -20,8 +20,15 @@ BOUNDS = (0.05, 1.5)
 
 
 def lively_model(hidden=(5,), dtype="float64"):
-    config = ModelConfig(V, rbm_hidden=H, recurrent=R, hidden=hidden, visible_model="gaussian", deviation=BOUNDS,
-                         dtype=dtype)
+    config = ModelConfig(
+        V,
+        rbm_hidden=H,
+        recurrent=R,
+        hidden=hidden,
+        visible_model="gaussian",
+        deviation=BOUNDS,
+        dtype=dtype,
+    )
     model = RnnRbm.initial(config, GRID, np.full(V, 0.4))
     model.theta[:] = np.random.default_rng(0).normal(0, 0.6, model.theta.size)
     return model
@@ -45,7 +52,7 @@ def song_loss_from_the_equations(model, roll):
     def loss(theta):
         layers, at = [], 0
         for n, m in shapes:
-            layers.append(theta[at:at + n * m].reshape(n, m))
+            layers.append(theta[at : at + n * m].reshape(n, m))
             at += n * m
         w, r, before, total = theta[at:].reshape(H, V), np.zeros(R), np.zeros(V), 0.0
         for frame in v:
@@ -53,11 +60,26 @@ def song_loss_from_the_equations(model, roll):
             for layer in layers[:-1]:
                 x = anp.tanh(layer[:, :-1] @ x + layer[:, -1])
             s = layers[-1][:, :-1] @ x + layers[-1][:, -1]
-            r, a, b, z = anp.tanh(s[:R]), s[R:R + V], s[R + V:R + V + H], low + (high - low) / (1 + anp.exp(-s[-V:]))
+            r, a, b, z = (
+                anp.tanh(s[:R]),
+                s[R : R + V],
+                s[R + V : R + V + H],
+                low + (high - low) / (1 + anp.exp(-s[-V:])),
+            )
             means = anp.exp(-z / 2) * a + states @ w
-            weights = states @ b + (states @ w) @ (anp.exp(-z / 2) * a) + 0.5 * anp.sum((states @ w) ** 2, axis=1)
-            normal = -0.5 * anp.sum((anp.exp(-z / 2) * frame - means) ** 2 + z + np.log(2 * np.pi), axis=1)
-            total = total + anp.log(anp.sum(anp.exp(weights))) - anp.log(anp.sum(anp.exp(weights + normal)))
+            weights = (
+                states @ b
+                + (states @ w) @ (anp.exp(-z / 2) * a)
+                + 0.5 * anp.sum((states @ w) ** 2, axis=1)
+            )
+            normal = -0.5 * anp.sum(
+                (anp.exp(-z / 2) * frame - means) ** 2 + z + np.log(2 * np.pi), axis=1
+            )
+            total = (
+                total
+                + anp.log(anp.sum(anp.exp(weights)))
+                - anp.log(anp.sum(anp.exp(weights + normal)))
+            )
             before = frame
         return total
 
@@ -87,7 +109,9 @@ def test_songs_as_one_series():
     model, config = lively_model(), settings(block=5, concatenate=True)
     first, carry = song_gradient(model, song(), config)
     second, _ = song_gradient(model, song(seed=2), config, carry)
-    numeric = reference.central_differences(exact_loss(model, [song(), song(seed=2)], concatenate=True), model.theta)
+    numeric = reference.central_differences(
+        exact_loss(model, [song(), song(seed=2)], concatenate=True), model.theta
+    )
     assert np.abs(first + second - numeric).max() / np.abs(numeric).max() < 1e-7
 
 
@@ -99,7 +123,9 @@ def test_sampled_gradients_average_to_the_exact_one():
     total = 0
     for i in range(rounds):
         gradient = np.zeros_like(model.theta)
-        Stream(model, [song()], Carry.start(model), derive_key(0, i), config, particles).step(gradient)
+        Stream(model, [song()], Carry.start(model), derive_key(0, i), config, particles).step(
+            gradient
+        )
         total = total + gradient
     assert np.abs(total / rounds - exact).max() / np.abs(exact).max() < 0.05
     assert not np.array_equal(particles, start)
@@ -120,7 +146,8 @@ def test_the_variance_has_a_step_of_its_own(optimizer):
         model = lively_model()
         before = model.theta.copy()
         Optimizer(model, settings(optimizer=optimizer, variance_rate=rate), np.zeros(V)).move(
-            model.theta, np.ones_like(before), 0.01)
+            model.theta, np.ones_like(before), 0.01
+        )
         steps[rate] = model.theta - before
     rows = [steps[rate][model.variance_rows] for rate in (1.0, 0.25, 0.0)]
     assert np.allclose(rows[1], 0.25 * rows[0], atol=1e-12) and not rows[2].any() and rows[0].all()
@@ -129,17 +156,34 @@ def test_the_variance_has_a_step_of_its_own(optimizer):
     assert np.array_equal(steps[0.0], steps[1.0])
 
 
-@pytest.mark.parametrize("changes", [{}, {"update": "block"}, {"update": "epoch"}, {"concatenate": True},
-                                     {"sampler": "cd", "noise": 0.1}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"update": "block"},
+        {"update": "epoch"},
+        {"concatenate": True},
+        {"sampler": "cd", "noise": 0.1},
+    ],
+)
 def test_every_way_to_train_gives_the_same_run_on_any_number_of_threads(changes):
     trained = []
     for threads in (1, 3):
-        config = TrainConfig(**{"batch": 2, "block": 8, "gibbs_steps": 2, "transpose": (0, 0), **changes})
-        trainer = Trainer(lively_model(dtype="float32"), [song(9 + i, i) for i in range(4)], [song(8, 9)], config,
-                          threads)
+        config = TrainConfig(
+            **{"batch": 2, "block": 8, "gibbs_steps": 2, "transpose": (0, 0), **changes}
+        )
+        trainer = Trainer(
+            lively_model(dtype="float32"),
+            [song(9 + i, i) for i in range(4)],
+            [song(8, 9)],
+            config,
+            threads,
+        )
         start = trainer.model.theta.copy()
         events = list(trainer.run(3, lambda: False))
-        assert np.isfinite(trainer.model.theta).all() and not np.array_equal(trainer.model.theta, start)
+        assert np.isfinite(trainer.model.theta).all() and not np.array_equal(
+            trainer.model.theta, start
+        )
         assert all(p.dtype == np.float32 for p in trainer.particles)
         trained.append(trainer.model.theta)
         assert events
@@ -150,7 +194,9 @@ def test_what_training_raises_is_the_likelihood():
     """Fifty epochs on one song, by sampling: its exact log-likelihood grows by nats a frame, z included."""
     model, roll = lively_model(dtype="float32"), song(40)
     before = model.exact_log_likelihood(roll).mean()
-    config = TrainConfig(dropout=0.0, transpose=(0, 0), learning_rate=0.02, average=0.0, weight_decay=0.0)
+    config = TrainConfig(
+        dropout=0.0, transpose=(0, 0), learning_rate=0.02, average=0.0, weight_decay=0.0
+    )
     trainer = Trainer(model, [roll], [], config)
     list(trainer.run(50, lambda: False))
     assert model.exact_log_likelihood(roll).mean() > before + 1

@@ -44,7 +44,9 @@ def test_songs_as_one_series(block):
     model, config = lively_model(), settings(block=block, concatenate=True)
     first, carry = song_gradient(model, song(), config)
     second, _ = song_gradient(model, song(seed=2), config, carry)
-    numeric = reference.central_differences(exact_loss(model, [song(), song(seed=2)], concatenate=True), model.theta)
+    numeric = reference.central_differences(
+        exact_loss(model, [song(), song(seed=2)], concatenate=True), model.theta
+    )
     assert np.abs(first + second - numeric).max() / np.abs(numeric).max() < 1e-7
 
 
@@ -65,7 +67,9 @@ def test_block_lengths_agree_with_sampling_too(dtype, tolerance):
     model = lively_model(dtype=dtype)
     whole, _ = song_gradient(model, song(), settings(block=T, sampler="cd", dropout=0.3, noise=0.1))
     for block in (1, 7):
-        got, _ = song_gradient(model, song(), settings(block=block, sampler="cd", dropout=0.3, noise=0.1))
+        got, _ = song_gradient(
+            model, song(), settings(block=block, sampler="cd", dropout=0.3, noise=0.1)
+        )
         assert np.abs(got - whole).max() / np.abs(whole).max() < tolerance
 
 
@@ -76,7 +80,9 @@ def test_sampled_gradients_average_to_the_exact_one():
     particles, total, rounds = song(), 0, 4000
     for i in range(rounds):
         gradient = np.zeros_like(model.theta)
-        Stream(model, [song()], Carry.start(model), derive_key(0, i), config, particles).step(gradient)
+        Stream(model, [song()], Carry.start(model), derive_key(0, i), config, particles).step(
+            gradient
+        )
         total = total + gradient
     assert np.abs(total / rounds - exact).max() / np.abs(exact).max() < 0.05
 
@@ -84,7 +90,14 @@ def test_sampled_gradients_average_to_the_exact_one():
 def test_particles_move_on_in_place():
     model, particles = lively_model(), song()
     before = particles.copy()
-    stream = Stream(model, [song()], Carry.start(model), derive_key(0, 1), settings(sampler="persistent"), particles)
+    stream = Stream(
+        model,
+        [song()],
+        Carry.start(model),
+        derive_key(0, 1),
+        settings(sampler="persistent"),
+        particles,
+    )
     stream.step(np.zeros_like(model.theta))
     assert not np.array_equal(before, particles) and set(np.unique(particles)) <= {0, 1}
 
@@ -97,7 +110,9 @@ def test_random_songs_are_weighted_as_the_equations_say(kind):
     config = settings(negative=kind, negative_weight=0.3, negative_margin=1.5)
     weights = push_weights(config, noise, sample, model.w, a, b)
     for t in range(T):
-        f_noise, f_sample = (reference.free_energy(v[t], model.w, a[t], b[t]) for v in (noise, sample))
+        f_noise, f_sample = (
+            reference.free_energy(v[t], model.w, a[t], b[t]) for v in (noise, sample)
+        )
         s = reference.sigmoid(1.5 - (f_noise - f_sample)) if kind == "bounded" else 1.0
         assert np.isclose(weights[t], -0.3 * s)
 

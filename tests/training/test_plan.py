@@ -7,7 +7,9 @@ from midigen.training.plan import ONE_KEY_SHARE, share_to_transpose
 from midigen.training.trainer import Trainer
 
 GRID = Grid(low=36, high=95)
-SCALE = np.array([4, 0, 2, 0, 3, 2, 0, 4, 0, 2, 0, 1.0])  # how often the notes of a major scale sound, from the tonic
+SCALE = np.array(
+    [4, 0, 2, 0, 3, 2, 0, 4, 0, 2, 0, 1.0]
+)  # how often the notes of a major scale sound, from the tonic
 
 
 @pytest.fixture
@@ -17,8 +19,12 @@ def rng():
 
 def songs(tonics, rng, frames=400):
     """Songs of independent notes of a scale, uint8 (frames, 60), one for each tonic."""
-    chance = 0.05 * np.tile(SCALE, 5) * (np.abs(np.arange(60) - 29.5) < 23)  # there is room for shifts at both ends
-    return [(rng.random((frames, 60)) < np.roll(chance, tonic)).astype(np.uint8) for tonic in tonics]
+    chance = (
+        0.05 * np.tile(SCALE, 5) * (np.abs(np.arange(60) - 29.5) < 23)
+    )  # there is room for shifts at both ends
+    return [
+        (rng.random((frames, 60)) < np.roll(chance, tonic)).astype(np.uint8) for tonic in tonics
+    ]
 
 
 @pytest.mark.parametrize("values", [1, 90])
@@ -43,9 +49,13 @@ def test_the_columns_of_onsets_count_like_those_of_notes(rng):
     assert share_to_transpose(rolls, grid) == ONE_KEY_SHARE
 
 
-@pytest.mark.parametrize("share, least, most", [(None, 0.3, 0.6), (0.0, 0, 0), (0.5, 0.3, 0.6), (1.0, 0.8, 1)])
+@pytest.mark.parametrize(
+    "share, least, most", [(None, 0.3, 0.6), (0.0, 0, 0), (0.5, 0.3, 0.6), (1.0, 0.8, 1)]
+)
 def test_an_epoch_transposes_that_share(rng, share, least, most):
     """Of the shifts drawn one in twelve is 0."""
-    model = RnnRbm.initial(ModelConfig(60, rbm_hidden=2, recurrent=2, hidden=()), GRID, np.full(60, 0.1))
+    model = RnnRbm.initial(
+        ModelConfig(60, rbm_hidden=2, recurrent=2, hidden=()), GRID, np.full(60, 0.1)
+    )
     trainer = Trainer(model, songs([7] * 100, rng, 100), [], TrainConfig(transpose_share=share))
     assert least <= (trainer.plan.epoch(0).shifts != 0).mean() <= most

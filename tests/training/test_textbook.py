@@ -20,11 +20,24 @@ def songs(seed=0):
 
 def trained(gradient, dtype="float64", updates=6, **changes):
     """A trainer after some steps of plain gradient descent, which adds up gradients and hides nothing."""
-    settings = TrainConfig(**{"batch": 2, "block": 7, "rank_tolerance": 1e-13, "sampler": "cd", "gibbs_steps": 2,
-                              "optimizer": "sgd",
-                              "momentum": 0.0, "learning_rate": 0.02, "transpose": (0, 0), "gradient": gradient,
-                              **changes})
-    model = RnnRbm.initial(ModelConfig(V, rbm_hidden=6, recurrent=5, hidden=(4,), dtype=dtype), GRID, np.full(V, 0.3))
+    settings = TrainConfig(
+        **{
+            "batch": 2,
+            "block": 7,
+            "rank_tolerance": 1e-13,
+            "sampler": "cd",
+            "gibbs_steps": 2,
+            "optimizer": "sgd",
+            "momentum": 0.0,
+            "learning_rate": 0.02,
+            "transpose": (0, 0),
+            "gradient": gradient,
+            **changes,
+        }
+    )
+    model = RnnRbm.initial(
+        ModelConfig(V, rbm_hidden=6, recurrent=5, hidden=(4,), dtype=dtype), GRID, np.full(V, 0.3)
+    )
     trainer = Trainer(model, songs(), [], settings)
     go_on(trainer, updates)
     return trainer
@@ -36,8 +49,11 @@ def go_on(trainer, updates):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("changes", [{}, {"update": "block"}, {"concatenate": True}, {"negative": "bounded"}],
-                         ids=["songs", "online", "concatenated", "random songs"])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"update": "block"}, {"concatenate": True}, {"negative": "bounded"}],
+    ids=["songs", "online", "concatenated", "random songs"],
+)
 def test_the_textbook_moves_the_weights_as_blocks_do(changes, dtype):
     blocks, textbook = (trained(gradient, dtype, **changes) for gradient in ("blocks", "textbook"))
     start = trained("blocks", dtype, updates=0).model.theta
@@ -50,7 +66,9 @@ def test_a_concatenated_run_is_resumed_with_its_whole_j(tmp_path):
     changes = {"concatenate": True, "update": "block"}
     straight, stopped = trained("textbook", **changes), trained("textbook", updates=5, **changes)
     network = stopped.model.network
-    assert {c.influence.size for c in stopped.carries.values()} == {int(network.sizes[-1]) * network.parameters}
+    assert {c.influence.size for c in stopped.carries.values()} == {
+        int(network.sizes[-1]) * network.parameters
+    }
     save_checkpoint(tmp_path, stopped, "corpus", "digest")
     resumed = Checkpoint(tmp_path).trainer(songs(), [])
     go_on(resumed, 6)

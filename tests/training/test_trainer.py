@@ -16,26 +16,44 @@ V = GRID.channels
 
 def songs(count=7, seed=0):
     rng = np.random.default_rng(seed)
-    return [(rng.random((int(rng.integers(5, 40)), V)) < 0.3).astype(np.uint8) for _ in range(count)]
+    return [
+        (rng.random((int(rng.integers(5, 40)), V)) < 0.3).astype(np.uint8) for _ in range(count)
+    ]
 
 
 def make_trainer(threads=0, **changes):
-    config = TrainConfig(**{"batch": 3, "block": 16, "gibbs_steps": 2, "transpose": (-2, 2), "seed": 4, **changes})
-    model = RnnRbm.initial(ModelConfig(V, rbm_hidden=6, recurrent=5, hidden=(4,)), GRID, np.full(V, 0.3), config.seed)
+    config = TrainConfig(
+        **{"batch": 3, "block": 16, "gibbs_steps": 2, "transpose": (-2, 2), "seed": 4, **changes}
+    )
+    model = RnnRbm.initial(
+        ModelConfig(V, rbm_hidden=6, recurrent=5, hidden=(4,)), GRID, np.full(V, 0.3), config.seed
+    )
     return Trainer(model, songs(), songs(2, 9), config, threads)
 
 
 def train(trainer, epochs, after=None):
     """All events, stopping after `after` steps."""
     events = []
-    for event in trainer.run(epochs, lambda: after is not None and trainer.optimizer.steps >= after):
+    for event in trainer.run(
+        epochs, lambda: after is not None and trainer.optimizer.steps >= after
+    ):
         events.append(event)
     return events
 
 
-@pytest.mark.parametrize("changes", [{}, {"update": "block"}, {"update": "epoch"}, {"concatenate": True},
-                                     {"sampler": "cd"}, {"negative": "bounded"}, {"optimizer": "sgd"},
-                                     {"negative": "literal", "update": "block"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"update": "block"},
+        {"update": "epoch"},
+        {"concatenate": True},
+        {"sampler": "cd"},
+        {"negative": "bounded"},
+        {"optimizer": "sgd"},
+        {"negative": "literal", "update": "block"},
+    ],
+)
 def test_any_number_of_threads_gives_the_same_run(changes):
     runs = [make_trainer(threads, **changes) for threads in (1, 3)]
     for run in runs:
@@ -57,9 +75,22 @@ def test_cores_that_share_one_song_give_the_same_run():
 
 
 def test_a_batch_of_more_songs_than_streams_has_the_gradient_of_all():
-    config = TrainConfig(batch=20, block=50, sampler="exact", optimizer="sgd", momentum=0.0, learning_rate=0.1,
-                         clip=0.0, weight_decay=0.0, dropout=0.0, transpose=(0, 0), centre=False)
-    model = RnnRbm.initial(ModelConfig(V, rbm_hidden=4, recurrent=5, hidden=(), dtype="float64"), GRID, np.full(V, 0.3))
+    config = TrainConfig(
+        batch=20,
+        block=50,
+        sampler="exact",
+        optimizer="sgd",
+        momentum=0.0,
+        learning_rate=0.1,
+        clip=0.0,
+        weight_decay=0.0,
+        dropout=0.0,
+        transpose=(0, 0),
+        centre=False,
+    )
+    model = RnnRbm.initial(
+        ModelConfig(V, rbm_hidden=4, recurrent=5, hidden=(), dtype="float64"), GRID, np.full(V, 0.3)
+    )
     before, rolls = RnnRbm(model.config, GRID, model.theta.copy()), songs(20)
     expected = sum(song_gradient(before, roll, config)[0] for roll in rolls) / sum(map(len, rolls))
     train(Trainer(model, rolls, [], config), 1)
@@ -69,11 +100,18 @@ def test_a_batch_of_more_songs_than_streams_has_the_gradient_of_all():
 def test_every_song_keeps_its_own_chains():
     """Chains that follow strong visible biases, which are each song's own."""
     rolls = [np.eye(1, V, i % V, np.uint8).repeat(5 + i, axis=0) for i in range(20)]
-    model = RnnRbm.initial(ModelConfig(V, rbm_hidden=1, recurrent=V, hidden=(), dtype="float64"), GRID, np.full(V, 0.3))
+    model = RnnRbm.initial(
+        ModelConfig(V, rbm_hidden=1, recurrent=V, hidden=(), dtype="float64"), GRID, np.full(V, 0.3)
+    )
     model.theta[:] = 0
     first = model.network.layers(model.params)[0]
-    first[V:2 * V, :V], first[V:2 * V, -1] = 80 * np.eye(V), -40  # a_t says: what sounded in the frame before
-    trainer = Trainer(model, rolls, [], TrainConfig(batch=20, learning_rate=1e-9, dropout=0.0, transpose=(-3, 3)))
+    first[V : 2 * V, :V], first[V : 2 * V, -1] = (
+        80 * np.eye(V),
+        -40,
+    )  # a_t says: what sounded in the frame before
+    trainer = Trainer(
+        model, rolls, [], TrainConfig(batch=20, learning_rate=1e-9, dropout=0.0, transpose=(-3, 3))
+    )
     train(trainer, 3)
     for roll, packed in zip(rolls, trainer.particles, strict=True):
         assert np.array_equal(trainer._unpack(packed)[1:], roll[1:])
@@ -101,7 +139,9 @@ def test_updates_by_batch_block_and_epoch_move_the_weights_as_often_as_they_say(
     assert trainers["epoch"].optimizer.steps == 1
     assert trainers["batch"].optimizer.steps == len(batches) == 3
     assert trainers["block"].optimizer.steps == sum(
-        max(-(-lengths[song] // 16) for song in batch) for batch in trainers["block"].plan.epoch(0).batches)
+        max(-(-lengths[song] // 16) for song in batch)
+        for batch in trainers["block"].plan.epoch(0).batches
+    )
     assert len({trainer.state.frames for trainer in trainers.values()}) == 1
 
 
@@ -120,18 +160,25 @@ def test_transposition_keeps_every_note():
         assert -2 <= low <= 0 <= high <= 2
         for shift in range(low, high + 1):
             assert shifted(roll, shift, GRID.pitches).sum() == roll.sum()
-            if roll[:, max(0, -shift):].any():
+            if roll[:, max(0, -shift) :].any():
                 first = np.flatnonzero(roll.any(axis=0))[0]
-                assert np.flatnonzero(shifted(roll, shift, GRID.pitches).any(axis=0))[0] == first + shift
+                assert (
+                    np.flatnonzero(shifted(roll, shift, GRID.pitches).any(axis=0))[0]
+                    == first + shift
+                )
 
 
 def test_validations_without_a_new_best_end_the_run():
-    trainer = make_trainer(validate_every=1, patience=3, learning_rate=0.3, average=0.0, weight_decay=0.0)
+    trainer = make_trainer(
+        validate_every=1, patience=3, learning_rate=0.3, average=0.0, weight_decay=0.0
+    )
     events = [e for e in train(trainer, 500) if isinstance(e, Validated)]
     assert trainer.state.finished and [e.best for e in events][-4:] == [True, False, False, False]
     assert trainer.state.best == min(e.validation for e in events)
     trainer.cooling, trainer.pace = True, 0.5
-    assert [e.rate for e in train(trainer, trainer.state.epoch + 9) if isinstance(e, Validated)] == [0.15] * 9
+    assert [
+        e.rate for e in train(trainer, trainer.state.epoch + 9) if isinstance(e, Validated)
+    ] == [0.15] * 9
 
 
 def test_non_finite_values_are_rolled_back_with_half_the_step():
@@ -148,7 +195,9 @@ def test_non_finite_values_are_rolled_back_with_half_the_step():
 
 
 def test_a_hopeless_run_ends_after_three_halvings():
-    trainer = make_trainer(learning_rate=1e3, optimizer="sgd", clip=0.0, momentum=0.0, weight_decay=10.0)
+    trainer = make_trainer(
+        learning_rate=1e3, optimizer="sgd", clip=0.0, momentum=0.0, weight_decay=10.0
+    )
     with pytest.raises(Diverged, match="--learning-rate"):
         train(trainer, 200)
     assert trainer.state.rollbacks == 3
@@ -160,7 +209,9 @@ def test_progress_counts_frames_and_epochs():
     events = [e for e in train(trainer, 2) if isinstance(e, Progress)]
     total = sum(len(roll) for roll in trainer.train)
     assert [e.epoch for e in events] == [0, 0, 0, 1, 1, 1]
-    assert events[2].frames == total and events[-1].frames == 2 * total and events[2].position == 1.0
+    assert (
+        events[2].frames == total and events[-1].frames == 2 * total and events[2].position == 1.0
+    )
 
 
 def test_without_held_out_songs_the_training_songs_choose():

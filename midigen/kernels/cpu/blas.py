@@ -11,16 +11,21 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 
-_SYMBOLS = {(kind, letter): f"midigen_{letter}{kind}" for kind in ("gemm", "gemv") for letter in "sd"}
+_SYMBOLS = {
+    (kind, letter): f"midigen_{letter}{kind}" for kind in ("gemm", "gemv") for letter in "sd"
+}
 for (_kind, _letter), _symbol in _SYMBOLS.items():
-    llvm.add_symbol(_symbol, get_cython_function_address("scipy.linalg.cython_blas", _letter + _kind))
+    llvm.add_symbol(
+        _symbol, get_cython_function_address("scipy.linalg.cython_blas", _letter + _kind)
+    )
 
 
 def _call(builder, symbol, values):
     """Call a Fortran routine: every argument by address, scalars through the stack."""
     pointer = cgutils.voidptr_t
     function = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(ir.VoidType(), [pointer] * len(values)), symbol)
+        builder.module, ir.FunctionType(ir.VoidType(), [pointer] * len(values)), symbol
+    )
     arguments = []
     for value in values:
         if not isinstance(value.type, ir.PointerType):
@@ -71,8 +76,11 @@ def _blas(context, builder, kind, dtype, wrong, results, arguments):
         some = builder.and_(some, builder.icmp_signed(">", count, count.type(0)))
     with builder.if_then(some):
         size = ir.IntType(32)
-        _call(builder, _SYMBOLS[kind, _letter(dtype)],
-              [builder.trunc(x, size) if x.type == ir.IntType(64) else x for x in arguments])
+        _call(
+            builder,
+            _SYMBOLS[kind, _letter(dtype)],
+            [builder.trunc(x, size) if x.type == ir.IntType(64) else x for x in arguments],
+        )
     return context.get_dummy_value()
 
 
@@ -89,19 +97,47 @@ def gemm(typing, trans_a, trans_b, alpha, a, b, beta, c):
     2-D arrays of one dtype (float32 or float64) whose rows are contiguous; a row may be a slice of a longer one.
     ValueError for shapes that do not match.  For use inside @njit.
     """
+
     def generate(context, builder, signature, args):
         transposed_a, transposed_b, factor, _, _, keep, _ = args
         (rows_a, columns_a, lda, data_a), (rows_b, columns_b, ldb, data_b), (m, n, ldc, data_c) = (
-            _matrix(context, builder, signature.args[i], args[i]) for i in (3, 4, 6))
-        wrong = _differ(builder, (builder.select(transposed_a, columns_a, rows_a), m),
-                        (builder.select(transposed_b, rows_b, columns_b), n),
-                        (builder.select(transposed_a, rows_a, columns_a),
-                         builder.select(transposed_b, columns_b, rows_b)))
+            _matrix(context, builder, signature.args[i], args[i]) for i in (3, 4, 6)
+        )
+        wrong = _differ(
+            builder,
+            (builder.select(transposed_a, columns_a, rows_a), m),
+            (builder.select(transposed_b, rows_b, columns_b), n),
+            (
+                builder.select(transposed_a, rows_a, columns_a),
+                builder.select(transposed_b, columns_b, rows_b),
+            ),
+        )
         k = builder.select(transposed_a, rows_a, columns_a)
         # BLAS is column-major: the row-major product is c^T = op(b)^T op(a)^T on the same memory
-        return _blas(context, builder, "gemm", c.dtype, wrong, (m, n), [
-            _flag(builder, transposed_b), _flag(builder, transposed_a), n, m, k, factor, data_b, ldb, data_a, lda, keep,
-            data_c, ldc])
+        return _blas(
+            context,
+            builder,
+            "gemm",
+            c.dtype,
+            wrong,
+            (m, n),
+            [
+                _flag(builder, transposed_b),
+                _flag(builder, transposed_a),
+                n,
+                m,
+                k,
+                factor,
+                data_b,
+                ldb,
+                data_a,
+                lda,
+                keep,
+                data_c,
+                ldc,
+            ],
+        )
+
     return types.void(types.boolean, types.boolean, c.dtype, a, b, c.dtype, c), generate
 
 
@@ -111,13 +147,38 @@ def gemv(typing, trans, alpha, a, x, beta, y):
 
     ValueError for shapes that do not match.  For use inside @njit.
     """
+
     def generate(context, builder, signature, args):
         transposed, factor, _, _, keep, _ = args
         m, n, lda, data_a = _matrix(context, builder, signature.args[2], args[2])
         size_x, data_x = _vector(context, builder, signature.args[3], args[3])
         size_y, data_y = _vector(context, builder, signature.args[5], args[5])
-        wrong = _differ(builder, (builder.select(transposed, m, n), size_x), (builder.select(transposed, n, m), size_y))
+        wrong = _differ(
+            builder,
+            (builder.select(transposed, m, n), size_x),
+            (builder.select(transposed, n, m), size_y),
+        )
         one = ir.IntType(32)(1)
-        return _blas(context, builder, "gemv", y.dtype, wrong, (m, n), [
-            _flag(builder, builder.not_(transposed)), n, m, factor, data_a, lda, data_x, one, keep, data_y, one])
+        return _blas(
+            context,
+            builder,
+            "gemv",
+            y.dtype,
+            wrong,
+            (m, n),
+            [
+                _flag(builder, builder.not_(transposed)),
+                n,
+                m,
+                factor,
+                data_a,
+                lda,
+                data_x,
+                one,
+                keep,
+                data_y,
+                one,
+            ],
+        )
+
     return types.void(types.boolean, y.dtype, a, x, y.dtype, y), generate

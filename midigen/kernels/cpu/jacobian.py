@@ -28,7 +28,7 @@ def forward_batch(sizes, codes, params, x, inputs, y):
         out = y if k == layers else np.empty((count, units), x.dtype)
         gemm(False, True, 1.0, rows, matrix(params, at_params, units, width + 1), 0.0, out)
         for n in range(count):
-            activate(codes[at_codes:at_codes + units], out[n])
+            activate(codes[at_codes : at_codes + units], out[n])
         below = out
         at_params += units * (width + 1)
         at_inputs += count * (width + 1)
@@ -53,10 +53,12 @@ def local_gradients(sizes, codes, params, inputs, y, n, out_d):
         at_codes -= width
         at_d -= outputs * width
         lower = matrix(out_d, at_d, outputs, width)
-        gemm(False, False, 1.0, d, matrix(params, at_params, units, width + 1)[:, :width], 0.0, lower)
+        gemm(
+            False, False, 1.0, d, matrix(params, at_params, units, width + 1)[:, :width], 0.0, lower
+        )
         x = matrix(inputs, at_inputs, count, width + 1)[n, :width]
         for i in range(outputs):
-            times_slope(codes[at_codes:at_codes + width], x, lower[i])
+            times_slope(codes[at_codes : at_codes + width], x, lower[i])
         d = lower
 
 
@@ -82,7 +84,7 @@ def weight_jacobian(sizes, inputs, d, count, n, out):
 def input_jacobian(sizes, params, d, out):
     """out (n_L, n_0) <- dy/dx of one input, Eq. (5), from its local gradients d."""
     weights = matrix(params, 0, sizes[1], sizes[0] + 1)
-    gemm(False, False, 1.0, matrix(d, 0, out.shape[0], sizes[1]), weights[:, :sizes[0]], 0.0, out)
+    gemm(False, False, 1.0, matrix(d, 0, out.shape[0], sizes[1]), weights[:, : sizes[0]], 0.0, out)
 
 
 @njit(**KERNEL)
@@ -118,9 +120,17 @@ def vector_jacobian(sizes, codes, params, inputs, y, g, gradient, out_x):
         at_inputs -= count * (width + 1)
         at_codes -= units
         for n in range(count):
-            times_slope(codes[at_codes:at_codes + units], above[n, :units], delta[n])
+            times_slope(codes[at_codes : at_codes + units], above[n, :units], delta[n])
         x = matrix(inputs, at_inputs, count, width + 1)
         gemm(True, False, 1.0, delta, x, 1.0, matrix(gradient, at_params, units, width + 1))
         down = out_x if k == 1 else np.empty((count, width), y.dtype)
-        gemm(False, False, 1.0, delta, matrix(params, at_params, units, width + 1)[:, :width], 0.0, down)
+        gemm(
+            False,
+            False,
+            1.0,
+            delta,
+            matrix(params, at_params, units, width + 1)[:, :width],
+            0.0,
+            down,
+        )
         above, delta = x, down

@@ -23,7 +23,7 @@ from midigen.kernels.scalar import sigmoid, softplus, tanh
 @njit(**KERNEL)
 def matrix(flat, start, rows, columns):
     """A (rows, columns) view of a flat array."""
-    return flat[start:start + rows * columns].reshape(rows, columns)
+    return flat[start : start + rows * columns].reshape(rows, columns)
 
 
 @njit(**KERNEL)
@@ -111,7 +111,7 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u):
             row[width] = 1
             y = u[t, :recurrent] if k == layers else np.empty(units, x.dtype)
             gemv(False, 1.0, matrix(params, at_params, sizes[k], width + 1)[:units], row, 0.0, y)
-            activate(codes[at_codes:at_codes + units], y)
+            activate(codes[at_codes : at_codes + units], y)
             at_params += sizes[k] * (width + 1)
             at_inputs += h * (width + 1)
             at_codes += sizes[k]
@@ -128,7 +128,9 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u):
 
 
 @njit(**KERNEL)
-def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoint, deltas, gradient):
+def backward_block(
+    sizes, codes, params, recurrent, inputs, u, starts, du, adjoint, deltas, gradient
+):
     """Backpropagation over a block: the first term of Eq. (13).
 
     du (h, n_L) is dE/du_t of the losses inside the block; adjoint (R,) is dE/dr at the block's end from later frames
@@ -141,7 +143,7 @@ def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoi
     width = sizes[layers - 1]
     last = matrix(params, params.size - sizes[layers] * (width + 1), sizes[layers], width + 1)
     top = matrix(deltas, deltas.size - h * sizes[layers], h, sizes[layers])
-    top_codes = codes[codes.size - sizes[layers]:]
+    top_codes = codes[codes.size - sizes[layers] :]
     for t in range(h):
         top[t, recurrent:] = du[t, recurrent:]
         times_slope(top_codes[recurrent:], u[t, recurrent:], top[t, recurrent:])
@@ -167,18 +169,36 @@ def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoi
             at_codes -= units
             delta = matrix(deltas, at_deltas, h, units)[t]
             delta[:] = d
-            times_slope(codes[at_codes:at_codes + units], matrix(inputs, at_inputs, h, units + 1)[t, :units], delta)
+            times_slope(
+                codes[at_codes : at_codes + units],
+                matrix(inputs, at_inputs, h, units + 1)[t, :units],
+                delta,
+            )
             start = outside if k == 1 else 0
             d = np.empty(below - start, dtype)
-            gemv(True, 1.0, matrix(params, at_params, units, below + 1)[:, start:below], delta, 0.0, d)
+            gemv(
+                True,
+                1.0,
+                matrix(params, at_params, units, below + 1)[:, start:below],
+                delta,
+                0.0,
+                d,
+            )
         if starts[t]:
             d[:] = 0
         adjoint[:] = d
     at_params, at_inputs, at_deltas = 0, 0, 0
     for k in range(1, layers + 1):
         units, below = sizes[k], sizes[k - 1]
-        gemm(True, False, 1.0, matrix(deltas, at_deltas, h, units), matrix(inputs, at_inputs, h, below + 1), 1.0,
-             matrix(gradient, at_params, units, below + 1))
+        gemm(
+            True,
+            False,
+            1.0,
+            matrix(deltas, at_deltas, h, units),
+            matrix(inputs, at_inputs, h, below + 1),
+            1.0,
+            matrix(gradient, at_params, units, below + 1),
+        )
         at_params += units * (below + 1)
         at_inputs += h * (below + 1)
         at_deltas += h * units

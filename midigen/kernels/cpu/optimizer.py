@@ -11,15 +11,21 @@ from midigen.kernels.jit import KERNEL
 @njit(**KERNEL)
 def adam_step(parameters, gradient, mean, square, rate, beta1, beta2, step, epsilon):
     """Adam (Kingma and Ba 2015, algorithm 1); step counts from 1."""
-    to_mean = parameters.dtype.type(rate / (1.0 - beta1 ** step))
-    to_square = parameters.dtype.type(1.0 / (1.0 - beta2 ** step))
-    b1, b2, eps = parameters.dtype.type(beta1), parameters.dtype.type(beta2), parameters.dtype.type(epsilon)
+    to_mean = parameters.dtype.type(rate / (1.0 - beta1**step))
+    to_square = parameters.dtype.type(1.0 / (1.0 - beta2**step))
+    b1, b2, eps = (
+        parameters.dtype.type(beta1),
+        parameters.dtype.type(beta2),
+        parameters.dtype.type(epsilon),
+    )
     one = parameters.dtype.type(1)
     for i in range(parameters.size):
         g = gradient[i]
         mean[i] = b1 * mean[i] + (one - b1) * g
         square[i] = b2 * square[i] + (one - b2) * g * g
-        parameters[i] -= to_mean * mean[i] / ((square[i] * to_square) ** parameters.dtype.type(0.5) + eps)
+        parameters[i] -= (
+            to_mean * mean[i] / ((square[i] * to_square) ** parameters.dtype.type(0.5) + eps)
+        )
 
 
 @njit(**KERNEL)

@@ -20,8 +20,12 @@ ROWS = 64  # frames that go through all sweeps together: W and their states stay
 def uniform_row(key, sweep, row, out):
     """out (4 Q,) float32 <- uniform numbers in [0, 1) of one row; column j is word j // Q of counter j mod Q."""
     quarter = out.size // 4
-    first, second, third, fourth = out[:quarter], out[quarter:2 * quarter], out[2 * quarter:3 * quarter], out[
-        3 * quarter:]
+    first, second, third, fourth = (
+        out[:quarter],
+        out[quarter : 2 * quarter],
+        out[2 * quarter : 3 * quarter],
+        out[3 * quarter :],
+    )
     k0, k1 = u64(key) & _LOW, u64(key) >> _WORD
     row, sweep = u64(row), u64(sweep)
     for j in range(quarter):

@@ -25,8 +25,25 @@ SPARSE = 8  # inputs are taken one by one where fewer than one in so many is not
 
 
 @njit(**KERNEL)
-def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params, before_inputs, before_u, known, origin,
-                    start, stop, accumulate, s, out):
+def influence_stage(
+    plan,
+    cut,
+    outside,
+    codes,
+    params,
+    inputs,
+    u,
+    before_params,
+    before_inputs,
+    before_u,
+    known,
+    origin,
+    start,
+    stop,
+    accumulate,
+    s,
+    out,
+):
     """Carry the rows of S back over frames start..stop-1, and sum what they meet on the way.  Eq. (11)-(12), (12a).
 
     inputs and u are forward_block's, X = outside.  s (M, n_cut, or R if that is more): M rows of the propagator at
@@ -43,16 +60,57 @@ def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params,
         for t in range(stop - 1, first - 1, -1):
             _walk(plan, cut, 0, outside, codes, params, inputs, u, t, t - first, chunk, s, q)
             if t > origin:
-                _walk(plan, layers, cut, outside, codes, params, inputs, u, t - 1, t - first, chunk, s, q)
+                _walk(
+                    plan,
+                    layers,
+                    cut,
+                    outside,
+                    codes,
+                    params,
+                    inputs,
+                    u,
+                    t - 1,
+                    t - first,
+                    chunk,
+                    s,
+                    q,
+                )
             elif known:
-                _walk(plan, layers, cut, outside, codes, before_params, before_inputs, before_u, 0, 0, chunk, s, q)
+                _walk(
+                    plan,
+                    layers,
+                    cut,
+                    outside,
+                    codes,
+                    before_params,
+                    before_inputs,
+                    before_u,
+                    0,
+                    0,
+                    chunk,
+                    s,
+                    q,
+                )
         if out is not None:
             _sum_first(plan, outside, inputs, u.shape[0], first, stop, rows, chunk, q, beta, out)
             for k in range(1, layers):
                 if k < cut:
                     _sum(plan, k, inputs, u.shape[0], first, stop, 0, rows, chunk, q, beta, out)
                 elif first > origin:
-                    _sum(plan, k, inputs, u.shape[0], first - 1, stop - 1, 0, rows, chunk, q, beta, out)
+                    _sum(
+                        plan,
+                        k,
+                        inputs,
+                        u.shape[0],
+                        first - 1,
+                        stop - 1,
+                        0,
+                        rows,
+                        chunk,
+                        q,
+                        beta,
+                        out,
+                    )
                 else:
                     _sum(plan, k, before_inputs, 1, 0, int(known), 0, rows, chunk, q, beta, out)
                     _sum(plan, k, inputs, u.shape[0], origin, stop - 1, 1, rows, chunk, q, 1.0, out)
@@ -66,8 +124,19 @@ def influence_expand(left, inner, first, stop, out):
 
 
 @njit(**KERNEL)
-def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, before_u, adjoint, influence, gradient,
-                       z):
+def influence_gradient(
+    plan,
+    cut,
+    outside,
+    codes,
+    before_params,
+    before_inputs,
+    before_u,
+    adjoint,
+    influence,
+    gradient,
+    z,
+):
     """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13); adjoint (R,) = dE/dr before the block.
 
     influence (n_cut, P_r), or with the rows z (M, n_cut) of Eq. (12a) in place of None its (M, P_r), or None where that
@@ -77,9 +146,12 @@ def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, 
     for k in range(plan.shape[0] - 1, cut - 1, -1):
         units, below = plan[k, UNITS], plan[k, BELOW]
         delta = m.copy()
-        times_slope(codes[plan[k, CODES]:plan[k, CODES] + units], _activation(plan, k, before_inputs, before_u, 0),
-                    delta)
-        x = before_inputs[plan[k, INPUTS]:plan[k, INPUTS] + below + 1]
+        times_slope(
+            codes[plan[k, CODES] : plan[k, CODES] + units],
+            _activation(plan, k, before_inputs, before_u, 0),
+            delta,
+        )
+        x = before_inputs[plan[k, INPUTS] : plan[k, INPUTS] + below + 1]
         weights = matrix(before_params, plan[k, PARAMS], units, below + 1)
         out = matrix(gradient, plan[k, PARAMS], units, below + 1)
         m = np.zeros(below, m.dtype)
@@ -99,7 +171,10 @@ def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, 
         gemv(True, 1.0, influence, inner, 0.0, total)
     units, below = plan[0, UNITS], plan[0, BELOW]
     out = matrix(gradient, 0, units, below + 1)
-    turned, rest = matrix(total, 0, outside, units), matrix(total, outside * units, units, below + 1 - outside)
+    turned, rest = (
+        matrix(total, 0, outside, units),
+        matrix(total, outside * units, units, below + 1 - outside),
+    )
     for i in range(units):
         for j in range(outside):
             out[i, j] += turned[j, i]
@@ -130,15 +205,29 @@ def _walk(plan, top, bottom, outside, codes, params, inputs, u, t, slot, chunk, 
         m = _gathered(plan, k, rows, chunk, q)[slot].reshape(rows, units)
         source = s if k == top - 1 else m
         slope = np.ones(units, s.dtype)
-        times_slope(codes[plan[k, CODES]:plan[k, CODES] + units], _activation(plan, k, inputs, u, t), slope)
+        times_slope(
+            codes[plan[k, CODES] : plan[k, CODES] + units],
+            _activation(plan, k, inputs, u, t),
+            slope,
+        )
         for i in range(rows):
             for j in range(units):
                 m[i, j] = source[i, j] * slope[j]
-        weights = matrix(params, plan[k, PARAMS], units, below + 1)[:, (outside if k == 0 else 0):below]
+        weights = matrix(params, plan[k, PARAMS], units, below + 1)[
+            :, (outside if k == 0 else 0) : below
+        ]
         if k == bottom:
-            gemm(False, False, 1.0, m, weights, 0.0, s[:, :weights.shape[1]])
+            gemm(False, False, 1.0, m, weights, 0.0, s[:, : weights.shape[1]])
         else:
-            gemm(False, False, 1.0, m, weights, 0.0, _gathered(plan, k - 1, rows, chunk, q)[slot].reshape(rows, below))
+            gemm(
+                False,
+                False,
+                1.0,
+                m,
+                weights,
+                0.0,
+                _gathered(plan, k - 1, rows, chunk, q)[slot].reshape(rows, below),
+            )
 
 
 @njit(**KERNEL)
@@ -153,11 +242,11 @@ def _sum(plan, k, inputs, h, first, stop, slot, rows, chunk, q, beta, out):
     """Layer k's columns of out (M, P_r) <- beta times themselves + sum over frames first..stop-1 of Q x."""
     units, below = plan[k, UNITS], plan[k, BELOW]
     x = matrix(inputs, h * plan[k, INPUTS], h, below + 1)[first:stop]
-    gathered = _gathered(plan, k, rows, chunk, q)[slot:slot + stop - first]
+    gathered = _gathered(plan, k, rows, chunk, q)[slot : slot + stop - first]
     for i in range(rows):
         columns = matrix(out[i], plan[k, COLUMNS], units, below + 1)
         if stop > first:
-            gemm(True, False, 1.0, gathered[:, i * units:(i + 1) * units], x, beta, columns)
+            gemm(True, False, 1.0, gathered[:, i * units : (i + 1) * units], x, beta, columns)
         elif beta == 0.0:
             columns[:] = 0
 
@@ -168,7 +257,11 @@ def _sum_first(plan, outside, inputs, h, first, stop, rows, chunk, q, beta, out)
     units, below = plan[0, UNITS], plan[0, BELOW]
     x = matrix(inputs, 0, h, below + 1)[first:stop]
     gathered = _gathered(plan, 0, rows, chunk, q)
-    count, begins, frames = 0, np.zeros(outside + 1, np.int64), np.empty((stop - first) * outside, np.int64)
+    count, begins, frames = (
+        0,
+        np.zeros(outside + 1, np.int64),
+        np.empty((stop - first) * outside, np.int64),
+    )
     for j in range(outside):
         for t in range(stop - first):
             if x[t, j] != 0:
@@ -176,7 +269,7 @@ def _sum_first(plan, outside, inputs, h, first, stop, rows, chunk, q, beta, out)
                 count += 1
         begins[j + 1] = count
     for i in range(rows):
-        own = gathered[:stop - first, i * units:(i + 1) * units]
+        own = gathered[: stop - first, i * units : (i + 1) * units]
         turned = matrix(out[i], 0, outside, units)
         if SPARSE * count > frames.size:
             gemm(True, False, 1.0, x[:, :outside], own, beta, turned)
@@ -185,9 +278,22 @@ def _sum_first(plan, outside, inputs, h, first, stop, rows, chunk, q, beta, out)
                 if beta == 0.0:
                     turned[j] = 0
                 for k in range(begins[j], begins[j + 1], 4):
-                    _add_four(x[:, j], gathered, i * units, frames[k:min(k + 4, begins[j + 1])], turned[j])
-        gemm(True, False, 1.0, own, x[:, outside:], beta,
-             matrix(out[i], outside * units, units, below + 1 - outside))
+                    _add_four(
+                        x[:, j],
+                        gathered,
+                        i * units,
+                        frames[k : min(k + 4, begins[j + 1])],
+                        turned[j],
+                    )
+        gemm(
+            True,
+            False,
+            1.0,
+            own,
+            x[:, outside:],
+            beta,
+            matrix(out[i], outside * units, units, below + 1 - outside),
+        )
 
 
 @njit(**KERNEL)
@@ -199,8 +305,18 @@ def _add_four(x, gathered, at, frames, out):
     t0, count = frames[0], frames.size
     t1, t2, t3 = frames[min(1, count - 1)], frames[min(2, count - 1)], frames[count - 1]
     zero = x.dtype.type(0)
-    x0, x1, x2, x3 = x[t0], x[t1] if count > 1 else zero, x[t2] if count > 2 else zero, x[t3] if count > 3 else zero
+    x0, x1, x2, x3 = (
+        x[t0],
+        x[t1] if count > 1 else zero,
+        x[t2] if count > 2 else zero,
+        x[t3] if count > 3 else zero,
+    )
     end = at + out.size
-    a0, a1, a2, a3 = gathered[t0, at:end], gathered[t1, at:end], gathered[t2, at:end], gathered[t3, at:end]
+    a0, a1, a2, a3 = (
+        gathered[t0, at:end],
+        gathered[t1, at:end],
+        gathered[t2, at:end],
+        gathered[t3, at:end],
+    )
     for i in range(out.size):
         out[i] += x0 * a0[i] + x1 * a1[i] + x2 * a2[i] + x3 * a3[i]

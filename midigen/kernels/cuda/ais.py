@@ -28,9 +28,25 @@ def anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weig
     w, base, a, b, v = (as_matrix(x) for x in (w, base, a, b, v))
     real, across = v.real, turned(w, tile)
     places = [part for x in (w, across, base, a, b, v) for part in (x.array, x.place)]
-    launch(_annealed, (real,), v.rows, max(w.rows, w.columns),
-           padded(w.rows) * f64().itemsize + (2 * padded(w.columns) + padded(w.rows)) * real().itemsize,
-           (w.columns, w.rows, first, last, temperatures, *lanes_of(key, first_row)[:2], *places, log_weight), tile)
+    launch(
+        _annealed,
+        (real,),
+        v.rows,
+        max(w.rows, w.columns),
+        padded(w.rows) * f64().itemsize
+        + (2 * padded(w.columns) + padded(w.rows)) * real().itemsize,
+        (
+            w.columns,
+            w.rows,
+            first,
+            last,
+            temperatures,
+            *lanes_of(key, first_row)[:2],
+            *places,
+            log_weight,
+        ),
+        tile,
+    )
 
 
 @cache
@@ -60,11 +76,35 @@ def _tilted(x, given, row, unit, place):
 def _annealed(real, each, most):
     """`memory` has a place for each hidden unit's product of ratios, and then holds v, h and the sum of all v."""
     kind, zero, one, wide = NUMBA_TYPE[real], real(0), real(1), f64().itemsize // real().itemsize
-    draw_hidden, draw_visible = (half_sweep(real, each, False, settle) for settle in (_grown(real), _tilted))
+    draw_hidden, draw_visible = (
+        half_sweep(real, each, False, settle) for settle in (_grown(real), _tilted)
+    )
 
     @jit()
-    def annealed(count, groups, visible, hidden, first, last, temperatures, keys, first_rows, w, w_at, across,
-                 across_at, base, base_at, a, a_at, b, b_at, v, v_at, log_weight):
+    def annealed(
+        count,
+        groups,
+        visible,
+        hidden,
+        first,
+        last,
+        temperatures,
+        keys,
+        first_rows,
+        w,
+        w_at,
+        across,
+        across_at,
+        base,
+        base_at,
+        a,
+        a_at,
+        b,
+        b_at,
+        v,
+        v_at,
+        log_weight,
+    ):
         ratio = cuda.shared.array(0, float64)
         memory = cuda.shared.array(0, kind)
         key_of = cuda.shared.array(most, uint64)
@@ -79,20 +119,57 @@ def _annealed(real, each, most):
             ratio[e] = f64(1)
         for e in range(thread, rows * visible, threads):
             n, i = begin + e // visible, e % visible
-            memory[states + i * rows + e // visible] = v[v_at[0] + n * v_at[1] + i] if n < count else zero
+            memory[states + i * rows + e // visible] = (
+                v[v_at[0] + n * v_at[1] + i] if n < count else zero
+            )
             memory[held + e] = zero
         for move in range(first, last):
             low, high = real(move / temperatures), real((move + 1) / temperatures)
             cuda.syncthreads()
             for e in range(thread, rows * visible, threads):
                 memory[held + e] += memory[states + e]
-            draw_hidden(total, thread, threads, memory, of_h * wide, visible, behind_v, hidden, groups, across,
-                        across_at, (ratio, b, b_at, real(1 / temperatures), low, high), one, begin, count, key_of,
-                        row_of, 2 * move + 2)
+            draw_hidden(
+                total,
+                thread,
+                threads,
+                memory,
+                of_h * wide,
+                visible,
+                behind_v,
+                hidden,
+                groups,
+                across,
+                across_at,
+                (ratio, b, b_at, real(1 / temperatures), low, high),
+                one,
+                begin,
+                count,
+                key_of,
+                row_of,
+                2 * move + 2,
+            )
             if move + 1 < temperatures:
                 cuda.syncthreads()
-                draw_visible(total, thread, threads, memory, behind_v, hidden, of_h * wide, visible, groups, w, w_at,
-                             (base, base_at, a, a_at, high), one, begin, count, key_of, row_of, 2 * move + 3)
+                draw_visible(
+                    total,
+                    thread,
+                    threads,
+                    memory,
+                    behind_v,
+                    hidden,
+                    of_h * wide,
+                    visible,
+                    groups,
+                    w,
+                    w_at,
+                    (base, base_at, a, a_at, high),
+                    one,
+                    begin,
+                    count,
+                    key_of,
+                    row_of,
+                    2 * move + 3,
+                )
         cuda.syncthreads()
         for e in range(thread, rows * hidden, threads):
             ratio[e] = math.log(ratio[e])
@@ -104,7 +181,9 @@ def _annealed(real, each, most):
         for n in range(begin + thread, min(begin + rows, count), threads):
             weight = f64(0)
             for i in range(visible):
-                growth = f64(a[a_at[0] + n * a_at[1] + i]) - f64(base[base_at[0] + n * base_at[1] + i])
+                growth = f64(a[a_at[0] + n * a_at[1] + i]) - f64(
+                    base[base_at[0] + n * base_at[1] + i]
+                )
                 weight += f64(memory[held + i * rows + n - begin]) * growth / temperatures
             for j in range(hidden):
                 weight += ratio[j * rows + n - begin]

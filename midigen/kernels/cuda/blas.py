@@ -11,7 +11,10 @@ from midigen.kernels.cuda.product import position, product_kernel, sum_kernel
 from midigen.kernels.scalar import f64
 
 WHOLE = (1 << 31) - 1  # rows of a group where there is but one
-PIECE, SPLIT_UNDER = 256, 128  # a product with fewer tiles than this is cut along its depth, in pieces of that or more
+PIECE, SPLIT_UNDER = (
+    256,
+    128,
+)  # a product with fewer tiles than this is cut along its depth, in pieces of that or more
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,15 @@ class Matrix:
     @property
     def turned(self):
         """The transpose, of a matrix without groups."""
-        return Matrix(self.array, self.start, self.columns, self.rows, self.stride, self.step, batch=self.batch)
+        return Matrix(
+            self.array,
+            self.start,
+            self.columns,
+            self.rows,
+            self.stride,
+            self.step,
+            batch=self.batch,
+        )
 
     @property
     def place(self):
@@ -71,7 +82,19 @@ def as_matrix(array):
     return matrix(array, 0, array.size // max(columns, 1), columns)
 
 
-def gemm(transpose_a, transpose_b, alpha, a, b, beta, c, source=None, scale=None, batches=(1, 1), tile=TILE):
+def gemm(
+    transpose_a,
+    transpose_b,
+    alpha,
+    a,
+    b,
+    beta,
+    c,
+    source=None,
+    scale=None,
+    batches=(1, 1),
+    tile=TILE,
+):
     """c <- (alpha op(a) op(b) + beta source) scale, op being the transpose or nothing; scale goes number by number.
 
     source is c where it is left out, scale 1.  All are Matrix or contiguous device arrays of one float type.  batches:
@@ -87,7 +110,9 @@ def gemm(transpose_a, transpose_b, alpha, a, b, beta, c, source=None, scale=None
     if not (m and n and count):
         return
     rows, columns = tile.rows * tile.enlarged, tile.columns * tile.enlarged
-    if c.real is f64 or -(-m // rows) * -(-n // columns) * count < tile.many:  # float64: too much shared memory
+    if (
+        c.real is f64 or -(-m // rows) * -(-n // columns) * count < tile.many
+    ):  # float64: too much shared memory
         rows, columns = tile.rows, tile.columns
     tiles = -(-m // rows), -(-n // columns)
     pieces = 1
@@ -95,26 +120,95 @@ def gemm(transpose_a, transpose_b, alpha, a, b, beta, c, source=None, scale=None
         pieces = max(1, min(k // PIECE, SPLIT_UNDER // (tiles[0] * tiles[1])))
     real, threads = c.real, rows * columns // tile.each**2
     grouped = min(c.group, source.group, scale.group) < WHOLE
-    kernel = product_kernel(real, a.stride == 1, b.stride == 1, rows, columns, tile.depth, tile.each, grouped,
-                            scaled and pieces == 1)
+    kernel = product_kernel(
+        real,
+        a.stride == 1,
+        b.stride == 1,
+        rows,
+        columns,
+        tile.depth,
+        tile.each,
+        grouped,
+        scaled and pieces == 1,
+    )
     depth = -(-k // pieces)
     blocks = tiles[1], tiles[0], count * pieces
     if pieces == 1:
-        kernel[blocks, threads](m, n, k, depth, 1, batches[1], real(alpha), a.array, a.place, b.array, b.place,
-                                real(beta), source.array, source.place, scale.array, scale.place, c.array, c.place)
+        kernel[blocks, threads](
+            m,
+            n,
+            k,
+            depth,
+            1,
+            batches[1],
+            real(alpha),
+            a.array,
+            a.place,
+            b.array,
+            b.place,
+            real(beta),
+            source.array,
+            source.place,
+            scale.array,
+            scale.place,
+            c.array,
+            c.place,
+        )
         return
     parts = matrix(scratch("gemm", pieces * m * n, real), 0, m, n, batch=(m * n, 0))
-    kernel[blocks, threads](m, n, k, depth, pieces, 1, real(alpha), a.array, a.place, b.array, b.place, real(0),
-                            parts.array, parts.place, parts.array, parts.place, parts.array, parts.place)
-    over(sum_kernel(real, scaled), m, n, pieces, parts.array, real(beta), source.array, source.place, scale.array,
-         scale.place, c.array, c.place, tile=tile)
+    kernel[blocks, threads](
+        m,
+        n,
+        k,
+        depth,
+        pieces,
+        1,
+        real(alpha),
+        a.array,
+        a.place,
+        b.array,
+        b.place,
+        real(0),
+        parts.array,
+        parts.place,
+        parts.array,
+        parts.place,
+        parts.array,
+        parts.place,
+    )
+    over(
+        sum_kernel(real, scaled),
+        m,
+        n,
+        pieces,
+        parts.array,
+        real(beta),
+        source.array,
+        source.place,
+        scale.array,
+        scale.place,
+        c.array,
+        c.place,
+        tile=tile,
+    )
 
 
 def copy(a, b, tile=TILE, scale=None):
     """b <- a, or a times scale, number by number; all Matrix or contiguous device arrays.  A turned a is transposed."""
     a, b = as_matrix(a), as_matrix(b)
     scaled, scale = scale is not None, a if scale is None else as_matrix(scale)
-    over(_copied(scaled), b.rows, b.columns, a.array, a.place, scale.array, scale.place, b.array, b.place, tile=tile)
+    over(
+        _copied(scaled),
+        b.rows,
+        b.columns,
+        a.array,
+        a.place,
+        scale.array,
+        scale.place,
+        b.array,
+        b.place,
+        tile=tile,
+    )
 
 
 @cache

@@ -29,13 +29,24 @@ def normal_row(key, sweep, row, out, tile=TILE):
 def _add_normals(key, sweep, first_row, deviation, x, tile):
     """x (N, n) += normal numbers of that deviation, those of normal_row."""
     x = as_matrix(x)
-    over(_noised(), x.rows, -(-x.columns // 4), x.columns, *rbm.lanes_of(key, first_row), sweep, x.real(deviation),
-         x.array, x.place, tile=tile)
+    over(
+        _noised(),
+        x.rows,
+        -(-x.columns // 4),
+        x.columns,
+        *rbm.lanes_of(key, first_row),
+        sweep,
+        x.real(deviation),
+        x.array,
+        x.place,
+        tile=tile,
+    )
 
 
 @cache
 def _noised():
     """A thread draws four numbers of a row, a quarter of it apart, from the four words of one counter."""
+
     @jit()
     def noised(count, quarter, columns, keys, first_rows, lanes, sweep, deviation, x, x_at):
         j, i = cuda.grid(2)
@@ -56,7 +67,18 @@ def _noised():
 def scale(v, z, out, tile=TILE):
     """out (N, V) <- exp(-z/2) v: v in units of the deviations."""
     v, z, out = as_matrix(v), as_matrix(z), as_matrix(out)
-    over(_scaled(out.real), out.rows, out.columns, v.array, v.place, z.array, z.place, out.array, out.place, tile=tile)
+    over(
+        _scaled(out.real),
+        out.rows,
+        out.columns,
+        v.array,
+        v.place,
+        z.array,
+        z.place,
+        out.array,
+        out.place,
+        tile=tile,
+    )
 
 
 @cache
@@ -76,8 +98,18 @@ def _scaled(real):
 
 def log_variance(s, low, high, out, tile=TILE):
     """out (N, V) <- z = low + (high - low) s, of the network's sigmoids s (N, V), Matrix both."""
-    over(_stretched(), s.rows, s.columns, s.real(low), s.real(high - low), s.array, s.place, out.array, out.place,
-         tile=tile)
+    over(
+        _stretched(),
+        s.rows,
+        s.columns,
+        s.real(low),
+        s.real(high - low),
+        s.array,
+        s.place,
+        out.array,
+        out.place,
+        tile=tile,
+    )
 
 
 @cache
@@ -105,7 +137,9 @@ def gibbs_chain(v, w, a, b, z, sweeps, beta, key, first_sweep, first_row, out, t
     beta divides the variance too.  Sweep s draws the hidden units with counter 2 (first_sweep + s), the visible ones
     with the next.  out may be v.
     """
-    gibbs.chain(v, w, a, b, z, sweeps, beta, *rbm.lanes_of(key, first_row)[:2], first_sweep, out, tile)
+    gibbs.chain(
+        v, w, a, b, z, sweeps, beta, *rbm.lanes_of(key, first_row)[:2], first_sweep, out, tile
+    )
 
 
 def hidden_probability(v, w, b, z, out, tile=TILE):
@@ -163,12 +197,43 @@ def _add_gradients(v, w, a, b, z, weight, sign, out_a, out_b, out_z, gradient_w,
     """The same for sign weight_n."""
     v, w, a, z, out_a, out_b, out_z = (as_matrix(x) for x in (v, w, a, z, out_a, out_b, out_z))
     real, x = v.real, _in_deviations("x", v, z, tile)
-    p, back = (scratch_matrix(f"gaussian {name}", v.rows, n, real) for name, n in (("p", w.rows), ("back", w.columns)))
+    p, back = (
+        scratch_matrix(f"gaussian {name}", v.rows, n, real)
+        for name, n in (("p", w.rows), ("back", w.columns))
+    )
     rbm.hidden_probability(x, w, b, p, tile)
     gemm(False, False, 1, p, w, 0, back, tile=tile)
-    over(_visible_parts(real), v.rows, v.columns, real(sign), weight, v.array, v.place, a.array, a.place, z.array,
-         z.place, x.array, back.array, out_a.array, out_a.place, out_z.array, out_z.place, tile=tile)
-    over(_hidden_part(), p.rows, p.columns, real(sign), weight, p.array, out_b.array, out_b.place, tile=tile)
+    over(
+        _visible_parts(real),
+        v.rows,
+        v.columns,
+        real(sign),
+        weight,
+        v.array,
+        v.place,
+        a.array,
+        a.place,
+        z.array,
+        z.place,
+        x.array,
+        back.array,
+        out_a.array,
+        out_a.place,
+        out_z.array,
+        out_z.place,
+        tile=tile,
+    )
+    over(
+        _hidden_part(),
+        p.rows,
+        p.columns,
+        real(sign),
+        weight,
+        p.array,
+        out_b.array,
+        out_b.place,
+        tile=tile,
+    )
     gemm(True, False, -1, p, x, 1, gradient_w, tile=tile)
 
 
@@ -177,7 +242,9 @@ def _visible_parts(real):
     half = real(0.5)
 
     @jit()
-    def visible_parts(rows, columns, sign, weight, v, v_at, a, a_at, z, z_at, x, back, out_a, a_to, out_z, z_to):
+    def visible_parts(
+        rows, columns, sign, weight, v, v_at, a, a_at, z, z_at, x, back, out_a, a_to, out_z, z_to
+    ):
         j, i = cuda.grid(2)
         if j < columns:
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
@@ -193,6 +260,7 @@ def _visible_parts(real):
 @cache
 def _hidden_part():
     """p is left multiplied by its weight."""
+
     @jit()
     def hidden_part(rows, columns, sign, weight, p, out_b, b_to):
         j, i = cuda.grid(2)
@@ -224,8 +292,22 @@ def pseudo_log_likelihood(v, w, a, b, z, out, tile=TILE):
     w, z = as_matrix(w), as_matrix(z)
     x, alpha, c = _fields(v, w, a, b, z, tile)
     terms = scratch("terms", x.rows * x.columns, f64)
-    over(_integrated(), x.rows, x.columns, c.columns, w.array, w.place, rbm.exponentials(w, w.rows, tile).array,
-         x.array, alpha.array, z.array, z.place, c.array, terms, tile=tile)
+    over(
+        _integrated(),
+        x.rows,
+        x.columns,
+        c.columns,
+        w.array,
+        w.place,
+        rbm.exponentials(w, w.rows, tile).array,
+        x.array,
+        alpha.array,
+        z.array,
+        z.place,
+        c.array,
+        terms,
+        tile=tile,
+    )
     along(_summed(), x.rows, x.columns, c.columns, terms, c.array, out, tile=tile)
 
 
@@ -279,7 +361,20 @@ def _integrated():
                 now = f64(x[n * columns + i]) - f64(alpha[n * columns + i])
                 start, peak, total = low, -math.inf, zero
                 while start < high + one:
-                    _log_integrand(start, now, i, hidden, columns, w, w_at, growth, c, n * hidden, product, logs)
+                    _log_integrand(
+                        start,
+                        now,
+                        i,
+                        hidden,
+                        columns,
+                        w,
+                        w_at,
+                        growth,
+                        c,
+                        n * hidden,
+                        product,
+                        logs,
+                    )
                     largest = peak
                     for k in range(_EACH):
                         largest = max(largest, logs[k])
@@ -287,8 +382,9 @@ def _integrated():
                     for k in range(_EACH):
                         total += math.exp(logs[k] - largest)
                     start, peak = start + f64(_EACH), largest
-                terms[n * columns + i] = (half * (now * now + f64(z[z_at[0] + n * z_at[1] + i])) + peak
-                                          + math.log(total))
+                terms[n * columns + i] = (
+                    half * (now * now + f64(z[z_at[0] + n * z_at[1] + i])) + peak + math.log(total)
+                )
 
     return integrated
 

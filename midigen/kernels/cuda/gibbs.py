@@ -37,12 +37,15 @@ def launch(factory, kind, count, widest, row_bytes, arguments, tile):
     while rows > 1 and (-(-count // rows) < tile.blocks or rows * row_bytes > SHARED):
         rows //= 2
     if rows * row_bytes > SHARED:
-        raise TooWide(f"a chain takes {row_bytes} bytes of shared memory, of which there are {SHARED}: too many units")
+        raise TooWide(
+            f"a chain takes {row_bytes} bytes of shared memory, of which there are {SHARED}: too many units"
+        )
     each = min(rows, READ // kind[0]().itemsize)
     threads = min(tile.threads, -(-(padded(widest) // 4 * (rows // each)) // WARP) * WARP)
     if count:
         factory(*kind, each, tile.chains)[-(-count // rows), threads, 0, rows * row_bytes](
-            count, rows // each, *arguments)
+            count, rows // each, *arguments
+        )
 
 
 def turned(w, tile):
@@ -59,9 +62,25 @@ def chain(v, w, a, b, z, sweeps, beta, keys, first_rows, first_sweep, out, tile)
     gaussian, real, across = z is not None, out.real, turned(w, tile)
     z, spread = (as_matrix(z), 1 / math.sqrt(beta)) if gaussian else (a, 1)
     places = [part for x in (w, across, v, a, b, z, out) for part in (x.array, x.place)]
-    launch(_chain, (real, gaussian), out.rows, max(w.rows, w.columns),
-           (padded(w.rows) + padded(w.columns)) * real().itemsize,
-           (w.columns, w.rows, first_sweep, sweeps, real(beta), real(spread), keys, first_rows, *places), tile)
+    launch(
+        _chain,
+        (real, gaussian),
+        out.rows,
+        max(w.rows, w.columns),
+        (padded(w.rows) + padded(w.columns)) * real().itemsize,
+        (
+            w.columns,
+            w.rows,
+            first_sweep,
+            sweeps,
+            real(beta),
+            real(spread),
+            keys,
+            first_rows,
+            *places,
+        ),
+        tile,
+    )
 
 
 @device
@@ -93,8 +112,11 @@ def _adder(real, each):
         # unsigned, as a signed index costs a test for what counts from the end
         start, last, step, stride = u64(w_at[0]), columns - 1, u64(w_at[1]), u64(groups) * wide
         at, state = start + u64(j), u64(first * groups + g) * wide
-        second, third, fourth = (u64(min(j + quarter, last) - j), u64(min(j + 2 * quarter, last) - j),
-                                 u64(min(j + 3 * quarter, last) - j))
+        second, third, fourth = (
+            u64(min(j + quarter, last) - j),
+            u64(min(j + 2 * quarter, last) - j),
+            u64(min(j + 3 * quarter, last) - j),
+        )
         for _ in range(units >> 1):  # two at once, whose reads wait for memory together
             add_one(total, memory, state, w, at, second, third, fourth)
             add_one(total, memory, state + stride, w, at + step, second, third, fourth)
@@ -142,8 +164,26 @@ def half_sweep(real, each, normal, settle):
     add_up, draw = _adder(real, each), _drawer(real, each, normal)
 
     @device
-    def half(total, thread, threads, memory, source, units, target, columns, groups, w, w_at, given, spread, begin,
-             count, key_of, row_of, sweep):
+    def half(
+        total,
+        thread,
+        threads,
+        memory,
+        source,
+        units,
+        target,
+        columns,
+        groups,
+        w,
+        w_at,
+        given,
+        spread,
+        begin,
+        count,
+        key_of,
+        row_of,
+        sweep,
+    ):
         quarter = (columns + 3) >> 2
         for e in range(thread, quarter * groups, threads):
             g, j = e // quarter, e % quarter
@@ -152,8 +192,13 @@ def half_sweep(real, each, normal, settle):
                 row = min(begin + g * each + r, count - 1)
                 for part in range(4):
                     unit = j + part * quarter
-                    total[part, r] = settle(total[part, r], given, row, min(unit, columns - 1),
-                                            (unit * groups + g) * each + r)
+                    total[part, r] = settle(
+                        total[part, r],
+                        given,
+                        row,
+                        min(unit, columns - 1),
+                        (unit * groups + g) * each + r,
+                    )
             draw(total, spread, memory, target, groups, g, quarter, j, key_of, row_of, sweep)
 
     return half
@@ -169,11 +214,37 @@ def biased(x, given, row, unit, place):
 def _chain(real, gaussian, each, most):
     """States of Gaussian units are x = exp(-z/2) v; their alpha = exp(-z/2) a is in `out` until the chains end."""
     kind, zero, one, half = NUMBA_TYPE[real], real(0), real(1), real(0.5)
-    draw_hidden, draw_visible = (half_sweep(real, each, normal, biased) for normal in (False, gaussian))
+    draw_hidden, draw_visible = (
+        half_sweep(real, each, normal, biased) for normal in (False, gaussian)
+    )
 
     @jit()
-    def chain(count, groups, visible, hidden, first, sweeps, beta, spread, keys, first_rows, w, w_at, across, across_at,
-              v, v_at, a, a_at, b, b_at, z, z_at, out, out_at):
+    def chain(
+        count,
+        groups,
+        visible,
+        hidden,
+        first,
+        sweeps,
+        beta,
+        spread,
+        keys,
+        first_rows,
+        w,
+        w_at,
+        across,
+        across_at,
+        v,
+        v_at,
+        a,
+        a_at,
+        b,
+        b_at,
+        z,
+        z_at,
+        out,
+        out_at,
+    ):
         memory = cuda.shared.array(0, kind)
         key_of = cuda.shared.array(most, uint64)
         row_of = cuda.shared.array(most, uint64)
@@ -193,11 +264,47 @@ def _chain(real, gaussian, each, most):
         given = (out, out_at, one) if gaussian else (a, a_at, beta)
         cuda.syncthreads()
         for sweep in range(first, first + sweeps):
-            draw_hidden(total, thread, threads, memory, 0, visible, behind, hidden, groups, across, across_at,
-                        (b, b_at, beta), spread, begin, count, key_of, row_of, 2 * sweep)
+            draw_hidden(
+                total,
+                thread,
+                threads,
+                memory,
+                0,
+                visible,
+                behind,
+                hidden,
+                groups,
+                across,
+                across_at,
+                (b, b_at, beta),
+                spread,
+                begin,
+                count,
+                key_of,
+                row_of,
+                2 * sweep,
+            )
             cuda.syncthreads()
-            draw_visible(total, thread, threads, memory, behind, hidden, 0, visible, groups, w, w_at, given, spread,
-                         begin, count, key_of, row_of, 2 * sweep + 1)
+            draw_visible(
+                total,
+                thread,
+                threads,
+                memory,
+                behind,
+                hidden,
+                0,
+                visible,
+                groups,
+                w,
+                w_at,
+                given,
+                spread,
+                begin,
+                count,
+                key_of,
+                row_of,
+                2 * sweep + 1,
+            )
             cuda.syncthreads()
         for e in range(thread, rows * visible, threads):
             n, i = begin + e // visible, e % visible

@@ -31,10 +31,32 @@ def forward_batch(sizes, codes, params, x, inputs, y, tile=TILE):
     copy(x, matrix(inputs, 0, count, layers[0][1], layers[0][1] + 1), tile)
     for k, (units, below, at, code, given) in enumerate(layers):
         fill(matrix(inputs, count * given + below, count, 1, below + 1), 1, tile)
-        out = y if k == len(layers) - 1 else matrix(inputs, count * layers[k + 1][-1], count, units, units + 1)
-        gemm(False, True, 1, matrix(inputs, count * given, count, below + 1), matrix(params, at, units, below + 1), 0,
-             out, tile=tile)
-        over(activated(out.real), count, units, codes, code, out.array, out.start, out.step, tile=tile)
+        out = (
+            y
+            if k == len(layers) - 1
+            else matrix(inputs, count * layers[k + 1][-1], count, units, units + 1)
+        )
+        gemm(
+            False,
+            True,
+            1,
+            matrix(inputs, count * given, count, below + 1),
+            matrix(params, at, units, below + 1),
+            0,
+            out,
+            tile=tile,
+        )
+        over(
+            activated(out.real),
+            count,
+            units,
+            codes,
+            code,
+            out.array,
+            out.start,
+            out.step,
+            tile=tile,
+        )
 
 
 def local_gradients(sizes, codes, params, inputs, y, n, out_d, tile=TILE):
@@ -47,12 +69,37 @@ def _local_gradients(sizes, codes, params, inputs, y, first, some, out_d, tile):
     y, inputs, layers = as_matrix(y), flat(inputs), _layers(sizes)
     rows, outputs = some * y.columns, y.columns
     code = layers[-1][3]
-    over(_diagonal(y.real), rows, outputs, codes, code, y.array, first * outputs, out_d, rows * code, tile=tile)
+    over(
+        _diagonal(y.real),
+        rows,
+        outputs,
+        codes,
+        code,
+        y.array,
+        first * outputs,
+        out_d,
+        rows * code,
+        tile=tile,
+    )
     for (units, below, at, code, given), lower in zip(layers[:0:-1], layers[-2::-1], strict=True):
-        d, w = matrix(out_d, rows * lower[3], rows, below), matrix(params, at, units, below, below + 1)
+        d, w = (
+            matrix(out_d, rows * lower[3], rows, below),
+            matrix(params, at, units, below, below + 1),
+        )
         gemm(False, False, 1, matrix(out_d, rows * code, rows, units), w, 0, d, tile=tile)
-        over(_times_slope(y.real), rows, below, outputs, codes, lower[3], inputs, y.rows * given + first * (below + 1),
-             out_d, d.start, tile=tile)
+        over(
+            _times_slope(y.real),
+            rows,
+            below,
+            outputs,
+            codes,
+            lower[3],
+            inputs,
+            y.rows * given + first * (below + 1),
+            out_d,
+            d.start,
+            tile=tile,
+        )
 
 
 @cache
@@ -83,7 +130,9 @@ def _times_slope(real):
         j, i = cuda.grid(2)
         if j < columns:
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
-                d[start + r * columns + j] *= slope(codes[first_code + j], x[x_start + r // each * (columns + 1) + j])
+                d[start + r * columns + j] *= slope(
+                    codes[first_code + j], x[x_start + r // each * (columns + 1) + j]
+                )
 
     return times_slope
 
@@ -97,20 +146,37 @@ def _weight_jacobians(sizes, inputs, d, count, first, out, tile):
     """out (.., n_L, P) <- dy/dw of as many of `count` inputs as it has room for, from `first` on.  Eq. (4)."""
     out, inputs = as_matrix(out), flat(inputs)
     for units, below, at, code, given in _layers(sizes):
-        over(_expanded(), out.rows, units * (below + 1), int(sizes[-1]), units, below + 1, d, out.rows * code, inputs,
-             count * given + first * (below + 1), out.array, at, out.step, tile=tile)
+        over(
+            _expanded(),
+            out.rows,
+            units * (below + 1),
+            int(sizes[-1]),
+            units,
+            below + 1,
+            d,
+            out.rows * code,
+            inputs,
+            count * given + first * (below + 1),
+            out.array,
+            at,
+            out.step,
+            tile=tile,
+        )
 
 
 @cache
 def _expanded():
     """out's columns from its start on <- the products of a row of d (rows, units) and one of x, which serves `each`."""
+
     @jit()
     def expanded(rows, columns, each, units, width, d, d_start, x, x_start, out, start, step):
         c, i = cuda.grid(2)
         if c < columns:
             j, m = c // width, c % width
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
-                out[start + r * step + c] = d[d_start + r * units + j] * x[x_start + r // each * width + m]
+                out[start + r * step + c] = (
+                    d[d_start + r * units + j] * x[x_start + r // each * width + m]
+                )
 
     return expanded
 
@@ -118,7 +184,16 @@ def _expanded():
 def input_jacobian(sizes, params, d, out, tile=TILE):
     """out (n_L, n_0) <- dy/dx of one input, Eq. (5), from its local gradients d (flat)."""
     out, (units, below, *_) = as_matrix(out), _layers(sizes)[0]
-    gemm(False, False, 1, matrix(d, 0, out.rows, units), matrix(params, 0, units, below, below + 1), 0, out, tile=tile)
+    gemm(
+        False,
+        False,
+        1,
+        matrix(d, 0, out.rows, units),
+        matrix(params, 0, units, below, below + 1),
+        0,
+        out,
+        tile=tile,
+    )
 
 
 def weight_jacobians(sizes, codes, params, inputs, y, out, tile=TILE):
@@ -149,9 +224,27 @@ def vector_jacobian(sizes, codes, params, inputs, y, g, gradient, out_x, tile=TI
     count, real = above.rows, above.real
     for units, below, at, code, given in reversed(_layers(sizes)):
         delta = scratch_matrix("delta", count, units, real)
-        over(sloped(real), count, units, codes, code, above.array, above.start, above.step, down.array, 0, units, 1,
-             delta.array, 0, units, tile=tile)
+        over(
+            sloped(real),
+            count,
+            units,
+            codes,
+            code,
+            above.array,
+            above.start,
+            above.step,
+            down.array,
+            0,
+            units,
+            1,
+            delta.array,
+            0,
+            units,
+            tile=tile,
+        )
         above = matrix(inputs, count * given, count, below + 1)
         gemm(True, False, 1, delta, above, 1, matrix(gradient, at, units, below + 1), tile=tile)
         down = out_x if at == 0 else scratch_matrix("down", count, below, real)
-        gemm(False, False, 1, delta, matrix(params, at, units, below, below + 1), 0, down, tile=tile)
+        gemm(
+            False, False, 1, delta, matrix(params, at, units, below, below + 1), 0, down, tile=tile
+        )

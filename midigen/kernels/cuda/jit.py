@@ -12,10 +12,17 @@ _GPU_ONLY = ("forceinline", "launch_bounds")  # the simulator's jit does not kno
 if not SIMULATED:
     from numba.cuda import dispatcher
 
-    dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # a lone song has few blocks of threads: no news to a user
-NUMBA_TYPE = {f32: float32, f64: float64}  # what arrays in shared and local memory are declared with
+    dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS = (
+        0  # a lone song has few blocks of threads: no news to a user
+    )
+NUMBA_TYPE = {
+    f32: float32,
+    f64: float64,
+}  # what arrays in shared and local memory are declared with
 MOST_BLOCKS = 2 if SIMULATED else 65535  # of a grid's second and third axis
-SHARED = 47 << 10  # bytes of shared memory for a block of threads, of the 48 KiB that any GPU gives: kernels keep keys
+SHARED = (
+    47 << 10
+)  # bytes of shared memory for a block of threads, of the 48 KiB that any GPU gives: kernels keep keys
 MOST_BATCHES = 65535  # of products in one launch, and lanes
 
 
@@ -27,13 +34,14 @@ def shared_bytes(count, real, what):
     """Bytes of `count` numbers in shared memory.  TooWide, which says `what` they are of, where there are too many."""
     size = int(count) * real().itemsize
     if size > SHARED:
-        raise TooWide(f"{what} takes {size} bytes of shared memory, of which there are {SHARED}: too many units")
+        raise TooWide(
+            f"{what} takes {size} bytes of shared memory, of which there are {SHARED}: too many units"
+        )
     return size
 
 
 def is_gpu_error(error):
-    """Whether an exception tells of the GPU: it is of Numba's driver, of cuda-core, which launches kernels, or TooWide.
-    """
+    """Whether an exception tells of the GPU: it is of Numba's driver, of cuda-core, which launches kernels, or TooWide."""
     module = type(error).__module__
     return isinstance(error, TooWide) or ".cudadrv." in module or module.startswith("cuda.")
 

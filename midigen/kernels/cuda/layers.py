@@ -29,7 +29,15 @@ def layers_of(sizes, last, rows, threads):
     table, at = [], np.zeros(5, np.int64)
     for k, (below, units) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
         serial = last if k == len(sizes) - 1 else units
-        table.append([serial, below, units, *at, *(min(threads, 1 << (n - 1).bit_length()) for n in (serial, below))])
+        table.append(
+            [
+                serial,
+                below,
+                units,
+                *at,
+                *(min(threads, 1 << (n - 1).bit_length()) for n in (serial, below)),
+            ]
+        )
         at += [units * (below + 1), units, rows * (below + 1), rows * units, serial * (below + 1)]
     table = np.array(table, np.int64)
     return table, upload(table)
@@ -37,9 +45,13 @@ def layers_of(sizes, last, rows, threads):
 
 def turned_layers(table, params, tile):
     """The layers' parameters in scratch memory, each (n_{k-1} + 1, units): neighbours read neighbours' weights."""
-    turned = scratch("turned layers", int((table[:, UNITS] * (table[:, BELOW] + 1)).sum()), params.dtype.type)
+    turned = scratch(
+        "turned layers", int((table[:, UNITS] * (table[:, BELOW] + 1)).sum()), params.dtype.type
+    )
     for units, below, _, at, _, _, _, to, *_ in table.tolist():
-        copy(matrix(params, at, units, below + 1).turned, matrix(turned, to, below + 1, units), tile)
+        copy(
+            matrix(params, at, units, below + 1).turned, matrix(turned, to, below + 1, units), tile
+        )
     return turned
 
 

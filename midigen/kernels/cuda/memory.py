@@ -34,7 +34,7 @@ class Scratch:
 
     def shaped(self, name, shape, dtype):
         """The same memory as an array of that shape."""
-        return self(name, math.prod(shape), dtype)[:math.prod(shape)].reshape(shape)
+        return self(name, math.prod(shape), dtype)[: math.prod(shape)].reshape(shape)
 
 
 scratch = Scratch()

@@ -32,7 +32,9 @@ from midigen.kernels.cuda.layers import (
     walkers,
 )
 
-CACHE = 1 << 19  # bytes of weights, about: an H100's multiprocessor holds half of them, and reads the others slowly
+CACHE = (
+    1 << 19
+)  # bytes of weights, about: an H100's multiprocessor holds half of them, and reads the others slowly
 
 
 def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, tile=TILE):
@@ -44,16 +46,43 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
     lanes, threads = state.size // recurrent, walkers(sizes, recurrent, tile)
     table, on_device = layers_of(tuple(int(n) for n in sizes), recurrent, rows, threads)
     x, starts, inputs, u = (flat(array) for array in (x, starts, inputs, u))
-    below, serial, outputs, outside = sizes[0], table[0, UNITS], int(sizes[-1]), int(sizes[0]) - recurrent
+    below, serial, outputs, outside = (
+        sizes[0],
+        table[0, UNITS],
+        int(sizes[-1]),
+        int(sizes[0]) - recurrent,
+    )
     x = matrix(x, 0, rows, outside)
     for row in table:
         fill(matrix(inputs, int(row[INPUTS] + row[BELOW]), rows, 1, int(row[BELOW]) + 1), 1, tile)
     copy(x, matrix(inputs, 0, rows, outside, int(below) + 1), tile)
     field = scratch_matrix("field", rows, int(serial), real)
     bias = matrix(params, int(below), rows, int(serial), 0, stride=int(below) + 1)
-    gemm(False, True, 1, x, matrix(params, 0, int(serial), outside, int(below) + 1), 1, field, bias, tile=tile)
+    gemm(
+        False,
+        True,
+        1,
+        x,
+        matrix(params, 0, int(serial), outside, int(below) + 1),
+        1,
+        field,
+        bias,
+        tile=tile,
+    )
     turned, widest = turned_layers(table, params, tile), int(max(recurrent, table[:, UNITS].max()))
-    run = rows // lanes, lanes, layers, outside, recurrent, outputs, widest, on_device, codes, turned, field.array
+    run = (
+        rows // lanes,
+        lanes,
+        layers,
+        outside,
+        recurrent,
+        outputs,
+        widest,
+        on_device,
+        codes,
+        turned,
+        field.array,
+    )
     if _worth_a_grid(table, real):
         wide.walk(real, False, run, starts, flat(state), inputs, u, u, u, tile)
     else:
@@ -61,9 +90,16 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
         _walked_forward(real)[lanes, threads, 0, shared](*run, starts, flat(state), inputs, u)
     units, width, _, at, code, given, *_ = table[-1].tolist()
     some = outputs - recurrent
-    gemm(False, True, 1, matrix(inputs, given, rows, width + 1),
-         matrix(params, at + recurrent * (width + 1), some, width + 1), 0, matrix(u, recurrent, rows, some, outputs),
-         tile=tile)
+    gemm(
+        False,
+        True,
+        1,
+        matrix(inputs, given, rows, width + 1),
+        matrix(params, at + recurrent * (width + 1), some, width + 1),
+        0,
+        matrix(u, recurrent, rows, some, outputs),
+        tile=tile,
+    )
     over(activated(real), rows, some, codes, code + recurrent, u, recurrent, outputs, tile=tile)
 
 
@@ -95,8 +131,23 @@ def _walked_forward(real):
     part, whole = adders(real)
 
     @jit(launch_bounds=TILE.most)
-    def walked(h, lanes, layers, outside, recurrent, outputs, widest, table, codes, turned, field, starts, state,
-               inputs, u):
+    def walked(
+        h,
+        lanes,
+        layers,
+        outside,
+        recurrent,
+        outputs,
+        widest,
+        table,
+        codes,
+        turned,
+        field,
+        starts,
+        state,
+        inputs,
+        u,
+    ):
         memory = cuda.shared.array(0, kind)
         thread, threads, lane = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
         old, new, sums = 0, widest, 2 * widest
@@ -116,13 +167,23 @@ def _walked_forward(real):
                 for base in range(0, units, across):
                     i, at = base + place, table[k, TURNED] + base + place
                     if i < units:
-                        memory[sums + thread] = part(memory, old, below - skipped, turned, at + skipped * units, units,
-                                                     group, groups)
+                        memory[sums + thread] = part(
+                            memory,
+                            old,
+                            below - skipped,
+                            turned,
+                            at + skipped * units,
+                            units,
+                            group,
+                            groups,
+                        )
                     cuda.syncthreads()
                     if group == 0 and i < units:
                         total = field[row * units + i] if k == 0 else turned[at + below * units]
-                        total = activation(codes[table[k, CODES] + i], whole(total, memory, sums + place, across,
-                                                                             groups))
+                        total = activation(
+                            codes[table[k, CODES] + i],
+                            whole(total, memory, sums + place, across, groups),
+                        )
                         memory[new + i] = total
                         if k == layers - 1:
                             u[row * outputs + i] = total
@@ -136,7 +197,9 @@ def _walked_forward(real):
     return walked
 
 
-def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoint, deltas, gradient, tile=TILE):
+def backward_block(
+    sizes, codes, params, recurrent, inputs, u, starts, du, adjoint, deltas, gradient, tile=TILE
+):
     """Backpropagation over a block: the first term of Eq. (13), summed over the lanes.
 
     du (h, B, n_L) is dE/du_t of the losses inside the block; adjoint (B, R) is dE/dr at the block's end from later
@@ -149,22 +212,68 @@ def backward_block(sizes, codes, params, recurrent, inputs, u, starts, du, adjoi
     outputs, outside = int(sizes[-1]), int(sizes[0]) - recurrent
     _, width, _, at, code, _, to, *_ = table[-1].tolist()
     some, low = outputs - recurrent, outside if layers == 1 else 0
-    over(sloped(real), rows, some, codes, code + recurrent, u, recurrent, outputs, du, recurrent, outputs, 1, deltas,
-         to + recurrent, outputs, tile=tile)
+    over(
+        sloped(real),
+        rows,
+        some,
+        codes,
+        code + recurrent,
+        u,
+        recurrent,
+        outputs,
+        du,
+        recurrent,
+        outputs,
+        1,
+        deltas,
+        to + recurrent,
+        outputs,
+        tile=tile,
+    )
     # what the y rows send down does not wait for r: one product for all frames
     down = scratch_matrix("down", rows, width - low, real)
-    gemm(False, False, 1, matrix(deltas, to + recurrent, rows, some, outputs),
-         matrix(params, at + recurrent * (width + 1) + low, some, width - low, width + 1), 0, down, tile=tile)
+    gemm(
+        False,
+        False,
+        1,
+        matrix(deltas, to + recurrent, rows, some, outputs),
+        matrix(params, at + recurrent * (width + 1) + low, some, width - low, width + 1),
+        0,
+        down,
+        tile=tile,
+    )
     widest = int(max(recurrent, table[:, UNITS].max(), table[1:, BELOW].max(initial=0)))
-    run = rows // lanes, lanes, layers, outside, recurrent, outputs, widest, on_device, codes, params, down.array
+    run = (
+        rows // lanes,
+        lanes,
+        layers,
+        outside,
+        recurrent,
+        outputs,
+        widest,
+        on_device,
+        codes,
+        params,
+        down.array,
+    )
     if _worth_a_grid(table, real):
         wide.walk(real, True, run, starts, flat(adjoint), inputs, u, du, deltas, tile)
     else:
         shared = shared_bytes(2 * widest + threads, real, "a series")
-        _walked_backward(real)[lanes, threads, 0, shared](*run, starts, flat(adjoint), inputs, u, du, deltas)
+        _walked_backward(real)[lanes, threads, 0, shared](
+            *run, starts, flat(adjoint), inputs, u, du, deltas
+        )
     for _, below, units, at, _, given, to, *_ in table.tolist():
-        gemm(True, False, 1, matrix(deltas, to, rows, units), matrix(inputs, given, rows, below + 1), 1,
-             matrix(gradient, at, units, below + 1), tile=tile)
+        gemm(
+            True,
+            False,
+            1,
+            matrix(deltas, to, rows, units),
+            matrix(inputs, given, rows, below + 1),
+            1,
+            matrix(gradient, at, units, below + 1),
+            tile=tile,
+        )
 
 
 @cache
@@ -176,13 +285,28 @@ def sloped(real):
     slope = scalar.slope(real)
 
     @jit()
-    def sloped(rows, columns, codes, first_code, y, y_start, y_step, d, d_start, d_step, d_stride, delta, delta_start,
-               delta_step):
+    def sloped(
+        rows,
+        columns,
+        codes,
+        first_code,
+        y,
+        y_start,
+        y_step,
+        d,
+        d_start,
+        d_step,
+        d_stride,
+        delta,
+        delta_start,
+        delta_step,
+    ):
         j, i = cuda.grid(2)
         if j < columns:
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
-                delta[delta_start + r * delta_step + j] = (d[d_start + r * d_step + j * d_stride]
-                                                           * slope(codes[first_code + j], y[y_start + r * y_step + j]))
+                delta[delta_start + r * delta_step + j] = d[
+                    d_start + r * d_step + j * d_stride
+                ] * slope(codes[first_code + j], y[y_start + r * y_step + j])
 
     return sloped
 
@@ -194,8 +318,25 @@ def _walked_backward(real):
     part, whole = adders(real)
 
     @jit(launch_bounds=TILE.most)
-    def walked(h, lanes, layers, outside, recurrent, outputs, widest, table, codes, params, down, starts, adjoint,
-               inputs, u, du, deltas):
+    def walked(
+        h,
+        lanes,
+        layers,
+        outside,
+        recurrent,
+        outputs,
+        widest,
+        table,
+        codes,
+        params,
+        down,
+        starts,
+        adjoint,
+        inputs,
+        u,
+        du,
+        deltas,
+    ):
         memory = cuda.shared.array(0, kind)
         thread, threads, lane = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
         delta, sums = widest, 2 * widest
@@ -208,7 +349,11 @@ def _walked_backward(real):
                 skipped, top = outside if k == 0 else 0, k == layers - 1
                 cuda.syncthreads()
                 for i in range(thread, units, threads):
-                    y = u[row * outputs + i] if top else inputs[table[k + 1, INPUTS] + row * (units + 1) + i]
+                    y = (
+                        u[row * outputs + i]
+                        if top
+                        else inputs[table[k + 1, INPUTS] + row * (units + 1) + i]
+                    )
                     d = memory[i] + (du[row * outputs + i] if top else zero)
                     d *= slope(codes[table[k, CODES] + i], y)
                     memory[delta + i] = d
@@ -219,8 +364,16 @@ def _walked_backward(real):
                 for base in range(0, below - skipped, across):
                     j = base + place
                     if j < below - skipped:
-                        memory[sums + thread] = part(memory, delta, units, params, table[k, PARAMS] + skipped + j,
-                                                     below + 1, group, groups)
+                        memory[sums + thread] = part(
+                            memory,
+                            delta,
+                            units,
+                            params,
+                            table[k, PARAMS] + skipped + j,
+                            below + 1,
+                            group,
+                            groups,
+                        )
                     cuda.syncthreads()
                     if group == 0 and j < below - skipped:
                         total = down[row * (below - skipped) + j] if top else zero

@@ -18,8 +18,20 @@ MOST_PARTS = 256  # sums that `squared_norm` reads back
 def adam_step(parameters, gradient, mean, square, rate, beta1, beta2, step, epsilon, tile=TILE):
     """Adam (Kingma and Ba 2015, algorithm 1); step counts from 1."""
     real = parameters.dtype.type
-    along(_adam(real), parameters.size, parameters, gradient, mean, square, real(rate / (1 - beta1**step)),
-          real(1 / (1 - beta2**step)), real(beta1), real(beta2), real(epsilon), tile=tile)
+    along(
+        _adam(real),
+        parameters.size,
+        parameters,
+        gradient,
+        mean,
+        square,
+        real(rate / (1 - beta1**step)),
+        real(1 / (1 - beta2**step)),
+        real(beta1),
+        real(beta2),
+        real(epsilon),
+        tile=tile,
+    )
 
 
 @cache
@@ -41,7 +53,16 @@ def _adam(real):
 def momentum_step(parameters, gradient, velocity, rate, momentum, tile=TILE):
     """SGD with momentum: velocity <- momentum velocity + gradient; parameters <- parameters - rate velocity."""
     real = parameters.dtype.type
-    along(_momentum(), parameters.size, parameters, gradient, velocity, real(rate), real(momentum), tile=tile)
+    along(
+        _momentum(),
+        parameters.size,
+        parameters,
+        gradient,
+        velocity,
+        real(rate),
+        real(momentum),
+        tile=tile,
+    )
 
 
 @cache
@@ -59,7 +80,15 @@ def _momentum():
 
 def shorten_and_decay(parameters, gradient, scale, decay, tile=TILE):
     """gradient <- scale gradient + decay parameters, entry by entry; decay (P,)."""
-    along(_shortened(), parameters.size, parameters, gradient, parameters.dtype.type(scale), decay, tile=tile)
+    along(
+        _shortened(),
+        parameters.size,
+        parameters,
+        gradient,
+        parameters.dtype.type(scale),
+        decay,
+        tile=tile,
+    )
 
 
 @cache
@@ -107,6 +136,7 @@ def squared_norm(x, tile=TILE):
 @cache
 def _squares(threads):
     """Every block's sum of squares; `threads`, a power of 2, are in a block."""
+
     @jit()
     def squares(count, x, parts):
         sums = cuda.shared.array(threads, float64)
@@ -145,18 +175,48 @@ def _ones(count, real):
 def centre_gradient(w, a, b, means, hidden_mean, tile=TILE):
     """dE/dW -= b means^T + hidden_mean a, of gradients laid out as centre_shift's parts are.  Eq. (25)."""
     w, a, b = as_matrix(w), as_matrix(a), as_matrix(b)
-    over(_centred(), w.rows, w.columns, w.array, w.start, w.step, a.array, a.start, a.stride, b.array, b.start,
-         b.stride, means, w.real(hidden_mean), tile=tile)
+    over(
+        _centred(),
+        w.rows,
+        w.columns,
+        w.array,
+        w.start,
+        w.step,
+        a.array,
+        a.start,
+        a.stride,
+        b.array,
+        b.start,
+        b.stride,
+        means,
+        w.real(hidden_mean),
+        tile=tile,
+    )
 
 
 @cache
 def _centred():
     @jit()
-    def centred(rows, columns, w, w_start, w_step, a, a_start, a_step, b, b_start, b_step, means, hidden_mean):
+    def centred(
+        rows,
+        columns,
+        w,
+        w_start,
+        w_step,
+        a,
+        a_start,
+        a_step,
+        b,
+        b_start,
+        b_step,
+        means,
+        hidden_mean,
+    ):
         j, i = cuda.grid(2)
         if j < columns:
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
-                w[w_start + r * w_step + j] -= (b[b_start + r * b_step] * means[j]
-                                                + hidden_mean * a[a_start + j * a_step])
+                w[w_start + r * w_step + j] -= (
+                    b[b_start + r * b_step] * means[j] + hidden_mean * a[a_start + j * a_step]
+                )
 
     return centred

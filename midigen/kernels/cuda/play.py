@@ -14,7 +14,17 @@ from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import as_matrix
 from midigen.kernels.cuda.gibbs import biased, half_sweep, padded, turned
 from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, device, jit, shared_bytes
-from midigen.kernels.cuda.layers import ACROSS, BELOW, CODES, TURNED, UNITS, adders, layers_of, turned_layers, walkers
+from midigen.kernels.cuda.layers import (
+    ACROSS,
+    BELOW,
+    CODES,
+    TURNED,
+    UNITS,
+    adders,
+    layers_of,
+    turned_layers,
+    walkers,
+)
 from midigen.kernels.scalar import u64
 
 NO_LEVELS = 0, 1, 0, 1
@@ -23,7 +33,11 @@ NO_LEVELS = 0, 1, 0, 1
 @device
 def _level(value, threshold, gain, offset, loudest):
     """The level that a Gaussian value has in a roll."""
-    return min(max(round(loudest * (gain * value + offset)), 1), int(loudest)) if value > threshold else 0
+    return (
+        min(max(round(loudest * (gain * value + offset)), 1), int(loudest))
+        if value > threshold
+        else 0
+    )
 
 
 @cache
@@ -39,7 +53,9 @@ def _hearing(real):
             for base in range(0, units, step):
                 i, at = base + place, table[k, TURNED] + base + place
                 if i < units:
-                    memory[sums + thread] = part(memory, old, below, params, at, units, group, groups)
+                    memory[sums + thread] = part(
+                        memory, old, below, params, at, units, group, groups
+                    )
                 cuda.syncthreads()
                 if group == 0 and i < units:
                     field = whole(params[at + below * units], memory, sums + place, step, groups)
@@ -51,7 +67,22 @@ def _hearing(real):
     return hear
 
 
-def play(sizes, codes, params, recurrent, w, log_variances, levels, sweeps, beta, keys, first, x, songs, tile=TILE):
+def play(
+    sizes,
+    codes,
+    params,
+    recurrent,
+    w,
+    log_variances,
+    levels,
+    sweeps,
+    beta,
+    keys,
+    first,
+    x,
+    songs,
+    tile=TILE,
+):
     """Frames first, first + 1, .. of songs side by side, uint8 (B, n, V), which are overwritten.
 
     sizes is a NumPy array, all else lies on the device.  w (H, V) and params (P,) are the model's.  x (B, V + R), what
@@ -68,20 +99,60 @@ def play(sizes, codes, params, recurrent, w, log_variances, levels, sweeps, beta
     widest, states, across = int(sizes.max()), padded(visible) + padded(w.rows), turned(w, tile)
     low, high = (0, 0) if log_variances is None else log_variances
     numbers = beta, 1 / math.sqrt(beta) if gaussian else 1, low, high - low, *(levels or NO_LEVELS)
-    _played(real, gaussian)[count, threads, 0, shared_bytes(2 * widest + threads + states, real, "a song")](
-        first, frames, len(table), recurrent, visible, w.rows, widest, on_device, codes,
-        turned_layers(table, params, tile), w.array, w.place, across.array, across.place, keys, sweeps,
-        tuple(real(number) for number in numbers), x, songs)
+    _played(real, gaussian)[
+        count, threads, 0, shared_bytes(2 * widest + threads + states, real, "a song")
+    ](
+        first,
+        frames,
+        len(table),
+        recurrent,
+        visible,
+        w.rows,
+        widest,
+        on_device,
+        codes,
+        turned_layers(table, params, tile),
+        w.array,
+        w.place,
+        across.array,
+        across.place,
+        keys,
+        sweeps,
+        tuple(real(number) for number in numbers),
+        x,
+        songs,
+    )
 
 
 @cache
 def _played(real, gaussian):
     kind, one, half, hear = NUMBA_TYPE[real], real(1), real(0.5), _hearing(real)
-    draw_hidden, draw_visible = (half_sweep(real, 1, normal, biased) for normal in (False, gaussian))
+    draw_hidden, draw_visible = (
+        half_sweep(real, 1, normal, biased) for normal in (False, gaussian)
+    )
 
     @jit(launch_bounds=TILE.most)
-    def played(first, frames, layers, recurrent, visible, hidden, widest, table, codes, params, w, w_at, across,
-               across_at, keys, sweeps, numbers, x, songs):
+    def played(
+        first,
+        frames,
+        layers,
+        recurrent,
+        visible,
+        hidden,
+        widest,
+        table,
+        codes,
+        params,
+        w,
+        w_at,
+        across,
+        across_at,
+        keys,
+        sweeps,
+        numbers,
+        x,
+        songs,
+    ):
         memory = cuda.shared.array(0, kind)
         key_of = cuda.shared.array(1, uint64)
         row_of = cuda.shared.array(1, uint64)
@@ -109,11 +180,47 @@ def _played(real, gaussian):
                     memory[chain + i] *= inverse
                 cuda.syncthreads()
             for sweep in range(sweeps):
-                draw_hidden(total, thread, threads, memory, chain, visible, behind, hidden, 1, across, across_at,
-                            (memory, (b, 0), beta), spread, 0, 1, key_of, row_of, 2 * sweep)
+                draw_hidden(
+                    total,
+                    thread,
+                    threads,
+                    memory,
+                    chain,
+                    visible,
+                    behind,
+                    hidden,
+                    1,
+                    across,
+                    across_at,
+                    (memory, (b, 0), beta),
+                    spread,
+                    0,
+                    1,
+                    key_of,
+                    row_of,
+                    2 * sweep,
+                )
                 cuda.syncthreads()
-                draw_visible(total, thread, threads, memory, behind, hidden, chain, visible, 1, w, w_at,
-                             (memory, (a, 0), one if gaussian else beta), spread, 0, 1, key_of, row_of, 2 * sweep + 1)
+                draw_visible(
+                    total,
+                    thread,
+                    threads,
+                    memory,
+                    behind,
+                    hidden,
+                    chain,
+                    visible,
+                    1,
+                    w,
+                    w_at,
+                    (memory, (a, 0), one if gaussian else beta),
+                    spread,
+                    0,
+                    1,
+                    key_of,
+                    row_of,
+                    2 * sweep + 1,
+                )
                 cuda.syncthreads()
             for i in range(thread, visible, threads):
                 value = memory[chain + i]

@@ -34,13 +34,22 @@ def ungrouped(begin, at, i, j):
 def _taker(real, threads, size, wide, depth, along_depth):
     """Two device functions for a tile of `size` lines: fetch what a thread takes of it, 0 outside, into registers;
     put that in shared memory (depth, wide).  Neighbours read neighbours."""
-    log_size, log_depth, zero, parts = size.bit_length() - 1, depth.bit_length() - 1, real(0), size * depth // threads
+    log_size, log_depth, zero, parts = (
+        size.bit_length() - 1,
+        depth.bit_length() - 1,
+        real(0),
+        size * depth // threads,
+    )
 
     @device
     def fetch(ahead, thread, array, begin, step, depth_step, line, lines, start, stop):
         for part in range(parts):
             e = thread + part * threads
-            i, d = (e >> log_depth, e & (depth - 1)) if along_depth else (e & (size - 1), e >> log_size)
+            i, d = (
+                (e >> log_depth, e & (depth - 1))
+                if along_depth
+                else (e & (size - 1), e >> log_size)
+            )
             ahead[part] = zero
             if line + i < lines and start + d < stop:
                 ahead[part] = array[u64(begin + (line + i) * step + (start + d) * depth_step)]
@@ -49,7 +58,11 @@ def _taker(real, threads, size, wide, depth, along_depth):
     def put(ahead, thread, shared):
         for part in range(parts):
             e = thread + part * threads
-            i, d = (e >> log_depth, e & (depth - 1)) if along_depth else (e & (size - 1), e >> log_size)
+            i, d = (
+                (e >> log_depth, e & (depth - 1))
+                if along_depth
+                else (e & (size - 1), e >> log_size)
+            )
             shared[d * wide + i] = ahead[part]
 
     return fetch, put
@@ -58,6 +71,7 @@ def _taker(real, threads, size, wide, depth, along_depth):
 @cache
 def _square(depth, each, wide_a, columns, run_a, run_b):
     """Two device functions for the square of the result that a thread keeps in registers."""
+
     @device
     def add_one(shared_a, shared_b, total, left, right, d, y, x):
         """total += column d of A by row d of B."""
@@ -98,8 +112,25 @@ def _writer(real, threads, size, log_columns, grouped, scaled):
     where, zero, mask = position if grouped else ungrouped, real(0), (1 << log_columns) - 1
 
     @device
-    def write(done, thread, row, column, m, n, alpha, beta, source, to_source, source_at, scale, to_scale, scale_at, c,
-              to_c, c_at):
+    def write(
+        done,
+        thread,
+        row,
+        column,
+        m,
+        n,
+        alpha,
+        beta,
+        source,
+        to_source,
+        source_at,
+        scale,
+        to_scale,
+        scale_at,
+        c,
+        to_c,
+        c_at,
+    ):
         for e in range(thread, size, threads):
             r, s = row + (e >> log_columns), column + (e & mask)
             if r < m and s < n:
@@ -118,7 +149,11 @@ def product_kernel(real, a_along_k, b_along_n, rows, columns, depth, each, group
     """The kernel of gemm.  A thread's rows and columns come in one or two runs of 4, which it reads at once."""
     down, across = rows // each, columns // each
     threads, run_a, run_b = down * across, rows // each * 4, columns // each * 4
-    kind, zero, wide_a = NUMBA_TYPE[real], real(0), rows + 4  # padded: neighbours in a column are in different banks
+    kind, zero, wide_a = (
+        NUMBA_TYPE[real],
+        real(0),
+        rows + 4,
+    )  # padded: neighbours in a column are in different banks
     size_a, size_b, size_c, runs = depth * wide_a, depth * columns, run_a * columns, each // 4
     # tile sizes are powers of 2: shifts and masks, unlike // and %, let the compiler see that addresses are aligned
     log_across, log_columns = across.bit_length() - 1, columns.bit_length() - 1
@@ -129,9 +164,29 @@ def product_kernel(real, a_along_k, b_along_n, rows, columns, depth, each, group
     parts_a, parts_b = rows * depth // threads, columns * depth // threads
 
     @jit(launch_bounds=threads)
-    def product(m, n, k, piece, pieces, inner, alpha, a, a_at, b, b_at, beta, source, source_at, scale, scale_at, c,
-                c_at):
-        shared_a = cuda.shared.array(size_a, kind)  # one a line: the simulator tells them apart by that
+    def product(
+        m,
+        n,
+        k,
+        piece,
+        pieces,
+        inner,
+        alpha,
+        a,
+        a_at,
+        b,
+        b_at,
+        beta,
+        source,
+        source_at,
+        scale,
+        scale_at,
+        c,
+        c_at,
+    ):
+        shared_a = cuda.shared.array(
+            size_a, kind
+        )  # one a line: the simulator tells them apart by that
         shared_b = cuda.shared.array(size_b, kind)
         total = cuda.local.array((each, each), kind)
         left = cuda.local.array(each, kind)
@@ -171,8 +226,25 @@ def product_kernel(real, a_along_k, b_along_n, rows, columns, depth, each, group
             else:
                 lay(done, total, each - 4, y, x)
             cuda.syncthreads()
-            write(done, thread, row + run * run_a, column, m, n, alpha, beta, source, to_source, source_at, scale,
-                  to_scale, scale_at, c, to_c, c_at)
+            write(
+                done,
+                thread,
+                row + run * run_a,
+                column,
+                m,
+                n,
+                alpha,
+                beta,
+                source,
+                to_source,
+                source_at,
+                scale,
+                to_scale,
+                scale_at,
+                c,
+                to_c,
+                c_at,
+            )
             cuda.syncthreads()
 
     return product

@@ -22,12 +22,14 @@ def orthonormal_rows(s, units, tolerance, out, ranks, tile=TILE):
     threads, across = tile.threads, min(tile.across, tile.threads)
     rest, unit = scratch("rest", lanes * count * units, f64), scratch("unit", lanes * units, f64)
     _peeled()[lanes, threads, 0, count * (across + 1) * f64().itemsize](
-        count, units, step, across, tolerance * tolerance, flat(s), rest, unit, flat(out), ranks)
+        count, units, step, across, tolerance * tolerance, flat(s), rest, unit, flat(out), ranks
+    )
 
 
 @cache
 def _peeled():
     """One lane a block.  `memory` holds a sum of each thread for every row, (M, across), and the rows' totals (M,)."""
+
     @device
     def add_up(memory, count, across, thread, threads):
         for r in range(thread, count, threads):
@@ -81,7 +83,10 @@ def _peeled():
             for r in range(group, count, groups):
                 total = 0.0
                 for j in range(place, units, across):
-                    x = rest[begin + r * units + j] - memory[count * across + r] * unit[lane * units + j]
+                    x = (
+                        rest[begin + r * units + j]
+                        - memory[count * across + r] * unit[lane * units + j]
+                    )
                     rest[begin + r * units + j] = x
                     total += x * x
                 memory[r * across + place] = total

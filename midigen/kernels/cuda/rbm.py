@@ -60,8 +60,21 @@ def sample_bernoulli(key, sweep, first_row, field, noise, out, tile=TILE):
     """out (N, n) <- 1 with probability sigmoid(field (N, n)), else 0.  noise, the CPU's buffer, is not used."""
     field, out = as_matrix(field), as_matrix(out)
     keys, rows, lanes = lanes_of(key, first_row)
-    over(_sampled(out.real), out.rows, -(-out.columns // 4), out.columns, keys, rows, lanes, sweep, field.array,
-         field.place, out.array, out.place, tile=tile)
+    over(
+        _sampled(out.real),
+        out.rows,
+        -(-out.columns // 4),
+        out.columns,
+        keys,
+        rows,
+        lanes,
+        sweep,
+        field.array,
+        field.place,
+        out.array,
+        out.place,
+        tile=tile,
+    )
 
 
 @cache
@@ -70,7 +83,9 @@ def _sampled(real):
     sigmoid, zero, one = scalar.sigmoid(real), real(0), real(1)
 
     @jit()
-    def sampled(count, quarter, columns, keys, first_rows, lanes, sweep, field, field_at, out, out_at):
+    def sampled(
+        count, quarter, columns, keys, first_rows, lanes, sweep, field, field_at, out, out_at
+    ):
         j, i = cuda.grid(2)
         if j < quarter:
             for r in range(i, count, cuda.gridDim.y * cuda.blockDim.y):
@@ -92,8 +107,21 @@ def corrupt(key, noise, dropout, x, first_row=0, tile=TILE):
     """
     x = as_matrix(x)
     keys, rows, lanes = lanes_of(key, first_row)
-    over(_corrupted(x.real), x.rows, -(-x.columns // 4), x.columns, keys, rows, lanes, noise, dropout,
-         x.real(1 / (1 - dropout)), x.array, x.place, tile=tile)
+    over(
+        _corrupted(x.real),
+        x.rows,
+        -(-x.columns // 4),
+        x.columns,
+        keys,
+        rows,
+        lanes,
+        noise,
+        dropout,
+        x.real(1 / (1 - dropout)),
+        x.array,
+        x.place,
+        tile=tile,
+    )
 
 
 @cache
@@ -126,7 +154,9 @@ def gibbs_chain(v, w, a, b, sweeps, beta, key, first_sweep, first_row, out, tile
 
     Sweep s draws the hidden units with counter 2 (first_sweep + s) and the visible ones with the next.  out may be v.
     """
-    gibbs.chain(v, w, a, b, None, sweeps, beta, *lanes_of(key, first_row)[:2], first_sweep, out, tile)
+    gibbs.chain(
+        v, w, a, b, None, sweeps, beta, *lanes_of(key, first_row)[:2], first_sweep, out, tile
+    )
 
 
 def hidden_field(v, w, b, out, tile=TILE):
@@ -161,7 +191,19 @@ def free_energy(v, w, a, b, out, tile=TILE):
     v, w, a = as_matrix(v), as_matrix(w), as_matrix(a)
     c = scratch_matrix("free energy", v.rows, w.rows, v.real)
     hidden_field(v, w, b, c, tile)
-    along(_energy(), v.rows, v.columns, w.rows, v.array, v.place, a.array, a.place, c.array, out, tile=tile)
+    along(
+        _energy(),
+        v.rows,
+        v.columns,
+        w.rows,
+        v.array,
+        v.place,
+        a.array,
+        a.place,
+        c.array,
+        out,
+        tile=tile,
+    )
 
 
 @cache
@@ -186,13 +228,39 @@ def contrast(v, sample, w, a, b, weight, out_a, out_b, gradient_w, tile=TILE):
     weight (N,); out_a (N, V) and out_b (N, H) are overwritten, gradient_w (H, V) is added to.  a cancels.
     """
     v, sample, w, out_a, out_b = (as_matrix(x) for x in (v, sample, w, out_a, out_b))
-    p_data, p_model = (scratch_matrix(f"contrast {name}", v.rows, w.rows, v.real) for name in ("data", "model"))
+    p_data, p_model = (
+        scratch_matrix(f"contrast {name}", v.rows, w.rows, v.real) for name in ("data", "model")
+    )
     for states, p in ((v, p_data), (sample, p_model)):
         hidden_probability(states, w, b, p, tile)
-    over(_difference(v.real), v.rows, w.rows, weight, p_data.array, p_data.place, p_model.array, p_model.place,
-         out_b.array, out_b.place, True, tile=tile)
-    over(_difference(v.real), v.rows, v.columns, weight, v.array, v.place, sample.array, sample.place, out_a.array,
-         out_a.place, False, tile=tile)
+    over(
+        _difference(v.real),
+        v.rows,
+        w.rows,
+        weight,
+        p_data.array,
+        p_data.place,
+        p_model.array,
+        p_model.place,
+        out_b.array,
+        out_b.place,
+        True,
+        tile=tile,
+    )
+    over(
+        _difference(v.real),
+        v.rows,
+        v.columns,
+        weight,
+        v.array,
+        v.place,
+        sample.array,
+        sample.place,
+        out_a.array,
+        out_a.place,
+        False,
+        tile=tile,
+    )
     gemm(True, False, 1, p_model, sample, 1, gradient_w, tile=tile)
     gemm(True, False, -1, p_data, v, 1, gradient_w, tile=tile)
 
@@ -200,12 +268,16 @@ def contrast(v, sample, w, a, b, weight, out_a, out_b, gradient_w, tile=TILE):
 @cache
 def _difference(real):
     """out <- weight (model - data), row by row; `keep` leaves model and data multiplied by their weight as well."""
+
     @jit()
     def difference(rows, columns, weight, data, data_at, model, model_at, out, out_at, keep):
         j, i = cuda.grid(2)
         if j < columns:
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
-                at_data, at_model = data_at[0] + r * data_at[1] + j, model_at[0] + r * model_at[1] + j
+                at_data, at_model = (
+                    data_at[0] + r * data_at[1] + j,
+                    model_at[0] + r * model_at[1] + j,
+                )
                 of_data, of_model = weight[r] * data[at_data], weight[r] * model[at_model]
                 if keep:
                     data[at_data], model[at_model] = of_data, of_model
@@ -220,10 +292,25 @@ def pseudo_log_likelihood(v, w, a, b, out, tile=TILE):
     Flipping v_i changes F by -+a_i and by sum_j log(1 + p_j (exp(+-W_ji) - 1)); a thread flips one unit.
     """
     v, w, a = as_matrix(v), as_matrix(w), as_matrix(a)
-    p, terms = scratch_matrix("flipped p", v.rows, w.rows, v.real), scratch_matrix("terms", v.rows, v.columns, f64)
+    p, terms = (
+        scratch_matrix("flipped p", v.rows, w.rows, v.real),
+        scratch_matrix("terms", v.rows, v.columns, f64),
+    )
     hidden_probability(v, w, b, p, tile)
-    over(_flipped(), v.rows, v.columns, w.rows, v.array, v.place, a.array, a.place, p.array,
-         exponentials(w, 2 * w.rows, tile).array, terms.array, tile=tile)
+    over(
+        _flipped(),
+        v.rows,
+        v.columns,
+        w.rows,
+        v.array,
+        v.place,
+        a.array,
+        a.place,
+        p.array,
+        exponentials(w, 2 * w.rows, tile).array,
+        terms.array,
+        tile=tile,
+    )
     along(_summed(), v.rows, v.columns, terms.array, out, tile=tile)
 
 
@@ -261,7 +348,9 @@ def _flipped():
                 first = hidden if value > 0.5 else 0
                 change, product = f64(a[a_at[0] + n * a_at[1] + i]) * (one - value - value), one
                 for j in range(hidden):
-                    product *= one + f64(p[n * hidden + j]) * (odds[(first + j) * columns + i] - one)
+                    product *= one + f64(p[n * hidden + j]) * (
+                        odds[(first + j) * columns + i] - one
+                    )
                     if j % FACTORS == FACTORS - 1:
                         change += math.log(product)
                         product = one

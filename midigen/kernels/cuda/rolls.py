@@ -28,7 +28,17 @@ def _moved(j, shift, pitches):
 def unpack(packed, place, pitches, out, tile=TILE):
     """out (h B, V) <- the notes, kept as bits, at every place, transposed by its shift."""
     out = as_matrix(out)
-    over(_unpacked(out.real), out.rows, out.columns, packed, place, pitches, out.array, out.place, tile=tile)
+    over(
+        _unpacked(out.real),
+        out.rows,
+        out.columns,
+        packed,
+        place,
+        pitches,
+        out.array,
+        out.place,
+        tile=tile,
+    )
 
 
 @cache
@@ -53,7 +63,18 @@ def _unpacked(real):
 def pack(v, place, pitches, packed, tile=TILE):
     """Put notes v (h B, V) as bits at their places, transposed back; silent frames go nowhere."""
     v = as_matrix(v)
-    over(_packed(), v.rows, tuple(packed.shape)[1], v.columns, v.array, v.place, place, pitches, packed, tile=tile)
+    over(
+        _packed(),
+        v.rows,
+        tuple(packed.shape)[1],
+        v.columns,
+        v.array,
+        v.place,
+        place,
+        pitches,
+        packed,
+        tile=tile,
+    )
 
 
 @cache
@@ -79,8 +100,18 @@ def _packed():
 def take(values, loudest, place, pitches, out, tile=TILE):
     """out (h B, V) <- the numbers at every place over `loudest`, transposed by its shift."""
     out = as_matrix(out)
-    over(_taken(out.real), out.rows, out.columns, values, out.real(loudest), place, pitches, out.array, out.place,
-         tile=tile)
+    over(
+        _taken(out.real),
+        out.rows,
+        out.columns,
+        values,
+        out.real(loudest),
+        place,
+        pitches,
+        out.array,
+        out.place,
+        tile=tile,
+    )
 
 
 @cache

@@ -18,19 +18,48 @@ from numba import cuda
 from midigen.kernels.codes import BELOW, CODES, COLUMNS, INPUTS, PARAMS, UNITS
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import Matrix, copy, flat, gemm, matrix, scratch_matrix
-from midigen.kernels.cuda.jit import MOST_BATCHES, NUMBA_TYPE, SHARED, TILE, along, jit, over, shared_bytes
+from midigen.kernels.cuda.jit import (
+    MOST_BATCHES,
+    NUMBA_TYPE,
+    SHARED,
+    TILE,
+    along,
+    jit,
+    over,
+    shared_bytes,
+)
 from midigen.kernels.cuda.memory import scratch, upload
 from midigen.kernels.cuda.network import sloped
 from midigen.kernels.scalar import u64
 
-GATHERED = 1 << 28  # numbers of Q, at most and about, that are gathered for one product: 1 GB in float32
+GATHERED = (
+    1 << 28
+)  # numbers of Q, at most and about, that are gathered for one product: 1 GB in float32
 LONGEST = 128  # frames of a chunk
 PASSING = 2  # frames whose Q products need at a time
 WIDE = 256  # units of a layer from which on its weights are too many for the core's own cache
 
 
-def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params, before_inputs, before_u, known, origin,
-                    start, stop, accumulate, s, out, tile=TILE):
+def influence_stage(
+    plan,
+    cut,
+    outside,
+    codes,
+    params,
+    inputs,
+    u,
+    before_params,
+    before_inputs,
+    before_u,
+    known,
+    origin,
+    start,
+    stop,
+    accumulate,
+    s,
+    out,
+    tile=TILE,
+):
     """Carry the rows of S back over frames start..stop-1, and sum what they meet on the way.  Eq. (11)-(12), (12a).
 
     A lane's series begins at `origin`: where nothing before it is `known`, S is 0 from there on.  s (B, M, n), n being
@@ -40,10 +69,14 @@ def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params,
     lanes, rows, _ = tuple(s.shape)
     units, (h, *_) = plan[:, UNITS].tolist(), tuple(u.shape)
     chunk = min(stop - start, LONGEST, max(1, GATHERED // (lanes * rows * sum(units))))
-    frames = [(1, flat(before_params), flat(before_inputs), flat(before_u)),
-              (h, flat(params), flat(inputs), flat(u))]
+    frames = [
+        (1, flat(before_params), flat(before_inputs), flat(before_u)),
+        (h, flat(params), flat(inputs), flat(u)),
+    ]
     begins = (np.arange(h + 1)[:, None] == origin) & (np.asarray(known) == 0)
-    going = upload(1 - begins.ravel(), u.dtype)  # of frames -1 and on: 0 where S ends on its way to it
+    going = upload(
+        1 - begins.ravel(), u.dtype
+    )  # of frames -1 and on: 0 where S ends on its way to it
     slots = chunk if out is not None else 0  # frames whose Q are gathered
     q = scratch("q", max(slots, PASSING) * lanes * rows * sum(units), u.dtype.type)
     carry = _carried_by_products if _worth_products(units, lanes * rows, tile) else _carried
@@ -58,7 +91,10 @@ def influence_stage(plan, cut, outside, codes, params, inputs, u, before_params,
 
 def _worth_products(units, rows, tile):
     """Whether steps back of so many rows are better made by products: where there are tiles for the whole GPU."""
-    return min(units) >= WIDE and 2 * -(-rows // tile.rows) * -(-min(units) // tile.columns) >= tile.many
+    return (
+        min(units) >= WIDE
+        and 2 * -(-rows // tile.rows) * -(-min(units) // tile.columns) >= tile.many
+    )
 
 
 def _part(plan, k, lanes, rows, slots):
@@ -76,12 +112,33 @@ def _sum(plan, k, cut, outside, frames, first, stop, q, slots, beta, out, tile):
 
     def product(inside, at, slot, count, beta, low, high, to, step, stride):
         h, _, inputs, _ = frames[inside]
-        x = matrix(inputs, h * lanes * given + at * lanes * (below + 1) + low, count, high - low, lanes * (below + 1),
-                   batch=(below + 1, 0))
-        gathered = matrix(q, _part(plan, k, lanes, rows, slots) + slot * lanes * rows * units, count, each * units,
-                          lanes * rows * units, batch=(rows * units, units))
-        target = matrix(out, columns + to, each * units, high - low, step, stride=stride, group=units, leap=width,
-                        batch=(rows * width, width))
+        x = matrix(
+            inputs,
+            h * lanes * given + at * lanes * (below + 1) + low,
+            count,
+            high - low,
+            lanes * (below + 1),
+            batch=(below + 1, 0),
+        )
+        gathered = matrix(
+            q,
+            _part(plan, k, lanes, rows, slots) + slot * lanes * rows * units,
+            count,
+            each * units,
+            lanes * rows * units,
+            batch=(rows * units, units),
+        )
+        target = matrix(
+            out,
+            columns + to,
+            each * units,
+            high - low,
+            step,
+            stride=stride,
+            group=units,
+            leap=width,
+            batch=(rows * width, width),
+        )
         gemm(True, False, 1, gathered, x, beta, target, batches=(lanes, rows // each), tile=tile)
 
     def columns_of(*run):
@@ -107,40 +164,69 @@ def _carried(plan, cut, outside, codes, frames, going, first, stop, s, q, slots,
     real, (h, _, _, u) = s.dtype.type, frames[1]
     widest = int(max(width, plan[:, UNITS].max(), plan[1:, BELOW].max(initial=0)))
     walked, busy = tile.walked, tile.many // 2
-    while walked > 1 and (2 * walked * widest * real().itemsize > SHARED or -(-rows // walked) * lanes < busy):
+    while walked > 1 and (
+        2 * walked * widest * real().itemsize > SHARED or -(-rows // walked) * lanes < busy
+    ):
         walked //= 2
     shared = shared_bytes(2 * walked * widest, real, "a row of J")
     _walked(real, walked)[(-(-rows // walked), lanes), tile.threads, 0, shared](
-        upload(plan), cut, outside, u.size // (h * lanes), h, lanes, rows, width, widest, slots, first, stop,
-        codes, *frames[1][1:], *frames[0][1:], going, flat(s), q)
+        upload(plan),
+        cut,
+        outside,
+        u.size // (h * lanes),
+        h,
+        lanes,
+        rows,
+        width,
+        widest,
+        slots,
+        first,
+        stop,
+        codes,
+        *frames[1][1:],
+        *frames[0][1:],
+        going,
+        flat(s),
+        q,
+    )
 
 
 def _carried_by_products(plan, cut, outside, codes, frames, going, first, stop, s, q, slots, tile):
     """The same with a product for every layer and frame: Q of the next is (Q W) slope."""
     (lanes, rows, width), slots = tuple(s.shape), slots or PASSING
-    slopes = [_slopes(plan, k, first - (k >= cut), stop - first, codes, frames, going, lanes, tile)
-              for k in range(len(plan))]
-    crossed = [(k, t) for t in range(stop - 1, first - 1, -1)
-               for k in (*range(cut - 1, -1, -1), *range(len(plan) - 1, cut - 1, -1))]
+    slopes = [
+        _slopes(plan, k, first - (k >= cut), stop - first, codes, frames, going, lanes, tile)
+        for k in range(len(plan))
+    ]
+    crossed = [
+        (k, t)
+        for t in range(stop - 1, first - 1, -1)
+        for k in (*range(cut - 1, -1, -1), *range(len(plan) - 1, cut - 1, -1))
+    ]
 
     def part(k, t):
         units = int(plan[k, UNITS])
         at = _part(plan, k, lanes, rows, slots) + (t - first) % slots * lanes * rows * units
         # a row of a slope is that of all rows of its lane
-        return matrix(q, at, lanes * rows, units), Matrix(slopes[k], (t - first) * lanes * units, lanes * rows, units,
-                                                          0, group=rows, leap=units)
+        return matrix(q, at, lanes * rows, units), Matrix(
+            slopes[k], (t - first) * lanes * units, lanes * rows, units, 0, group=rows, leap=units
+        )
 
     here, slope = part(*crossed[0])
     copy(matrix(s, 0, lanes * rows, here.columns, width), here, tile, slope)
     for (k, t), following in zip(crossed, [*crossed[1:], None], strict=True):
         low, below = outside if k == 0 else 0, int(plan[k, BELOW])
         params = frames[0 if k >= cut and t == 0 else 1][1]
-        weights = matrix(params, int(plan[k, PARAMS]) + low, int(plan[k, UNITS]), below - low, below + 1)
+        weights = matrix(
+            params, int(plan[k, PARAMS]) + low, int(plan[k, UNITS]), below - low, below + 1
+        )
         if following:
             new, slope = part(*following)
         else:
             new = matrix(s, 0, lanes * rows, below - low, width)
-            slope = Matrix(going, first * lanes, lanes * rows, below, 0, 0, rows, 1) if k == 0 else None
+            slope = (
+                Matrix(going, first * lanes, lanes * rows, below, 0, 0, rows, 1) if k == 0 else None
+            )
         gemm(False, False, 1, here, weights, 0, new, scale=slope, tile=tile)
         here = new
 
@@ -149,15 +235,33 @@ def _slopes(plan, k, first, count, codes, frames, going, lanes, tile):
     """Slopes of layer k at frames first.. (-1 being the one before the block), (count, B, n_k), 0 where S has ended."""
     units = int(plan[k, UNITS])
     out = scratch(f"slopes {k}", count * lanes * units, going.dtype.type)
-    for inside, start, stop in ((0, first, min(first + count, 0)), (1, max(first, 0), first + count)):
+    for inside, start, stop in (
+        (0, first, min(first + count, 0)),
+        (1, max(first, 0), first + count),
+    ):
         h, _, inputs, u = frames[inside]
         y, begin, step = u, 0, u.size // (h * lanes)
         if k < len(plan) - 1:
             y, begin, step = inputs, h * lanes * int(plan[k + 1, INPUTS]), units + 1
         at = start if inside else 0
-        over(sloped(going.dtype.type), max(stop - start, 0) * lanes, units, codes, int(plan[k, CODES]), y,
-             begin + at * lanes * step, step, going, (start + 1) * lanes, 1, 0, out, (start - first) * lanes * units,
-             units, tile=tile)
+        over(
+            sloped(going.dtype.type),
+            max(stop - start, 0) * lanes,
+            units,
+            codes,
+            int(plan[k, CODES]),
+            y,
+            begin + at * lanes * step,
+            step,
+            going,
+            (start + 1) * lanes,
+            1,
+            0,
+            out,
+            (start - first) * lanes * units,
+            units,
+            tile=tile,
+        )
     return out
 
 
@@ -167,27 +271,55 @@ def _walked(real, rows_each):
     slope, zero, kind = scalar.slope(real), real(0), NUMBA_TYPE[real]
 
     @jit()
-    def walked(plan, cut, outside, outputs, h, lanes, rows, width, widest, slots, first, stop, codes, params,
-               inputs, u, before_params, before_inputs, before_u, going, s, q):
+    def walked(
+        plan,
+        cut,
+        outside,
+        outputs,
+        h,
+        lanes,
+        rows,
+        width,
+        widest,
+        slots,
+        first,
+        stop,
+        codes,
+        params,
+        inputs,
+        u,
+        before_params,
+        before_inputs,
+        before_u,
+        going,
+        s,
+        q,
+    ):
         memory = cuda.shared.array(0, kind)
         total = cuda.local.array(rows_each, kind)
         thread, threads, lane = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.y
         row, layers, old, new = cuda.blockIdx.x * rows_each, plan.shape[0], 0, rows_each * widest
         for e in range(thread, rows_each * width, threads):
             r, i = e // width, e % width
-            memory[i * rows_each + r] = s[(lane * rows + row + r) * width + i] if row + r < rows else zero
+            memory[i * rows_each + r] = (
+                s[(lane * rows + row + r) * width + i] if row + r < rows else zero
+            )
         for t in range(stop - 1, first - 1, -1):
             for crossed in range(layers):
                 # from the cut down at frame t, then from the top down to the cut at the frame before
                 k = cut - 1 - crossed if crossed < cut else layers - 1 - (crossed - cut)
                 here = crossed < cut
                 inside = here or t > 0
-                w, x, y = (params, inputs, u) if inside else (before_params, before_inputs, before_u)
+                w, x, y = (
+                    (params, inputs, u) if inside else (before_params, before_inputs, before_u)
+                )
                 frames, place = (h, (t if here else t - 1) * lanes + lane) if inside else (1, lane)
                 units, below, gathered = plan[k, UNITS], plan[k, BELOW], 0
                 for lower in range(k):
                     gathered += plan[lower, UNITS]
-                gathered = slots * lanes * rows * gathered + ((t - first) * lanes + lane) * rows * units
+                gathered = (
+                    slots * lanes * rows * gathered + ((t - first) * lanes + lane) * rows * units
+                )
                 cuda.syncthreads()
                 for i in range(thread, units, threads):
                     if k == layers - 1:
@@ -230,13 +362,33 @@ def influence_expand(left, inner, first, stop, out, tile=TILE):
     """
     lanes, rows, step = tuple(left.shape)
     middle, width = tuple(inner.shape)[1:]
-    gemm(False, False, 1, matrix(left, 0, rows, middle, step, batch=(rows * step, 0)),
-         matrix(inner, first, middle, stop - first, width, batch=(middle * width, 0)), 1,
-         matrix(out, first, rows, stop - first, width, batch=(rows * width, 0)), batches=(lanes, 1), tile=tile)
+    gemm(
+        False,
+        False,
+        1,
+        matrix(left, 0, rows, middle, step, batch=(rows * step, 0)),
+        matrix(inner, first, middle, stop - first, width, batch=(middle * width, 0)),
+        1,
+        matrix(out, first, rows, stop - first, width, batch=(rows * width, 0)),
+        batches=(lanes, 1),
+        tile=tile,
+    )
 
 
-def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, before_u, adjoint, influence, gradient,
-                       z, tile=TILE):
+def influence_gradient(
+    plan,
+    cut,
+    outside,
+    codes,
+    before_params,
+    before_inputs,
+    before_u,
+    adjoint,
+    influence,
+    gradient,
+    z,
+    tile=TILE,
+):
     """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13), summed over the lanes.
 
     influence (B, n_cut, P_r), or with the rows z (B, M, n_cut) of Eq. (12a) in place of None its (B, M, P_r), or None
@@ -250,25 +402,74 @@ def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, 
         y, step = (u, outputs) if k == layers - 1 else (inputs, units + 1)
         start = 0 if k == layers - 1 else lanes * int(plan[k + 1, INPUTS])
         delta = scratch_matrix(f"delta {k}", lanes, units, real)
-        over(sloped(real), lanes, units, codes, code, y, start, step, m.array, 0, units, 1, delta.array, 0, units,
-             tile=tile)
-        gemm(True, False, 1, delta, matrix(inputs, lanes * given, lanes, below + 1), 1,
-             matrix(gradient, params, units, below + 1), tile=tile)
+        over(
+            sloped(real),
+            lanes,
+            units,
+            codes,
+            code,
+            y,
+            start,
+            step,
+            m.array,
+            0,
+            units,
+            1,
+            delta.array,
+            0,
+            units,
+            tile=tile,
+        )
+        gemm(
+            True,
+            False,
+            1,
+            delta,
+            matrix(inputs, lanes * given, lanes, below + 1),
+            1,
+            matrix(gradient, params, units, below + 1),
+            tile=tile,
+        )
         m = scratch_matrix(f"m {k}", lanes, below, real)
-        gemm(False, False, 1, delta, matrix(before_params, params, units, below, below + 1), 0, m, tile=tile)
+        gemm(
+            False,
+            False,
+            1,
+            delta,
+            matrix(before_params, params, units, below, below + 1),
+            0,
+            m,
+            tile=tile,
+        )
     if influence is None:
         return
     if z is not None:
         _, count, units = tuple(z.shape)
         inner = scratch_matrix("inner", lanes, count, real)
-        gemm(False, True, 1, Matrix(m.array, m.start, 1, units, units, batch=(m.step, 0)),
-             matrix(z, 0, count, units, batch=(count * units, 0)), 0,
-             matrix(inner.array, 0, 1, count, batch=(count, 0)), batches=(lanes, 1), tile=tile)
+        gemm(
+            False,
+            True,
+            1,
+            Matrix(m.array, m.start, 1, units, units, batch=(m.step, 0)),
+            matrix(z, 0, count, units, batch=(count * units, 0)),
+            0,
+            matrix(inner.array, 0, 1, count, batch=(count, 0)),
+            batches=(lanes, 1),
+            tile=tile,
+        )
         m = inner
     width = tuple(influence.shape)[-1]
     total = scratch("total", width, real)
-    gemm(False, False, 1, matrix(m.array, 0, 1, lanes * m.columns), matrix(influence, 0, lanes * m.columns, width), 0,
-         matrix(total, 0, 1, width), tile=tile)
+    gemm(
+        False,
+        False,
+        1,
+        matrix(m.array, 0, 1, lanes * m.columns),
+        matrix(influence, 0, lanes * m.columns, width),
+        0,
+        matrix(total, 0, 1, width),
+        tile=tile,
+    )
     units, below = int(plan[0, UNITS]), int(plan[0, BELOW])
     along(_added(), width, outside, units, below, total, gradient, tile=tile)
 
@@ -276,6 +477,7 @@ def influence_gradient(plan, cut, outside, codes, before_params, before_inputs, 
 @cache
 def _added():
     """gradient += total, a row laid out as J's."""
+
     @jit()
     def added(width, outside, units, below, total, gradient):
         e = cuda.grid(1)
@@ -284,7 +486,11 @@ def _added():
             if e < outside * units:
                 at = e % units * (below + 1) + e // units
             elif e < units * (below + 1):
-                at = (e - outside * units) // rest * (below + 1) + outside + (e - outside * units) % rest
+                at = (
+                    (e - outside * units) // rest * (below + 1)
+                    + outside
+                    + (e - outside * units) % rest
+                )
             gradient[at] += total[e]
 
     return added

@@ -11,6 +11,7 @@ from midigen.kernels.scalar import f32, f64, u64
 
 # of angles in half turns: the GPU's sin and cos of radians keep room for large ones in local memory
 if SIMULATED:
+
     def _cospi(x):
         return math.cos(math.pi * x)
 
@@ -47,7 +48,10 @@ def normals(first, second):
 
 
 _TANH = {f32: _made(scalar._tanh_float32), f64: _made(scalar._tanh_float64)}
-_SIGMOID = {f32: _made(scalar._sigmoid_float32, tanh=_TANH[f32]), f64: _made(scalar._sigmoid_float64)}
+_SIGMOID = {
+    f32: _made(scalar._sigmoid_float32, tanh=_TANH[f32]),
+    f64: _made(scalar._sigmoid_float64),
+}
 
 
 def tanh(real):

@@ -9,7 +9,9 @@ from midigen.kernels.cuda.jit import TILE
 from midigen.kernels.cuda.memory import scratch
 
 
-def textbook_block(sizes, codes, params, recurrent, inputs, u, starts, du, influence, gradient, tile=TILE):
+def textbook_block(
+    sizes, codes, params, recurrent, inputs, u, starts, du, influence, gradient, tile=TILE
+):
     """Frame by frame, J <- df/dw + df/dr Gamma_r J, Eq. (9), and gradient (P,) += du_t^T J, Eq. (10).
 
     inputs and u (h, n_L) are forward_block's; du (h, n_L) is dE/du_t; influence (n_L, P) is J, moved on in place.
@@ -27,4 +29,6 @@ def textbook_block(sizes, codes, params, recurrent, inputs, u, starts, du, influ
         weight_jacobian(sizes, inputs, d, h, t, influence, tile)
         input_jacobian(sizes, params, d, by_input, tile)
         gemm(False, False, 1, by_r, of_r, 1, influence, tile=tile)
-        gemm(False, False, 1, matrix(du, t * outputs, 1, outputs), influence, 1, gradient, tile=tile)
+        gemm(
+            False, False, 1, matrix(du, t * outputs, 1, outputs), influence, 1, gradient, tile=tile
+        )

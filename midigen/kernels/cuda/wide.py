@@ -17,7 +17,17 @@ from numba import cuda
 
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, SIMULATED, device, jit
-from midigen.kernels.cuda.layers import ALL, BELOW, CODES, DELTAS, INPUTS, PARAMS, TURNED, UNITS, adders
+from midigen.kernels.cuda.layers import (
+    ALL,
+    BELOW,
+    CODES,
+    DELTAS,
+    INPUTS,
+    PARAMS,
+    TURNED,
+    UNITS,
+    adders,
+)
 from midigen.kernels.cuda.memory import scratch, upload
 from midigen.kernels.scalar import u64
 
@@ -39,8 +49,17 @@ def walk(real, backward, run, starts, end, inputs, u, du, deltas, tile):
     padded = -(-lanes // high) * high
     blocks = min(padded // high * -(-widest // long), multiprocessors())
     _walked(real, backward, each, down, across, parts)[blocks, down * across * parts](
-        padded, scratch("states", 2 * widest * padded, real), upload(np.zeros(1, np.int32)), *run, starts, end, inputs,
-        u, du, deltas)
+        padded,
+        scratch("states", 2 * widest * padded, real),
+        upload(np.zeros(1, np.int32)),
+        *run,
+        starts,
+        end,
+        inputs,
+        u,
+        du,
+        deltas,
+    )
 
 
 def multiprocessors():
@@ -81,14 +100,23 @@ def _forward(real):
         _, _, layers, outside, _, _ = shape
         k, table = n % layers, arrays[0]
         units, skipped = table[k, UNITS], outside if k == 0 else 0
-        return n // layers, k, table[k, BELOW] - skipped, units, table[k, TURNED] + skipped * units, units
+        return (
+            n // layers,
+            k,
+            table[k, BELOW] - skipped,
+            units,
+            table[k, TURNED] + skipped * units,
+            units,
+        )
 
     @device
     def finish(total, t, k, lane, i, shape, arrays):
         h, lanes, layers, outside, recurrent, outputs = shape
         table, codes, w, field, starts, end, inputs, u, _, _ = arrays
         row, units = t * lanes + lane, table[k, UNITS]
-        total += field[row * units + i] if k == 0 else w[table[k, TURNED] + table[k, BELOW] * units + i]
+        total += (
+            field[row * units + i] if k == 0 else w[table[k, TURNED] + table[k, BELOW] * units + i]
+        )
         total = activation(codes[table[k, CODES] + i], total)
         if k < layers - 1:
             inputs[table[k + 1, INPUTS] + row * (units + 1) + i] = total
@@ -130,7 +158,14 @@ def _backward(real):
         h, _, layers, outside, _, _ = shape
         k, table = layers - 1 - n % layers, arrays[0]
         below, skipped = table[k, BELOW], outside if k == 0 else 0
-        return h - 1 - n // layers, k, table[k, UNITS], below - skipped, table[k, PARAMS] + skipped, below + 1
+        return (
+            h - 1 - n // layers,
+            k,
+            table[k, UNITS],
+            below - skipped,
+            table[k, PARAMS] + skipped,
+            below + 1,
+        )
 
     @device
     def finish(total, t, k, lane, j, shape, arrays):
@@ -140,7 +175,9 @@ def _backward(real):
         if k == layers - 1:
             total += down[row * below + j]
         if k > 0:
-            total *= slope(codes[table[k - 1, CODES] + j], inputs[table[k, INPUTS] + row * (below + 1) + j])
+            total *= slope(
+                codes[table[k - 1, CODES] + j], inputs[table[k, INPUTS] + row * (below + 1) + j]
+            )
             deltas[table[k - 1, DELTAS] + row * table[k - 1, ALL] + j] = total
             return total
         total = zero if starts[row] != 0 else total
@@ -181,10 +218,17 @@ def _adder(real, each, down, across):
         # units past the last one are that one again, and never read
         last = units - 1
         first = min(unit, last)
-        others = (u64(min(unit + across, last) - first), u64(min(unit + 2 * across, last) - first),
-                  u64(min(unit + 3 * across, last) - first))
+        others = (
+            u64(min(unit + across, last) - first),
+            u64(min(unit + 2 * across, last) - first),
+            u64(min(unit + 3 * across, last) - first),
+        )
         state, at = u64(state + part * lanes), u64(at + part * step + first)
-        forth, on, rounds = u64(parts * lanes), u64(parts * step), (count - part + parts - 1) // parts
+        forth, on, rounds = (
+            u64(parts * lanes),
+            u64(parts * step),
+            (count - part + parts - 1) // parts,
+        )
         for _ in range(rounds >> 3):
             add_four(total, states, state, forth, w, at, on, others)
             add_four(total, states, state + four * forth, forth, w, at + four * on, on, others)
@@ -204,30 +248,74 @@ def _adder(real, each, down, across):
 
 @cache
 def _walked(real, backward, each, down, across, parts):
-    kind, zero, (begin, step, finish) = NUMBA_TYPE[real], real(0), (_backward if backward else _forward)(real)
+    kind, zero, (begin, step, finish) = (
+        NUMBA_TYPE[real],
+        real(0),
+        (_backward if backward else _forward)(real),
+    )
     crew, high, long = down * across, down * each, across * COLUMNS
     area, kept = high * long, high * long * parts
     add_up, (_, whole) = _adder(real, each, down, across), adders(real)
 
     @jit(launch_bounds=crew * parts)
-    def walked(padded, states, met, h, lanes, layers, outside, recurrent, outputs, widest, table, codes, w, base,
-               starts, end, inputs, u, du, deltas):
+    def walked(
+        padded,
+        states,
+        met,
+        h,
+        lanes,
+        layers,
+        outside,
+        recurrent,
+        outputs,
+        widest,
+        table,
+        codes,
+        w,
+        base,
+        starts,
+        end,
+        inputs,
+        u,
+        du,
+        deltas,
+    ):
         sums = cuda.shared.array(kept, kind)
         total = cuda.local.array((each, COLUMNS), kind)
-        thread, threads, block, blocks = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x, cuda.gridDim.x
+        thread, threads, block, blocks = (
+            cuda.threadIdx.x,
+            cuda.blockDim.x,
+            cuda.blockIdx.x,
+            cuda.gridDim.x,
+        )
         part, y, x = thread // crew, thread % crew // across, thread % across
         old, new = 0, widest * padded
         shape = h, lanes, layers, outside, recurrent, outputs
         arrays = table, codes, w, base, starts, end, inputs, u, du, deltas
         for e in range(block * threads + thread, lanes * recurrent, blocks * threads):
-            states[old + e % recurrent * padded + e // recurrent] = begin(e // recurrent, e % recurrent, shape, arrays)
+            states[old + e % recurrent * padded + e // recurrent] = begin(
+                e // recurrent, e % recurrent, shape, arrays
+            )
         meet(met, 1)
         for n in range(h * layers):
             t, k, count, units, at, apart = step(n, shape, arrays)
             wide = (units + long - 1) // long
             for tile in range(block, wide * (padded // high), blocks):
                 row, unit = tile // wide * high, tile % wide * long
-                add_up(total, states, old + row + y, padded, w, at, apart, unit + x, units, part, parts, count)
+                add_up(
+                    total,
+                    states,
+                    old + row + y,
+                    padded,
+                    w,
+                    at,
+                    apart,
+                    unit + x,
+                    units,
+                    part,
+                    parts,
+                    count,
+                )
                 for r in range(each):
                     for c in range(COLUMNS):
                         sums[part * area + (y + r * down) * long + x + c * across] = total[r, c]
@@ -236,7 +324,9 @@ def _walked(real, backward, each, down, across, parts):
                     lane, i = row + e // long, unit + e % long
                     if lane < lanes and i < units:
                         value = whole(zero, sums, e, area, parts)
-                        states[new + i * padded + lane] = finish(value, t, k, lane, i, shape, arrays)
+                        states[new + i * padded + lane] = finish(
+                            value, t, k, lane, i, shape, arrays
+                        )
                 cuda.syncthreads()
             meet(met, n + 2)
             old, new = new, old
