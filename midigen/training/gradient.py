@@ -136,7 +136,7 @@ class Stream:
             begun = np.cumsum([len(roll) for roll in rolls[:-1]])
             self.starts[begun], self.x[begun] = 1, 0
         if settings.noise or settings.dropout:
-            model.kernels.corrupt(key, settings.noise, settings.dropout, self.x)
+            model.kernels.corrupt(key, settings.noise, settings.dropout, self.x, 0)
 
     @property
     def done(self):

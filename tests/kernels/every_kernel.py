@@ -67,7 +67,7 @@ def _parts(real):
 def _rbm(real):
     w, a, b, v, p = _parts(real)
     rbm.uniform_row(KEY, 0, 0, zeros(4, np.float32))
-    rbm.corrupt(KEY, 0.1, 0.1, v)
+    rbm.corrupt(KEY, 0.1, 0.1, v, 0)
     for tile in (TILE, Tile(blocks=1)):  # with one row and with several in a thread
         rbm.gibbs_chain(v, w, a, b, 1, 1.0, KEY, 0, 0, a, tile)
         ais.anneal(w, a, a, b, 0, 2, 2, KEY, 0, v, zeros(N, np.float64), tile)
@@ -81,7 +81,7 @@ def _rbm(real):
 def _gaussian(real):
     w, a, b, v, p = _parts(real)
     gaussian.normal_row(KEY, 0, 0, zeros(4, np.float32))
-    gaussian.corrupt(KEY, 0.1, 0.1, v)
+    gaussian.corrupt(KEY, 0.1, 0.1, v, 0)
     gaussian.hidden_probability(v, w, b, a, p)
     gaussian.log_variance(matrix(a, 0, N, V), 0, 1, matrix(v, 0, N, V))
     for tile in (TILE, Tile(blocks=1)):

@@ -202,9 +202,9 @@ def test_pseudo_log_likelihood_survives_large_weights(kernels):
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_corrupt_adds_noise_of_the_deviation_asked_for(kernels, dtype):
     x, gaussian = np.full((DRAWS // 10, V), 0.5, dtype), kernels("gaussian")
-    gaussian.corrupt(np.uint64(1), 0.2, 0.0, x)
+    gaussian.corrupt(np.uint64(1), 0.2, 0.0, x, 0)
     assert max(abs(x.mean() - 0.5), abs(x.std() - 0.2)) < 1 / np.sqrt(x.size)
-    gaussian.corrupt(np.uint64(1), 0.0, 0.25, x)
+    gaussian.corrupt(np.uint64(1), 0.0, 0.25, x, 0)
     assert abs((x == 0).mean() - 0.25) < 2 / np.sqrt(x.size)
 
 
@@ -213,8 +213,8 @@ def test_corrupt_adds_noise_of_the_deviation_asked_for(kernels, dtype):
 def test_every_backend_corrupts_the_same_values(kernels, dtype, noise, dropout):
     x = np.random.default_rng(2).normal(size=(5, 10)).astype(dtype)
     got, expected = x.copy(), x.copy()
-    kernels("gaussian").corrupt(np.uint64(2**63 + 7), noise, dropout, got)
-    gaussian.corrupt(np.uint64(2**63 + 7), noise, dropout, expected)
+    kernels("gaussian").corrupt(np.uint64(2**63 + 7), noise, dropout, got, 2**31)
+    gaussian.corrupt(np.uint64(2**63 + 7), noise, dropout, expected, 2**31)
     assert np.allclose(got, expected, atol=1e-6) and not np.allclose(got, x, atol=0.1)
 
 
@@ -237,9 +237,9 @@ def test_lanes_are_corrupted_with_keys_of_their_own():
     corrupt(upload(keys), 0.2, 0.3, on_gpu, upload(rows))
     got = on_gpu.copy_to_host()
     for lane, (key, row) in enumerate(zip(keys, rows, strict=True)):
-        alone = np.ones((row + 6, V))  # the CPU counts rows from 0
-        gaussian.corrupt(key, 0.2, 0.3, alone)
-        assert np.allclose(got[lane::2], alone[row:], atol=1e-6)
+        alone = np.ones((6, V))
+        gaussian.corrupt(key, 0.2, 0.3, alone, row)
+        assert np.allclose(got[lane::2], alone, atol=1e-6)
 
 
 @pytest.mark.cuda

@@ -140,11 +140,11 @@ def test_corrupt_drops_and_flips_as_often_as_asked(kernels, dtype):
         kernels("rbm"),
     )  # the simulator takes milliseconds for each row
     x = np.ones((count, V), dtype)
-    rbm.corrupt(np.uint64(1), 0.0, 0.25, x)
+    rbm.corrupt(np.uint64(1), 0.0, 0.25, x, 0)
     assert set(np.unique(x)) == {0, dtype(1 / 0.75)}
     assert abs((x == 0).mean() - 0.25) < 2 / np.sqrt(x.size)
     x = np.zeros((count, V), dtype)
-    rbm.corrupt(np.uint64(1), 0.1, 0.0, x)
+    rbm.corrupt(np.uint64(1), 0.1, 0.0, x, 0)
     assert set(np.unique(x)) == {0, 1} and abs(x.mean() - 0.1) < 1 / np.sqrt(x.size)
 
 
@@ -167,8 +167,8 @@ def test_every_backend_draws_the_same_bits(kernels, dtype):
 def test_every_backend_corrupts_the_same_notes(kernels, noise, dropout):
     rbm, x = kernels("rbm"), (np.random.default_rng(2).random((5, 10)) < 0.5).astype(np.float32)
     got, expected = x.copy(), x.copy()
-    rbm.corrupt(np.uint64(7), noise, dropout, got)
-    on_cpu.corrupt(np.uint64(7), noise, dropout, expected)
+    rbm.corrupt(np.uint64(7), noise, dropout, got, 2**31)
+    on_cpu.corrupt(np.uint64(7), noise, dropout, expected, 2**31)
     assert np.array_equal(got, expected) and not np.array_equal(got, x)
 
 

@@ -42,17 +42,17 @@ def scale(v, z, out):
 
 
 @njit(**KERNEL)
-def corrupt(key, noise, dropout, x):
+def corrupt(key, noise, dropout, x, first_row):
     """Values x (T, V), in place: normal numbers of deviation `noise` are added, then `dropout` as in rbm.corrupt."""
     count, n = x.shape
     draws = np.empty((n + 3) // 4 * 4, f32)
     if noise > 0:
         deviation = x.dtype.type(noise)
         for t in range(count):
-            normal_row(key, CORRUPT, t, draws)
+            normal_row(key, CORRUPT, first_row + t, draws)
             for i in range(n):
                 x[t, i] += deviation * draws[i]
-    rbm.corrupt(key, 0.0, dropout, x)
+    rbm.corrupt(key, 0.0, dropout, x, first_row)
 
 
 @njit(**KERNEL)

@@ -49,22 +49,23 @@ def sample_bernoulli(key, sweep, first_row, field, noise, out):
 
 
 @njit(**KERNEL)
-def corrupt(key, noise, dropout, x):
+def corrupt(key, noise, dropout, x, first_row):
     """Notes x (T, V) of 0 and 1, in place: flipped with probability `noise`, then dropped with `dropout`.
 
-    Kept notes are scaled by 1 / (1 - dropout), so that the mean stays.  Sweeps CORRUPT and CORRUPT + 1 draw.
+    Kept notes are scaled by 1 / (1 - dropout), so that the mean stays.  Row t draws as row
+    first_row + t of sweeps CORRUPT and CORRUPT + 1.
     """
     count, n = x.shape
     draws = np.empty((n + 3) // 4 * 4, f32)
     one, scale = x.dtype.type(1), x.dtype.type(1 / (1 - dropout))
     for t in range(count):
         if noise > 0:
-            uniform_row(key, CORRUPT, t, draws)
+            uniform_row(key, CORRUPT, first_row + t, draws)
             for i in range(n):
                 if draws[i] < noise:
                     x[t, i] = one - x[t, i]
         if dropout > 0:
-            uniform_row(key, CORRUPT + 1, t, draws)
+            uniform_row(key, CORRUPT + 1, first_row + t, draws)
             for i in range(n):
                 x[t, i] = x[t, i] * scale if draws[i] >= dropout else x.dtype.type(0)
 

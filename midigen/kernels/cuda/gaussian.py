@@ -124,7 +124,7 @@ def _stretched():
     return stretched
 
 
-def corrupt(key, noise, dropout, x, first_row=0, tile=TILE):
+def corrupt(key, noise, dropout, x, first_row, tile=TILE):
     """Values x (T, V), in place: normal numbers of deviation `noise` are added, then `dropout` as in rbm.corrupt."""
     if noise > 0:
         _add_normals(key, CORRUPT, first_row, noise, x, tile)

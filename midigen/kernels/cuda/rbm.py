@@ -100,7 +100,7 @@ def _sampled(real):
     return sampled
 
 
-def corrupt(key, noise, dropout, x, first_row=0, tile=TILE):
+def corrupt(key, noise, dropout, x, first_row, tile=TILE):
     """Notes x (T, V) of 0 and 1, in place: flipped with probability `noise`, then dropped with `dropout`.
 
     Kept notes are scaled by 1 / (1 - dropout), so that the mean stays.  Sweeps CORRUPT and CORRUPT + 1 draw.
