@@ -10,3 +10,4 @@ TAIL = 7.0  # deviations past the outermost means where the integral over one un
 OVERFLOW = 700.0  # log of the largest product that float64 holds, nearly
 CORRUPT = 1 << 30  # sweep number of the input noise, far above those of any Gibbs chain
 MOST_MOVES = 32  # of annealing in one call, which multiplies up their ratios: |W v| < 22 temperatures stays in float64
+SHIFT_BITS = 8  # of the place of a frame that hold its transposition: see midigen.kernels.cpu.rolls

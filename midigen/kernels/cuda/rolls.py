@@ -10,12 +10,11 @@ from functools import cache
 
 from numba import cuda
 
+from midigen.kernels.codes import SHIFT_BITS
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import as_matrix
 from midigen.kernels.cuda.jit import TILE, device, jit, over
 from midigen.kernels.scalar import f64
-
-SHIFT_BITS = 8
 
 
 @device
