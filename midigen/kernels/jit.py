@@ -53,3 +53,4 @@ def is_compiled():
 # "contract" alone: fused multiply-adds as on a GPU, and NaN checks keep their meaning (fastmath=True deletes them)
 SCALAR = {"forceinline": True, "error_model": "numpy", "fastmath": {"contract"}, "cache": _CACHE}
 KERNEL = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}, "cache": _CACHE}
+UNFUSED = {**KERNEL, "fastmath": False}  # rounds like NumPy: every product before it is added

@@ -228,6 +228,17 @@ def test_hidden_probability(kernels, dtype):
     )
 
 
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_log_variances_lie_within_their_bounds(kernels, dtype):
+    s = np.random.default_rng(0).random((N, V)).astype(dtype)
+    low, high = np.array([-6.1, 1.3], dtype)
+    out = np.empty_like(s)
+    kernels("gaussian").log_variance(s, low, high, out)
+    assert np.allclose(out, low + (high - low) * s, rtol=TOLERANCE[dtype])
+    gaussian.log_variance(s, low, high, out)
+    assert np.array_equal(out, low + (high - low) * s)  # the CPU's are NumPy's bits
+
+
 @pytest.mark.cuda
 def test_lanes_are_corrupted_with_keys_of_their_own():
     from midigen.kernels.cuda.gaussian import corrupt

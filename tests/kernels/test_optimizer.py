@@ -57,6 +57,28 @@ def test_average_moves_towards_the_parameters(kernels, dtype):
     assert close(average, expected)
 
 
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_means_over_frames_are_numpy_s_bits(kernels, dtype):
+    gradient, pushed = vectors(dtype, 2)
+    expected, alone = gradient.copy(), gradient.copy()
+    expected /= 7
+    kernels("optimizer").scale(alone, 7)
+    assert np.array_equal(alone, expected)
+    noise = pushed.copy()
+    noise /= 3
+    expected += noise
+    kernels("optimizer").mean_gradient(gradient, 7, pushed, 3)
+    assert np.array_equal(gradient, expected)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_two_vectors_are_mixed(kernels, dtype):
+    x, other = vectors(dtype, 2)
+    expected = 0.3 * x.astype(np.float64) - 2 * other
+    kernels("optimizer").mix(0.3, x, -2, other)
+    assert close(x, expected)
+
+
 def rbm(dtype):
     """w, a, b and the notes' means."""
     rng = np.random.default_rng(0)

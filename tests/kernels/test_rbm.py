@@ -178,3 +178,11 @@ def test_hidden_probability(kernels, dtype):
     out = np.empty_like(b)
     kernels("rbm").hidden_probability(v, w, b, out)
     assert np.allclose(out, 1 / (1 + np.exp(-(v @ w.T + b))), atol=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_visible_probability(kernels, dtype):
+    w, a, b, _, _ = problem(dtype)
+    h, out = reference.sigmoid(b), np.empty_like(a)
+    kernels("rbm").visible_probability(h, w, a, out)
+    assert np.allclose(out, reference.sigmoid(h @ w + a), atol=TOLERANCE[dtype])

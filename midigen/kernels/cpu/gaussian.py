@@ -14,7 +14,7 @@ from numba import njit
 from midigen.kernels.cpu import rbm
 from midigen.kernels.codes import CORRUPT, OVERFLOW, TAIL
 from midigen.kernels.cpu.blas import gemm
-from midigen.kernels.jit import KERNEL
+from midigen.kernels.jit import KERNEL, UNFUSED
 from midigen.kernels.scalar import f32, softplus
 
 _TURN = f32(2 * math.pi)
@@ -39,6 +39,15 @@ def scale(v, z, out):
     for i in range(v.shape[0]):
         for j in range(v.shape[1]):
             out[i, j] = v[i, j] * math.exp(minus_half * z[i, j])
+
+
+@njit(**UNFUSED)
+def log_variance(s, low, high, out):
+    """out (N, V) <- z = low + (high - low) s, of the network's sigmoids s (N, V)."""
+    start, length = s.dtype.type(low), s.dtype.type(high - low)
+    for i in range(s.shape[0]):
+        for j in range(s.shape[1]):
+            out[i, j] = start + length * s[i, j]
 
 
 @njit(**KERNEL)

@@ -54,6 +54,30 @@ def average_step(average, parameters, decay):
 
 
 @njit(**KERNEL)
+def mix(scale, x, other_scale, other):
+    """x <- scale x + other_scale other."""
+    own, others = x.dtype.type(scale), x.dtype.type(other_scale)
+    for i in range(x.size):
+        x[i] = own * x[i] + others * other[i]
+
+
+@njit(**KERNEL)
+def scale(x, divisor):
+    """x <- x / divisor."""
+    count = x.dtype.type(divisor)
+    for i in range(x.size):
+        x[i] /= count
+
+
+@njit(**KERNEL)
+def mean_gradient(gradient, count, pushed, pushed_count):
+    """gradient <- gradient / count + pushed / pushed_count, the mean over the frames of songs and of noise."""
+    frames, others = gradient.dtype.type(count), gradient.dtype.type(pushed_count)
+    for i in range(gradient.size):
+        gradient[i] = gradient[i] / frames + pushed[i] / others
+
+
+@njit(**KERNEL)
 def centre_shift(w, a, b, means, hidden_mean, sign):
     """a (V,) <- a + sign nu W, b (H,) <- b + sign W mu, for W (H, V), means mu (V,), hidden_mean nu.  Eq. (25)."""
     factor, to_a = w.dtype.type(sign), w.dtype.type(sign * hidden_mean)

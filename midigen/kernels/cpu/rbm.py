@@ -118,6 +118,16 @@ def hidden_probability(v, w, b, out):
 
 
 @njit(**KERNEL)
+def visible_probability(h, w, a, out):
+    """out (N, V) <- sigmoid(h W + a): p(v = 1 | h), Eq. (18), or of probabilities h (N, H) its mean field."""
+    out[:] = a
+    gemm(False, False, 1.0, h, w, 1.0, out)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = sigmoid(out[i, j])
+
+
+@njit(**KERNEL)
 def free_energy(v, w, a, b, out):
     """out (N,) float64 <- F(v), Eq. (16)."""
     c = np.empty(b.shape, v.dtype)

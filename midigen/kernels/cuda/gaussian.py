@@ -97,7 +97,8 @@ def _scaled(real):
 
 
 def log_variance(s, low, high, out, tile=TILE):
-    """out (N, V) <- z = low + (high - low) s, of the network's sigmoids s (N, V), Matrix both."""
+    """out (N, V) <- z = low + (high - low) s, of the network's sigmoids s (N, V)."""
+    s, out = as_matrix(s), as_matrix(out)
     over(
         _stretched(),
         s.rows,

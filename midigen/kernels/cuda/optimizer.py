@@ -124,6 +124,39 @@ def _mixed():
     return mixed
 
 
+def scale(x, divisor, tile=TILE):
+    """x <- x / divisor."""
+    along(_divided(), x.size, x, x.dtype.type(divisor), tile=tile)
+
+
+@cache
+def _divided():
+    @jit()
+    def divided(count, x, divisor):
+        i = cuda.grid(1)
+        if i < count:
+            x[i] /= divisor
+
+    return divided
+
+
+def mean_gradient(gradient, count, pushed, pushed_count, tile=TILE):
+    """gradient <- gradient / count + pushed / pushed_count, the mean over the frames of songs and of noise."""
+    real = gradient.dtype.type
+    along(_averaged(), gradient.size, gradient, real(count), pushed, real(pushed_count), tile=tile)
+
+
+@cache
+def _averaged():
+    @jit()
+    def averaged(size, gradient, count, pushed, pushed_count):
+        i = cuda.grid(1)
+        if i < size:
+            gradient[i] = gradient[i] / count + pushed[i] / pushed_count
+
+    return averaged
+
+
 def squared_norm(x, tile=TILE):
     """The sum of squares of x, a float on the host, summed in float64 in a fixed order."""
     threads = tile.across * tile.down

@@ -171,6 +171,13 @@ def hidden_probability(v, w, b, out, tile=TILE):
     over(_squashed(out.real), out.rows, out.columns, out.array, out.place, tile=tile)
 
 
+def visible_probability(h, w, a, out, tile=TILE):
+    """out (N, V) <- sigmoid(h W + a): p(v = 1 | h), Eq. (18), or of probabilities h (N, H) its mean field."""
+    out = as_matrix(out)
+    gemm(False, False, 1, h, w, 1, out, a, tile=tile)
+    over(_squashed(out.real), out.rows, out.columns, out.array, out.place, tile=tile)
+
+
 @cache
 def _squashed(real):
     sigmoid = scalar.sigmoid(real)
