@@ -11,7 +11,7 @@ from midigen.kernels.cuda.memory import upload
 from midigen.model.influence import Block
 from midigen.model.network import Network
 
-HOST = "sizes", "starts"
+HOST = "sizes", "starts", "log_variances"
 
 
 class OnDevice:
