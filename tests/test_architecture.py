@@ -34,6 +34,7 @@ LAYERS = [
         "midigen.randomness",
         "midigen.device",
         "midigen.interrupts",
+        "midigen.starter",
     ],
     ["midigen.errors", "midigen"],
 ]
