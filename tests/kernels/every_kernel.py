@@ -4,6 +4,8 @@ import threading
 from dataclasses import replace
 
 import numpy as np
+from midigen.model.lanes import LaneNetwork
+from midigen.training.cuda import CudaTrainer
 
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.evaluation import cuda as evaluation
@@ -24,10 +26,8 @@ from midigen.kernels.cuda.jit import TILE, Tile
 from midigen.kernels.cuda.memory import upload
 from midigen.model import influence as carrying
 from midigen.model import on_device
-from midigen.model.lanes import LaneNetwork
 from midigen.model.network import Network
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.training.cuda import CudaTrainer
 
 N, V, H, X, R = 6, 5, 4, 3, 4
 KEY, GRID = np.uint64(1), Grid(low=60, high=64)
@@ -98,7 +98,7 @@ def _network(real):
         (0, 9),
         (0, 2),
         (alone, 2),
-    ):  # the grid, with several lanes a thread and one; alone
+    ):  # the grid, with several series a thread and one; alone
         starts = np.zeros((3, count), np.uint8)
         block = lanes.forward(params, zeros((3, count, X), real), zeros((count, R), real), starts)
         adjoint = lanes.backward(params, block, zeros(block.u.shape, real), params)

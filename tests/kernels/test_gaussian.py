@@ -240,17 +240,17 @@ def test_log_variances_lie_within_their_bounds(kernels, dtype):
 
 
 @pytest.mark.cuda
-def test_lanes_are_corrupted_with_keys_of_their_own():
+def test_series_are_corrupted_with_keys_of_their_own():
     from midigen.kernels.cuda.gaussian import corrupt
 
     keys, rows, x = np.array([3, 2**40], np.uint64), np.array([0, 5]), np.ones((12, V))
     on_gpu = upload(x)
     corrupt(upload(keys), 0.2, 0.3, on_gpu, upload(rows))
     got = on_gpu.copy_to_host()
-    for lane, (key, row) in enumerate(zip(keys, rows, strict=True)):
+    for series, (key, row) in enumerate(zip(keys, rows, strict=True)):
         alone = np.ones((6, V))
         gaussian.corrupt(key, 0.2, 0.3, alone, row)
-        assert np.allclose(got[lane::2], alone, atol=1e-6)
+        assert np.allclose(got[series::2], alone, atol=1e-6)
 
 
 @pytest.mark.cuda

@@ -1,4 +1,4 @@
-"""Gibbs chains of both kinds of RBM in one launch against the CPU's: layers, rows, lanes and places of any kind."""
+"""Gibbs chains of both kinds of RBM in one launch against the CPU's: layers, rows, series and places of any kind."""
 
 from importlib import import_module
 
@@ -51,10 +51,10 @@ def test_chains_are_the_cpu_s(kind, count, visible, hidden):
 
 @pytest.mark.cuda
 @on_both_kinds
-def test_rows_belong_to_lanes_and_lie_anywhere(kind):
-    """Every matrix in a wider one, behind numbers that are not its own; a key and a first row for each lane."""
-    lanes, frames, visible, hidden = 2, 3, 6, 5
-    arrays = problem(kind, lanes * frames, visible, hidden)
+def test_rows_belong_to_series_and_lie_anywhere(kind):
+    """Every matrix in a wider one, behind numbers that are not its own; a key and a first row for each series."""
+    n_series, frames, visible, hidden = 2, 3, 6, 5
+    arrays = problem(kind, n_series * frames, visible, hidden)
     wide = np.concatenate([arrays[0], *arrays[2:], np.full_like(arrays[0], np.nan)], axis=1)
     device, width, at, places = upload(wide), wide.shape[1], 0, []
     for n in (x.shape[1] for x in (arrays[0], *arrays[2:], arrays[0])):
@@ -75,10 +75,10 @@ def test_rows_belong_to_lanes_and_lie_anywhere(kind):
     )
     found = device.copy_to_host()
     np.testing.assert_array_equal(found[:, :-visible], wide[:, :-visible])
-    for lane in range(lanes):
-        own = [x if x is arrays[1] else np.ascontiguousarray(x[lane::lanes]) for x in arrays]
-        expected = on_the_cpu(kind, own, 3, 1.0, keys[lane], 1, rows[lane])
-        np.testing.assert_allclose(found[lane::lanes, -visible:], expected, atol=1e-5)
+    for series in range(n_series):
+        own = [x if x is arrays[1] else np.ascontiguousarray(x[series::n_series]) for x in arrays]
+        expected = on_the_cpu(kind, own, 3, 1.0, keys[series], 1, rows[series])
+        np.testing.assert_allclose(found[series::n_series, -visible:], expected, atol=1e-5)
 
 
 @pytest.mark.cuda

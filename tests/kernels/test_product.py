@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from midigen.kernels.cuda.blas import SPLIT_UNDER, Matrix, copy, gemm, matrix
+from midigen.kernels.cuda.blas import SPLIT_UNDER, StridedMatrix, copy, gemm, matrix
 from midigen.kernels.cuda.jit import SIMULATED, TILE
 from midigen.kernels.cuda.memory import upload
 
@@ -69,8 +69,8 @@ def test_a_source_and_a_factor_for_every_number(dtype, k):
         b,
         3,
         out,
-        Matrix(upload(source), 0, M, N, 0),
-        Matrix(upload(scale.ravel()), 0, M, N, 0, group=rows, leap=N),
+        StridedMatrix(upload(source), 0, M, N, 0),
+        StridedMatrix(upload(scale.ravel()), 0, M, N, 0, rows_per_group=rows, group_stride=N),
     )
     exact = (
         a.array.copy_to_host().reshape(M, k) @ b.array.copy_to_host().reshape(k, N) if k else 0
@@ -94,10 +94,10 @@ def test_batches_along_two_axes_and_rows_in_groups():
         False,
         False,
         1,
-        matrix(upload(a), 0, 6, 5, batch=(90, 30)),
-        matrix(upload(b), 0, 5, 4, batch=(20, 0)),
+        matrix(upload(a), 0, 6, 5, batch_strides=(90, 30)),
+        matrix(upload(b), 0, 5, 4, batch_strides=(20, 0)),
         0,
-        matrix(out, 1, 6, 4, 4, group=3, leap=20, batch=(120, 40)),
+        matrix(out, 1, 6, 4, 4, rows_per_group=3, group_stride=20, batch_strides=(120, 40)),
         batches=(2, 3),
     )
     assert near(out, expected)
@@ -110,7 +110,7 @@ def test_copies_turn_gather_and_scale():
         upload(np.zeros((2, 4))),
         upload(np.zeros((3, 4))),
     )
-    copy(matrix(upload(a), 0, 3, 4).turned, turned)
-    copy(Matrix(upload(a.ravel()), 0, 2, 4, 4, group=1, leap=8), gathered)
-    copy(upload(a), out, scale=Matrix(upload(np.array([2.0])), 0, 3, 4, 0, 0))
+    copy(matrix(upload(a), 0, 3, 4).transposed, turned)
+    copy(StridedMatrix(upload(a.ravel()), 0, 2, 4, 4, rows_per_group=1, group_stride=8), gathered)
+    copy(upload(a), out, scale=StridedMatrix(upload(np.array([2.0])), 0, 3, 4, 0, 0))
     assert near(turned, a.T.copy()) and near(gathered, a[::2].copy()) and near(out, 2 * a)

@@ -8,9 +8,9 @@ from numba import cuda, float64, uint64
 from midigen.kernels.codes import MOST_MOVES  # noqa: F401  callers keep to it
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import as_matrix
-from midigen.kernels.cuda.gibbs import half_sweep, launch, padded, take_keys, turned
+from midigen.kernels.cuda.gibbs import half_sweep, launch, padded, take_keys, transposed
 from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, device, jit
-from midigen.kernels.cuda.rbm import lanes_of, sample_bernoulli
+from midigen.kernels.cuda.rbm import sample_bernoulli, series_of
 from midigen.kernels.scalar import f64
 
 
@@ -26,8 +26,8 @@ def anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weig
     in place; log_weight (N,) float64 is added to, in nats.  A draw depends on (key, move, first_row + n, unit) alone.
     """
     w, base, a, b, v = (as_matrix(x) for x in (w, base, a, b, v))
-    real, across = v.real, turned(w, tile)
-    places = [part for x in (w, across, base, a, b, v) for part in (x.array, x.place)]
+    real, across = v.scalar_type, transposed(w, tile)
+    places = [part for x in (w, across, base, a, b, v) for part in (x.array, x.layout)]
     launch(
         _annealed,
         (real,),
@@ -41,7 +41,7 @@ def anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weig
             first,
             last,
             temperatures,
-            *lanes_of(key, first_row)[:2],
+            *series_of(key, first_row)[:2],
             *places,
             log_weight,
         ),

@@ -18,44 +18,65 @@ PIECE, SPLIT_UNDER = (
 
 
 @dataclass(frozen=True)
-class Matrix:
-    """A matrix in a flat device array: element (i, j) is at start + i step + j stride.
+class StridedMatrix:
+    """A matrix in a flat device array: element (i, j) is at offset + i row_stride + j column_stride.
 
-    group, leap: where its rows come in groups, row i is at (i // group) leap + (i % group) step.  batch: what a batch
-    adds to start, for each of two batch axes.  A step of 0 gives one row many times.
+    Parameters
+    ----------
+    array : device array (size,)
+        Holds the matrix, among other things.
+    offset : int
+        Where element (0, 0) is.
+    rows, columns : int
+        The shape.
+    row_stride, column_stride : int
+        Numbers from a row to the next, and from a column to the next.  A row_stride of 0 makes
+        all rows the same one.
+    rows_per_group, group_stride : int
+        Where rows come in groups, row i is i % rows_per_group row_strides behind the first row of
+        its group, and the groups are group_stride apart.
+    batch_strides : tuple of int
+        What a batch adds to the offset, for each of two batch axes.
     """
 
     array: object
-    start: int
+    offset: int
     rows: int
     columns: int
-    step: int
-    stride: int = 1
-    group: int = WHOLE
-    leap: int = 0
-    batch: tuple = (0, 0)
+    row_stride: int
+    column_stride: int = 1
+    rows_per_group: int = WHOLE
+    group_stride: int = 0
+    batch_strides: tuple = (0, 0)
 
     @property
-    def turned(self):
+    def transposed(self):
         """The transpose, of a matrix without groups."""
-        return Matrix(
+        return StridedMatrix(
             self.array,
-            self.start,
+            self.offset,
             self.columns,
             self.rows,
-            self.stride,
-            self.step,
-            batch=self.batch,
+            self.column_stride,
+            self.row_stride,
+            batch_strides=self.batch_strides,
         )
 
     @property
-    def place(self):
-        """What kernels are told of it besides the array."""
-        return self.start, self.step, self.stride, self.group, self.leap, *self.batch
+    def layout(self):
+        """What kernels are told of it besides the array: a tuple of seven numbers."""
+        return (
+            self.offset,
+            self.row_stride,
+            self.column_stride,
+            self.rows_per_group,
+            self.group_stride,
+            *self.batch_strides,
+        )
 
     @property
-    def real(self):
-        """Its number type, np.float32 or np.float64."""
+    def scalar_type(self):
+        """The type of its numbers, np.float32 or np.float64."""
         return self.array.dtype.type
 
 
@@ -64,19 +85,20 @@ def flat(array):
     return array if array.ndim == 1 else array.reshape(array.size)
 
 
-def matrix(array, start, rows, columns, step=None, **others):
-    """A (rows, columns) Matrix in a device array; step is `columns` where it is left out."""
-    return Matrix(flat(array), start, rows, columns, columns if step is None else step, **others)
+def matrix(array, offset, rows, columns, row_stride=None, **others):
+    """A (rows, columns) StridedMatrix in a device array; row_stride is `columns` where it is left out."""
+    stride = columns if row_stride is None else row_stride
+    return StridedMatrix(flat(array), offset, rows, columns, stride, **others)
 
 
 def scratch_matrix(name, rows, columns, real):
-    """A contiguous (rows, columns) Matrix in scratch memory of that name."""
+    """A contiguous (rows, columns) StridedMatrix in scratch memory of that name."""
     return matrix(scratch(name, rows * columns, real), 0, rows, columns)
 
 
 def as_matrix(array):
-    """A Matrix as it is; a contiguous device array (.., n) as one with all its other axes for rows."""
-    if isinstance(array, Matrix):
+    """A StridedMatrix as it is; a contiguous device array (.., n) as one with all its other axes for rows."""
+    if isinstance(array, StridedMatrix):
         return array
     columns = tuple(array.shape)[-1]
     return matrix(array, 0, array.size // max(columns, 1), columns)
@@ -97,33 +119,33 @@ def gemm(
 ):
     """c <- (alpha op(a) op(b) + beta source) scale, op being the transpose or nothing; scale goes number by number.
 
-    source is c where it is left out, scale 1.  All are Matrix or contiguous device arrays of one float type.  batches:
+    source is c where it is left out, scale 1.  All are StridedMatrix or contiguous device arrays of one float type.  batches:
     how many products are made, along each of the two batch axes.  A product with few tiles and long rows is cut along
     them and added up in a fixed order; one with many tiles is made of larger ones.
     """
     a, b, c = as_matrix(a), as_matrix(b), as_matrix(c)
     source = c if source is None else as_matrix(source)
     scaled, scale = scale is not None, c if scale is None else as_matrix(scale)
-    a, b = a.turned if transpose_a else a, b.turned if transpose_b else b
+    a, b = a.transposed if transpose_a else a, b.transposed if transpose_b else b
     m, n, k = c.rows, c.columns, a.columns
     count = batches[0] * batches[1]
     if not (m and n and count):
         return
     rows, columns = tile.rows * tile.enlarged, tile.columns * tile.enlarged
     if (
-        c.real is f64 or -(-m // rows) * -(-n // columns) * count < tile.many
+        c.scalar_type is f64 or -(-m // rows) * -(-n // columns) * count < tile.many
     ):  # float64: too much shared memory
         rows, columns = tile.rows, tile.columns
     tiles = -(-m // rows), -(-n // columns)
     pieces = 1
     if tiles[0] * tiles[1] * count < SPLIT_UNDER and count == 1:
         pieces = max(1, min(k // PIECE, SPLIT_UNDER // (tiles[0] * tiles[1])))
-    real, threads = c.real, rows * columns // tile.each**2
-    grouped = min(c.group, source.group, scale.group) < WHOLE
+    real, threads = c.scalar_type, rows * columns // tile.each**2
+    grouped = min(c.rows_per_group, source.rows_per_group, scale.rows_per_group) < WHOLE
     kernel = product_kernel(
         real,
-        a.stride == 1,
-        b.stride == 1,
+        a.column_stride == 1,
+        b.column_stride == 1,
         rows,
         columns,
         tile.depth,
@@ -143,19 +165,19 @@ def gemm(
             batches[1],
             real(alpha),
             a.array,
-            a.place,
+            a.layout,
             b.array,
-            b.place,
+            b.layout,
             real(beta),
             source.array,
-            source.place,
+            source.layout,
             scale.array,
-            scale.place,
+            scale.layout,
             c.array,
-            c.place,
+            c.layout,
         )
         return
-    parts = matrix(scratch("gemm", pieces * m * n, real), 0, m, n, batch=(m * n, 0))
+    parts = matrix(scratch("gemm", pieces * m * n, real), 0, m, n, batch_strides=(m * n, 0))
     kernel[blocks, threads](
         m,
         n,
@@ -165,16 +187,16 @@ def gemm(
         1,
         real(alpha),
         a.array,
-        a.place,
+        a.layout,
         b.array,
-        b.place,
+        b.layout,
         real(0),
         parts.array,
-        parts.place,
+        parts.layout,
         parts.array,
-        parts.place,
+        parts.layout,
         parts.array,
-        parts.place,
+        parts.layout,
     )
     over(
         sum_kernel(real, scaled),
@@ -184,17 +206,17 @@ def gemm(
         parts.array,
         real(beta),
         source.array,
-        source.place,
+        source.layout,
         scale.array,
-        scale.place,
+        scale.layout,
         c.array,
-        c.place,
+        c.layout,
         tile=tile,
     )
 
 
 def copy(a, b, tile=TILE, scale=None):
-    """b <- a, or a times scale, number by number; all Matrix or contiguous device arrays.  A turned a is transposed."""
+    """b <- a, or a times scale, number by number; all StridedMatrix or contiguous device arrays.  A turned a is transposed."""
     a, b = as_matrix(a), as_matrix(b)
     scaled, scale = scale is not None, a if scale is None else as_matrix(scale)
     over(
@@ -202,11 +224,11 @@ def copy(a, b, tile=TILE, scale=None):
         b.rows,
         b.columns,
         a.array,
-        a.place,
+        a.layout,
         scale.array,
-        scale.place,
+        scale.layout,
         b.array,
-        b.place,
+        b.layout,
         tile=tile,
     )
 
@@ -227,9 +249,9 @@ def _copied(scaled):
 
 
 def fill(a, value, tile=TILE):
-    """a <- one value, a Matrix or a contiguous device array."""
+    """a <- one value, a StridedMatrix or a contiguous device array."""
     a = as_matrix(a)
-    over(_filled(), a.rows, a.columns, a.array, a.place, a.real(value), tile=tile)
+    over(_filled(), a.rows, a.columns, a.array, a.layout, a.scalar_type(value), tile=tile)
 
 
 @cache

@@ -1,7 +1,7 @@
 """Gaussian-Bernoulli RBM for N frames at once, every frame with biases and variances of its own.  Eq. (15), (19)-(22).
 
 As midigen.kernels.cpu.gaussian has it, whose draws these are up to rounding.  Matrices, keys and rows are those of
-midigen.kernels.cuda.rbm; z, the log-variance (N, V), may be a Matrix in u as the biases may.
+midigen.kernels.cuda.rbm; z, the log-variance (N, V), may be a StridedMatrix in u as the biases may.
 """
 
 import math
@@ -34,11 +34,11 @@ def _add_normals(key, sweep, first_row, deviation, x, tile):
         x.rows,
         -(-x.columns // 4),
         x.columns,
-        *rbm.lanes_of(key, first_row),
+        *rbm.series_of(key, first_row),
         sweep,
-        x.real(deviation),
+        x.scalar_type(deviation),
         x.array,
-        x.place,
+        x.layout,
         tile=tile,
     )
 
@@ -48,11 +48,11 @@ def _noised():
     """A thread draws four numbers of a row, a quarter of it apart, from the four words of one counter."""
 
     @jit()
-    def noised(count, quarter, columns, keys, first_rows, lanes, sweep, deviation, x, x_at):
+    def noised(count, quarter, columns, keys, first_rows, n_series, sweep, deviation, x, x_at):
         j, i = cuda.grid(2)
         if j < quarter:
             for r in range(i, count, cuda.gridDim.y * cuda.blockDim.y):
-                drawn = rbm.lane_words(j, r, sweep, keys, first_rows, lanes)
+                drawn = rbm.series_words(j, r, sweep, keys, first_rows, n_series)
                 first, third = normals(uniform(drawn[0]), uniform(drawn[2]))
                 second, fourth = normals(uniform(drawn[1]), uniform(drawn[3]))
                 numbers = first, second, third, fourth
@@ -68,15 +68,15 @@ def scale(v, z, out, tile=TILE):
     """out (N, V) <- exp(-z/2) v: v in units of the deviations."""
     v, z, out = as_matrix(v), as_matrix(z), as_matrix(out)
     over(
-        _scaled(out.real),
+        _scaled(out.scalar_type),
         out.rows,
         out.columns,
         v.array,
-        v.place,
+        v.layout,
         z.array,
-        z.place,
+        z.layout,
         out.array,
-        out.place,
+        out.layout,
         tile=tile,
     )
 
@@ -103,12 +103,12 @@ def log_variance(s, low, high, out, tile=TILE):
         _stretched(),
         s.rows,
         s.columns,
-        s.real(low),
-        s.real(high - low),
+        s.scalar_type(low),
+        s.scalar_type(high - low),
         s.array,
-        s.place,
+        s.layout,
         out.array,
-        out.place,
+        out.layout,
         tile=tile,
     )
 
@@ -139,7 +139,7 @@ def gibbs_chain(v, w, a, b, z, sweeps, beta, key, first_sweep, first_row, out, t
     with the next.  out may be v.
     """
     gibbs.chain(
-        v, w, a, b, z, sweeps, beta, *rbm.lanes_of(key, first_row)[:2], first_sweep, out, tile
+        v, w, a, b, z, sweeps, beta, *rbm.series_of(key, first_row)[:2], first_sweep, out, tile
     )
 
 
@@ -149,9 +149,9 @@ def hidden_probability(v, w, b, z, out, tile=TILE):
 
 
 def _in_deviations(name, v, z, tile):
-    """exp(-z/2) v as a scratch Matrix."""
+    """exp(-z/2) v as a scratch StridedMatrix."""
     v = as_matrix(v)
-    out = scratch_matrix(f"gaussian {name}", v.rows, v.columns, v.real)
+    out = scratch_matrix(f"gaussian {name}", v.rows, v.columns, v.scalar_type)
     scale(v, z, out, tile)
     return out
 
@@ -163,9 +163,9 @@ def free_energy(v, w, a, b, z, out, tile=TILE):
 
 
 def _fields(v, w, a, b, z, tile):
-    """v and a in units of the deviations, and the hidden field, scratch Matrix all."""
+    """v and a in units of the deviations, and the hidden field, scratch StridedMatrix all."""
     x, alpha, w = _in_deviations("x", v, z, tile), _in_deviations("alpha", a, z, tile), as_matrix(w)
-    c = scratch_matrix("gaussian c", x.rows, w.rows, x.real)
+    c = scratch_matrix("gaussian c", x.rows, w.rows, x.scalar_type)
     rbm.hidden_field(x, w, b, c, tile)
     return x, alpha, c
 
@@ -197,7 +197,7 @@ def add_gradients(v, w, a, b, z, weight, out_a, out_b, out_z, gradient_w, tile=T
 def _add_gradients(v, w, a, b, z, weight, sign, out_a, out_b, out_z, gradient_w, tile):
     """The same for sign weight_n."""
     v, w, a, z, out_a, out_b, out_z = (as_matrix(x) for x in (v, w, a, z, out_a, out_b, out_z))
-    real, x = v.real, _in_deviations("x", v, z, tile)
+    real, x = v.scalar_type, _in_deviations("x", v, z, tile)
     p, back = (
         scratch_matrix(f"gaussian {name}", v.rows, n, real)
         for name, n in (("p", w.rows), ("back", w.columns))
@@ -211,17 +211,17 @@ def _add_gradients(v, w, a, b, z, weight, sign, out_a, out_b, out_z, gradient_w,
         real(sign),
         weight,
         v.array,
-        v.place,
+        v.layout,
         a.array,
-        a.place,
+        a.layout,
         z.array,
-        z.place,
+        z.layout,
         x.array,
         back.array,
         out_a.array,
-        out_a.place,
+        out_a.layout,
         out_z.array,
-        out_z.place,
+        out_z.layout,
         tile=tile,
     )
     over(
@@ -232,7 +232,7 @@ def _add_gradients(v, w, a, b, z, weight, sign, out_a, out_b, out_z, gradient_w,
         weight,
         p.array,
         out_b.array,
-        out_b.place,
+        out_b.layout,
         tile=tile,
     )
     gemm(True, False, -1, p, x, 1, gradient_w, tile=tile)
@@ -299,12 +299,12 @@ def pseudo_log_likelihood(v, w, a, b, z, out, tile=TILE):
         x.columns,
         c.columns,
         w.array,
-        w.place,
+        w.layout,
         rbm.exponentials(w, w.rows, tile).array,
         x.array,
         alpha.array,
         z.array,
-        z.place,
+        z.layout,
         c.array,
         terms,
         tile=tile,

@@ -48,20 +48,20 @@ def launch(factory, kind, count, widest, row_bytes, arguments, tile):
         )
 
 
-def turned(w, tile):
+def transposed(w, tile):
     """W^T (V, H) in scratch memory, where neighbours that read neighbours' columns find them."""
     w = as_matrix(w)
-    other = scratch_matrix("turned", w.columns, w.rows, w.real)
-    copy(w.turned, other, tile)
+    other = scratch_matrix("turned", w.columns, w.rows, w.scalar_type)
+    copy(w.transposed, other, tile)
     return other
 
 
 def chain(v, w, a, b, z, sweeps, beta, keys, first_rows, first_sweep, out, tile):
     """gibbs_chain of midigen.kernels.cuda.rbm where z is None, else that of midigen.kernels.cuda.gaussian."""
     v, w, a, b, out = (as_matrix(x) for x in (v, w, a, b, out))
-    gaussian, real, across = z is not None, out.real, turned(w, tile)
+    gaussian, real, across = z is not None, out.scalar_type, transposed(w, tile)
     z, spread = (as_matrix(z), 1 / math.sqrt(beta)) if gaussian else (a, 1)
-    places = [part for x in (w, across, v, a, b, z, out) for part in (x.array, x.place)]
+    places = [part for x in (w, across, v, a, b, z, out) for part in (x.array, x.layout)]
     launch(
         _chain,
         (real, gaussian),
@@ -85,11 +85,11 @@ def chain(v, w, a, b, z, sweeps, beta, keys, first_rows, first_sweep, out, tile)
 
 @device
 def take_keys(thread, threads, begin, rows, count, keys, first_rows, key_of, row_of):
-    """Every row's key and its number among that key's draws; rows are dealt out to lanes in turn."""
+    """Every row's key and its number among that key's draws; rows are dealt out to series in turn."""
     for r in range(thread, rows, threads):
         n = min(begin + r, count - 1)
-        lane = n % keys.size
-        key_of[r], row_of[r] = keys[lane], u64(first_rows[lane] + n // keys.size)
+        series = n % keys.size
+        key_of[r], row_of[r] = keys[series], u64(first_rows[series] + n // keys.size)
 
 
 @cache

@@ -47,14 +47,14 @@ def forward_batch(sizes, codes, params, x, inputs, y, tile=TILE):
             tile=tile,
         )
         over(
-            activated(out.real),
+            activated(out.scalar_type),
             count,
             units,
             codes,
             code,
             out.array,
-            out.start,
-            out.step,
+            out.offset,
+            out.row_stride,
             tile=tile,
         )
 
@@ -70,7 +70,7 @@ def _local_gradients(sizes, codes, params, inputs, y, first, some, out_d, tile):
     rows, outputs = some * y.columns, y.columns
     code = layers[-1][3]
     over(
-        _diagonal(y.real),
+        _diagonal(y.scalar_type),
         rows,
         outputs,
         codes,
@@ -88,7 +88,7 @@ def _local_gradients(sizes, codes, params, inputs, y, first, some, out_d, tile):
         )
         gemm(False, False, 1, matrix(out_d, rows * code, rows, units), w, 0, d, tile=tile)
         over(
-            _times_slope(y.real),
+            _times_slope(y.scalar_type),
             rows,
             below,
             outputs,
@@ -97,7 +97,7 @@ def _local_gradients(sizes, codes, params, inputs, y, first, some, out_d, tile):
             inputs,
             y.rows * given + first * (below + 1),
             out_d,
-            d.start,
+            d.offset,
             tile=tile,
         )
 
@@ -159,7 +159,7 @@ def _weight_jacobians(sizes, inputs, d, count, first, out, tile):
             count * given + first * (below + 1),
             out.array,
             at,
-            out.step,
+            out.row_stride,
             tile=tile,
         )
 
@@ -221,7 +221,7 @@ def vector_jacobian(sizes, codes, params, inputs, y, g, gradient, out_x, tile=TI
     No Jacobian is made: (3) starts from the row g^T D^(L), which is backpropagation, Eq. (6).
     """
     above, down, out_x, inputs = as_matrix(y), as_matrix(g), as_matrix(out_x), flat(inputs)
-    count, real = above.rows, above.real
+    count, real = above.rows, above.scalar_type
     for units, below, at, code, given in reversed(_layers(sizes)):
         delta = scratch_matrix("delta", count, units, real)
         over(
@@ -231,8 +231,8 @@ def vector_jacobian(sizes, codes, params, inputs, y, g, gradient, out_x, tile=TI
             codes,
             code,
             above.array,
-            above.start,
-            above.step,
+            above.offset,
+            above.row_stride,
             down.array,
             0,
             units,

@@ -23,7 +23,7 @@ MOST_BLOCKS = 2 if SIMULATED else 65535  # of a grid's second and third axis
 SHARED = (
     47 << 10
 )  # bytes of shared memory for a block of threads, of the 48 KiB that any GPU gives: kernels keep keys
-MOST_BATCHES = 65535  # of products in one launch, and lanes
+MOST_BATCHES = 65535  # of products in one launch, and series
 
 
 class TooWide(Exception):

@@ -11,7 +11,7 @@ from midigen.kernels.scalar import u64
 
 # columns of a table of layers: units in the walk, width below, all units; where parameters, activation codes, inputs,
 # deltas and the turned weights begin; threads that share out the units, and those that share out the width below
-UNITS, BELOW, ALL, PARAMS, CODES, INPUTS, DELTAS, TURNED, ACROSS, DOWN = range(10)
+UNITS, BELOW, ALL, PARAMS, CODES, INPUTS, DELTAS, TRANSPOSED, ACROSS, DOWN = range(10)
 
 
 def walkers(sizes, last, tile):
@@ -25,7 +25,7 @@ def walkers(sizes, last, tile):
 
 @lru_cache(256)
 def layers_of(sizes, last, rows, threads):
-    """The table of layers, int64 (L, 10), for `rows` = h B rows and so many threads a lane: on host and device."""
+    """The table of layers, int64 (L, 10), for `rows` = h B rows and so many threads a series: on host and device."""
     table, at = [], np.zeros(5, np.int64)
     for k, (below, units) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
         serial = last if k == len(sizes) - 1 else units
@@ -43,16 +43,18 @@ def layers_of(sizes, last, rows, threads):
     return table, upload(table)
 
 
-def turned_layers(table, params, tile):
+def transposed_layers(table, params, tile):
     """The layers' parameters in scratch memory, each (n_{k-1} + 1, units): neighbours read neighbours' weights."""
-    turned = scratch(
+    transposed = scratch(
         "turned layers", int((table[:, UNITS] * (table[:, BELOW] + 1)).sum()), params.dtype.type
     )
     for units, below, _, at, _, _, _, to, *_ in table.tolist():
         copy(
-            matrix(params, at, units, below + 1).turned, matrix(turned, to, below + 1, units), tile
+            matrix(params, at, units, below + 1).transposed,
+            matrix(transposed, to, below + 1, units),
+            tile,
         )
-    return turned
+    return transposed
 
 
 @cache

@@ -1,11 +1,11 @@
-"""The network f over one block of frames of B lanes: forward, and backpropagation.  Eq. (1)-(3), (8), (13).
+"""The network f over one block of frames of B series: forward, and backpropagation.  Eq. (1)-(3), (8), (13).
 
-Axes and memory as in midigen.kernels.cpu.network, with the lanes behind the frames: x (h, B, X), starts (h, B), state
+Axes and memory as in midigen.kernels.cpu.network, with the series behind the frames: x (h, B, X), starts (h, B), state
 and adjoint (B, R), u and du (h, B, n_L), a layer's inputs (h, B, n_{k-1} + 1) and deltas (h, B, n_k).  sizes is a NumPy
 array, all else lies on the device.
 
-What needs the frame before or behind it is walked in one launch for all frames, by one block of threads for each lane
-or, where layers are wide, by all of them together; all else is matrix products over all frames of all lanes.
+What needs the frame before or behind it is walked in one launch for all frames, by one block of threads for each series
+or, where layers are wide, by all of them together; all else is matrix products over all frames of all series.
 """
 
 from functools import cache
@@ -24,11 +24,11 @@ from midigen.kernels.cuda.layers import (
     DOWN,
     INPUTS,
     PARAMS,
-    TURNED,
+    TRANSPOSED,
     UNITS,
     adders,
     layers_of,
-    turned_layers,
+    transposed_layers,
     walkers,
 )
 
@@ -43,7 +43,7 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
     x (h, B, X); state (B, R) is r before the block and is replaced by r at its end; inputs and u are overwritten.
     """
     real, rows, layers = u.dtype.type, starts.size, len(sizes) - 1
-    lanes, threads = state.size // recurrent, walkers(sizes, recurrent, tile)
+    n_series, threads = state.size // recurrent, walkers(sizes, recurrent, tile)
     table, on_device = layers_of(tuple(int(n) for n in sizes), recurrent, rows, threads)
     x, starts, inputs, u = (flat(array) for array in (x, starts, inputs, u))
     below, serial, outputs, outside = (
@@ -57,7 +57,7 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
         fill(matrix(inputs, int(row[INPUTS] + row[BELOW]), rows, 1, int(row[BELOW]) + 1), 1, tile)
     copy(x, matrix(inputs, 0, rows, outside, int(below) + 1), tile)
     field = scratch_matrix("field", rows, int(serial), real)
-    bias = matrix(params, int(below), rows, int(serial), 0, stride=int(below) + 1)
+    bias = matrix(params, int(below), rows, int(serial), 0, column_stride=int(below) + 1)
     gemm(
         False,
         True,
@@ -69,10 +69,13 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
         bias,
         tile=tile,
     )
-    turned, widest = turned_layers(table, params, tile), int(max(recurrent, table[:, UNITS].max()))
+    transposed, widest = (
+        transposed_layers(table, params, tile),
+        int(max(recurrent, table[:, UNITS].max())),
+    )
     run = (
-        rows // lanes,
-        lanes,
+        rows // n_series,
+        n_series,
         layers,
         outside,
         recurrent,
@@ -80,14 +83,14 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
         widest,
         on_device,
         codes,
-        turned,
+        transposed,
         field.array,
     )
     if _worth_a_grid(table, real):
         wide.walk(real, False, run, starts, flat(state), inputs, u, u, u, tile)
     else:
         shared = shared_bytes(2 * widest + threads, real, "a series")
-        _walked_forward(real)[lanes, threads, 0, shared](*run, starts, flat(state), inputs, u)
+        _walked_forward(real)[n_series, threads, 0, shared](*run, starts, flat(state), inputs, u)
     units, width, _, at, code, given, *_ = table[-1].tolist()
     some = outputs - recurrent
     gemm(
@@ -126,14 +129,14 @@ def activated(real):
 
 @cache
 def _walked_forward(real):
-    """One lane a block.  `memory` holds y of the layer below, y of the layer, and a sum for each thread."""
+    """One series a block.  `memory` holds y of the layer below, y of the layer, and a sum for each thread."""
     activation, zero, kind = scalar.activation(real), real(0), NUMBA_TYPE[real]
     part, whole = adders(real)
 
     @jit(launch_bounds=TILE.most)
     def walked(
         h,
-        lanes,
+        n_series,
         layers,
         outside,
         recurrent,
@@ -141,7 +144,7 @@ def _walked_forward(real):
         widest,
         table,
         codes,
-        turned,
+        transposed,
         field,
         starts,
         state,
@@ -149,12 +152,12 @@ def _walked_forward(real):
         u,
     ):
         memory = cuda.shared.array(0, kind)
-        thread, threads, lane = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
+        thread, threads, series = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
         old, new, sums = 0, widest, 2 * widest
         for i in range(thread, recurrent, threads):
-            memory[old + i] = state[lane * recurrent + i]
+            memory[old + i] = state[series * recurrent + i]
         for t in range(h):
-            row = t * lanes + lane
+            row = t * n_series + series
             for i in range(thread, recurrent, threads):
                 if starts[row] != 0:
                     memory[old + i] = zero
@@ -165,13 +168,13 @@ def _walked_forward(real):
                 skipped = outside if k == 0 else 0
                 group, groups, place = thread // across, threads // across, thread % across
                 for base in range(0, units, across):
-                    i, at = base + place, table[k, TURNED] + base + place
+                    i, at = base + place, table[k, TRANSPOSED] + base + place
                     if i < units:
                         memory[sums + thread] = part(
                             memory,
                             old,
                             below - skipped,
-                            turned,
+                            transposed,
                             at + skipped * units,
                             units,
                             group,
@@ -179,7 +182,7 @@ def _walked_forward(real):
                         )
                     cuda.syncthreads()
                     if group == 0 and i < units:
-                        total = field[row * units + i] if k == 0 else turned[at + below * units]
+                        total = field[row * units + i] if k == 0 else transposed[at + below * units]
                         total = activation(
                             codes[table[k, CODES] + i],
                             whole(total, memory, sums + place, across, groups),
@@ -192,7 +195,7 @@ def _walked_forward(real):
                     cuda.syncthreads()
                 old, new = new, old
         for i in range(thread, recurrent, threads):
-            state[lane * recurrent + i] = memory[old + i]
+            state[series * recurrent + i] = memory[old + i]
 
     return walked
 
@@ -200,13 +203,13 @@ def _walked_forward(real):
 def backward_block(
     sizes, codes, params, recurrent, inputs, u, starts, du, adjoint, deltas, gradient, tile=TILE
 ):
-    """Backpropagation over a block: the first term of Eq. (13), summed over the lanes.
+    """Backpropagation over a block: the first term of Eq. (13), summed over the series.
 
     du (h, B, n_L) is dE/du_t of the losses inside the block; adjoint (B, R) is dE/dr at the block's end from later
     frames and is replaced by dE/dr before the block; deltas is overwritten; gradient (P,) is added to.
     """
     real, rows, layers = u.dtype.type, starts.size, len(sizes) - 1
-    lanes, threads = adjoint.size // recurrent, walkers(sizes, recurrent, tile)
+    n_series, threads = adjoint.size // recurrent, walkers(sizes, recurrent, tile)
     table, on_device = layers_of(tuple(int(n) for n in sizes), recurrent, rows, threads)
     inputs, u, starts, du, deltas = (flat(array) for array in (inputs, u, starts, du, deltas))
     outputs, outside = int(sizes[-1]), int(sizes[0]) - recurrent
@@ -244,8 +247,8 @@ def backward_block(
     )
     widest = int(max(recurrent, table[:, UNITS].max(), table[1:, BELOW].max(initial=0)))
     run = (
-        rows // lanes,
-        lanes,
+        rows // n_series,
+        n_series,
         layers,
         outside,
         recurrent,
@@ -260,7 +263,7 @@ def backward_block(
         wide.walk(real, True, run, starts, flat(adjoint), inputs, u, du, deltas, tile)
     else:
         shared = shared_bytes(2 * widest + threads, real, "a series")
-        _walked_backward(real)[lanes, threads, 0, shared](
+        _walked_backward(real)[n_series, threads, 0, shared](
             *run, starts, flat(adjoint), inputs, u, du, deltas
         )
     for _, below, units, at, _, given, to, *_ in table.tolist():
@@ -313,14 +316,14 @@ def sloped(real):
 
 @cache
 def _walked_backward(real):
-    """One lane a block.  `memory` holds dE/dy of the layer's output, its dE/ds, and a sum for each thread."""
+    """One series a block.  `memory` holds dE/dy of the layer's output, its dE/ds, and a sum for each thread."""
     slope, zero, kind = scalar.slope(real), real(0), NUMBA_TYPE[real]
     part, whole = adders(real)
 
     @jit(launch_bounds=TILE.most)
     def walked(
         h,
-        lanes,
+        n_series,
         layers,
         outside,
         recurrent,
@@ -338,12 +341,12 @@ def _walked_backward(real):
         deltas,
     ):
         memory = cuda.shared.array(0, kind)
-        thread, threads, lane = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
+        thread, threads, series = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
         delta, sums = widest, 2 * widest
         for i in range(thread, recurrent, threads):
-            memory[i] = adjoint[lane * recurrent + i]
+            memory[i] = adjoint[series * recurrent + i]
         for t in range(h - 1, -1, -1):
-            row = t * lanes + lane
+            row = t * n_series + series
             for k in range(layers - 1, -1, -1):
                 units, below, all_units = table[k, UNITS], table[k, BELOW], table[k, ALL]
                 skipped, top = outside if k == 0 else 0, k == layers - 1
@@ -381,6 +384,6 @@ def _walked_backward(real):
                         memory[j] = zero if k == 0 and starts[row] != 0 else total
                     cuda.syncthreads()
         for i in range(thread, recurrent, threads):
-            adjoint[lane * recurrent + i] = memory[i]
+            adjoint[series * recurrent + i] = memory[i]
 
     return walked

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numba import cuda, float64
 
-from midigen.kernels.cuda.blas import Matrix, as_matrix, gemm
+from midigen.kernels.cuda.blas import StridedMatrix, as_matrix, gemm
 from midigen.kernels.cuda.jit import TILE, along, jit, over
 from midigen.kernels.cuda.memory import scratch, upload
 
@@ -192,12 +192,12 @@ def _squares(threads):
 def centre_shift(w, a, b, means, hidden_mean, sign, tile=TILE):
     """a += sign hidden_mean sum_j W_j and b += sign W means: into centred coordinates (sign 1) or out.  Eq. (25).
 
-    Matrix or contiguous device arrays: w (H, V), a (1, V), b (1, H); means (V,).
+    StridedMatrix or contiguous device arrays: w (H, V), a (1, V), b (1, H); means (V,).
     """
     w, a, b = as_matrix(w), as_matrix(a), as_matrix(b)
-    ones = Matrix(_ones(w.rows, w.real), 0, 1, w.rows, w.rows)
+    ones = StridedMatrix(_ones(w.rows, w.scalar_type), 0, 1, w.rows, w.rows)
     gemm(False, False, sign * hidden_mean, ones, w, 1, a, tile=tile)
-    gemm(False, True, sign, Matrix(means, 0, 1, w.columns, w.columns), w, 1, b, tile=tile)
+    gemm(False, True, sign, StridedMatrix(means, 0, 1, w.columns, w.columns), w, 1, b, tile=tile)
 
 
 @cache
@@ -213,16 +213,16 @@ def centre_gradient(w, a, b, means, hidden_mean, tile=TILE):
         w.rows,
         w.columns,
         w.array,
-        w.start,
-        w.step,
+        w.offset,
+        w.row_stride,
         a.array,
-        a.start,
-        a.stride,
+        a.offset,
+        a.column_stride,
         b.array,
-        b.start,
-        b.stride,
+        b.offset,
+        b.column_stride,
         means,
-        w.real(hidden_mean),
+        w.scalar_type(hidden_mean),
         tile=tile,
     )
 

@@ -12,17 +12,17 @@ from numba import cuda, uint64
 
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import as_matrix
-from midigen.kernels.cuda.gibbs import biased, half_sweep, padded, turned
+from midigen.kernels.cuda.gibbs import biased, half_sweep, padded, transposed
 from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, device, jit, shared_bytes
 from midigen.kernels.cuda.layers import (
     ACROSS,
     BELOW,
     CODES,
-    TURNED,
+    TRANSPOSED,
     UNITS,
     adders,
     layers_of,
-    turned_layers,
+    transposed_layers,
     walkers,
 )
 from midigen.kernels.scalar import u64
@@ -51,7 +51,7 @@ def _hearing(real):
             units, below, step = table[k, UNITS], table[k, BELOW], table[k, ACROSS]
             group, groups, place = thread // step, threads // step, thread % step
             for base in range(0, units, step):
-                i, at = base + place, table[k, TURNED] + base + place
+                i, at = base + place, table[k, TRANSPOSED] + base + place
                 if i < units:
                     memory[sums + thread] = part(
                         memory, old, below, params, at, units, group, groups
@@ -96,7 +96,7 @@ def play(
     count, frames, visible = tuple(songs.shape)
     threads = walkers(sizes, int(sizes[-1]), tile)
     table, on_device = layers_of(tuple(int(n) for n in sizes), int(sizes[-1]), 0, threads)
-    widest, states, across = int(sizes.max()), padded(visible) + padded(w.rows), turned(w, tile)
+    widest, states, across = int(sizes.max()), padded(visible) + padded(w.rows), transposed(w, tile)
     low, high = (0, 0) if log_variances is None else log_variances
     numbers = beta, 1 / math.sqrt(beta) if gaussian else 1, low, high - low, *(levels or NO_LEVELS)
     _played(real, gaussian)[
@@ -111,11 +111,11 @@ def play(
         widest,
         on_device,
         codes,
-        turned_layers(table, params, tile),
+        transposed_layers(table, params, tile),
         w.array,
-        w.place,
+        w.layout,
         across.array,
-        across.place,
+        across.layout,
         keys,
         sweeps,
         tuple(real(number) for number in numbers),

@@ -10,13 +10,13 @@ from midigen.kernels.scalar import i64, u32, u64
 
 @device
 def start_of(at, outer, within):
-    """Where a Matrix of a batch starts."""
+    """Where a StridedMatrix of a batch starts."""
     return at[0] + outer * at[5] + within * at[6]
 
 
 @device
 def position(begin, at, i, j):
-    """Where element (i, j) of a Matrix lies that is told by its place, `begin` standing for its start.
+    """Where element (i, j) of a StridedMatrix lies that is told by its place, `begin` standing for its start.
 
     Unsigned: signed indices would be looked at for being negative; and a division of 32 bits, the others being long.
     """
@@ -26,7 +26,7 @@ def position(begin, at, i, j):
 
 @device
 def ungrouped(begin, at, i, j):
-    """The position in a Matrix without groups of rows, sooner found."""
+    """The position in a StridedMatrix without groups of rows, sooner found."""
     return u64(begin + i * at[1] + j * at[2])
 
 

@@ -1,4 +1,4 @@
-"""What rows of the propagator span, lane by lane: the basis of Eq. (12a)."""
+"""What rows of the propagator span, series by series: the basis of Eq. (12a)."""
 
 import math
 from functools import cache
@@ -14,21 +14,24 @@ from midigen.kernels.scalar import f64
 def orthonormal_rows(s, units, tolerance, out, ranks, tile=TILE):
     """out (B, M, units) <- orthonormal rows that span those of s (B, M, n), n >= units, and ranks (B,) int64 how many.
 
-    Columns of s from `units` on do not count; rows of out from a lane's rank on are 0.  Gram-Schmidt in float64, the
+    Columns of s from `units` on do not count; rows of out from a series's rank on are 0.  Gram-Schmidt in float64, the
     longest remainder first, until all remainders are at most tolerance max(1, the longest row of s) long.  Where s is
     not finite the rank is M and the rows are anything.
     """
-    lanes, count, step = tuple(s.shape)
+    n_series, count, step = tuple(s.shape)
     threads, across = tile.threads, min(tile.across, tile.threads)
-    rest, unit = scratch("rest", lanes * count * units, f64), scratch("unit", lanes * units, f64)
-    _peeled()[lanes, threads, 0, count * (across + 1) * f64().itemsize](
+    rest, unit = (
+        scratch("rest", n_series * count * units, f64),
+        scratch("unit", n_series * units, f64),
+    )
+    _peeled()[n_series, threads, 0, count * (across + 1) * f64().itemsize](
         count, units, step, across, tolerance * tolerance, flat(s), rest, unit, flat(out), ranks
     )
 
 
 @cache
 def _peeled():
-    """One lane a block.  `memory` holds a sum of each thread for every row, (M, across), and the rows' totals (M,)."""
+    """One series a block.  `memory` holds a sum of each thread for every row, (M, across), and the rows' totals (M,)."""
 
     @device
     def add_up(memory, count, across, thread, threads):
@@ -41,13 +44,13 @@ def _peeled():
     @jit()
     def peeled(count, units, step, across, smallest, s, rest, unit, out, ranks):
         memory = cuda.shared.array(0, float64)
-        thread, threads, lane = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
+        thread, threads, series = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
         group, place, groups = thread // across, thread % across, threads // across
-        begin, found, longest = lane * count * units, 0, 1.0
+        begin, found, longest = series * count * units, 0, 1.0
         for r in range(group, count, groups):
             total = 0.0
             for j in range(place, units, across):
-                x = float64(s[(lane * count + r) * step + j])
+                x = float64(s[(series * count + r) * step + j])
                 rest[begin + r * units + j] = x
                 out[begin + r * units + j] = 0
                 total += x * x
@@ -68,14 +71,14 @@ def _peeled():
                 break
             for j in range(thread, units, threads):
                 x = rest[begin + best * units + j] / math.sqrt(length)
-                unit[lane * units + j] = x
+                unit[series * units + j] = x
                 out[begin + found * units + j] = x
             found += 1
             cuda.syncthreads()
             for r in range(group, count, groups):
                 total = 0.0
                 for j in range(place, units, across):
-                    total += rest[begin + r * units + j] * unit[lane * units + j]
+                    total += rest[begin + r * units + j] * unit[series * units + j]
                 memory[r * across + place] = total
             cuda.syncthreads()
             add_up(memory, count, across, thread, threads)
@@ -85,12 +88,12 @@ def _peeled():
                 for j in range(place, units, across):
                     x = (
                         rest[begin + r * units + j]
-                        - memory[count * across + r] * unit[lane * units + j]
+                        - memory[count * across + r] * unit[series * units + j]
                     )
                     rest[begin + r * units + j] = x
                     total += x * x
                 memory[r * across + place] = total
         if thread == 0:
-            ranks[lane] = found
+            ranks[series] = found
 
     return peeled

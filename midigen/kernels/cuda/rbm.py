@@ -1,8 +1,8 @@
 """Bernoulli RBM for N frames at once, every frame with biases of its own.  Eq. (15)-(18).
 
-As midigen.kernels.cpu.rbm has it, whose draws these are bit by bit where the fields are equal.  Matrices are Matrix or
-contiguous device arrays; W may be a Matrix in theta, biases Matrix in u.  key and first_row are numbers, or device
-arrays with one for each lane, uint64 and int64 (B,): row n then belongs to lane n mod B, of which it is row
+As midigen.kernels.cpu.rbm has it, whose draws these are bit by bit where the fields are equal.  Matrices are StridedMatrix or
+contiguous device arrays; W may be a StridedMatrix in theta, biases StridedMatrix in u.  key and first_row are numbers, or device
+arrays with one for each series, uint64 and int64 (B,): row n then belongs to series n mod B, of which it is row
 first_row + n // B.
 """
 
@@ -21,7 +21,7 @@ from midigen.kernels.cuda.scalar import softplus, uniform, words
 from midigen.kernels.scalar import f64
 
 
-def lanes_of(key, first_row):
+def series_of(key, first_row):
     """(keys (B,), first rows (B,), B) on the device, of a key and a row that are numbers or such arrays."""
     if isinstance(key, (int, np.integer)):
         key = upload([key], np.uint64)
@@ -32,14 +32,14 @@ def lanes_of(key, first_row):
 
 
 @device
-def lane_words(j, r, sweep, keys, first_rows, lanes):
-    """`words` of row r, which belongs to a lane."""
-    return words(keys[r % lanes], first_rows[r % lanes] + r // lanes, sweep, j)
+def series_words(j, r, sweep, keys, first_rows, n_series):
+    """`words` of row r, which belongs to a series."""
+    return words(keys[r % n_series], first_rows[r % n_series] + r // n_series, sweep, j)
 
 
 def uniform_row(key, sweep, row, out):
     """out (4 Q,) float32 <- uniform numbers in [0, 1) of one row; column j is word j // Q of counter j mod Q."""
-    keys, rows, _ = lanes_of(key, row)
+    keys, rows, _ = series_of(key, row)
     along(_uniform(), out.size // 4, keys, rows, sweep, out)
 
 
@@ -49,7 +49,7 @@ def _uniform():
     def uniform_numbers(quarter, keys, rows, sweep, out):
         j = cuda.grid(1)
         if j < quarter:
-            drawn = lane_words(j, 0, sweep, keys, rows, 1)
+            drawn = series_words(j, 0, sweep, keys, rows, 1)
             out[j], out[j + quarter] = uniform(drawn[0]), uniform(drawn[1])
             out[j + 2 * quarter], out[j + 3 * quarter] = uniform(drawn[2]), uniform(drawn[3])
 
@@ -59,20 +59,20 @@ def _uniform():
 def sample_bernoulli(key, sweep, first_row, field, noise, out, tile=TILE):
     """out (N, n) <- 1 with probability sigmoid(field (N, n)), else 0.  noise, the CPU's buffer, is not used."""
     field, out = as_matrix(field), as_matrix(out)
-    keys, rows, lanes = lanes_of(key, first_row)
+    keys, rows, n_series = series_of(key, first_row)
     over(
-        _sampled(out.real),
+        _sampled(out.scalar_type),
         out.rows,
         -(-out.columns // 4),
         out.columns,
         keys,
         rows,
-        lanes,
+        n_series,
         sweep,
         field.array,
-        field.place,
+        field.layout,
         out.array,
-        out.place,
+        out.layout,
         tile=tile,
     )
 
@@ -84,12 +84,12 @@ def _sampled(real):
 
     @jit()
     def sampled(
-        count, quarter, columns, keys, first_rows, lanes, sweep, field, field_at, out, out_at
+        count, quarter, columns, keys, first_rows, n_series, sweep, field, field_at, out, out_at
     ):
         j, i = cuda.grid(2)
         if j < quarter:
             for r in range(i, count, cuda.gridDim.y * cuda.blockDim.y):
-                drawn = lane_words(j, r, sweep, keys, first_rows, lanes)
+                drawn = series_words(j, r, sweep, keys, first_rows, n_series)
                 from_row, to_row = field_at[0] + r * field_at[1], out_at[0] + r * out_at[1]
                 for part in range(4):
                     s = j + part * quarter
@@ -106,20 +106,20 @@ def corrupt(key, noise, dropout, x, first_row, tile=TILE):
     Kept notes are scaled by 1 / (1 - dropout), so that the mean stays.  Sweeps CORRUPT and CORRUPT + 1 draw.
     """
     x = as_matrix(x)
-    keys, rows, lanes = lanes_of(key, first_row)
+    keys, rows, n_series = series_of(key, first_row)
     over(
-        _corrupted(x.real),
+        _corrupted(x.scalar_type),
         x.rows,
         -(-x.columns // 4),
         x.columns,
         keys,
         rows,
-        lanes,
+        n_series,
         noise,
         dropout,
-        x.real(1 / (1 - dropout)),
+        x.scalar_type(1 / (1 - dropout)),
         x.array,
-        x.place,
+        x.layout,
         tile=tile,
     )
 
@@ -129,12 +129,14 @@ def _corrupted(real):
     zero, one = real(0), real(1)
 
     @jit()
-    def corrupted(count, quarter, columns, keys, first_rows, lanes, noise, dropout, scale, x, x_at):
+    def corrupted(
+        count, quarter, columns, keys, first_rows, n_series, noise, dropout, scale, x, x_at
+    ):
         j, i = cuda.grid(2)
         if j < quarter:
             for r in range(i, count, cuda.gridDim.y * cuda.blockDim.y):
-                flips = lane_words(j, r, CORRUPT, keys, first_rows, lanes)
-                drops = lane_words(j, r, CORRUPT + 1, keys, first_rows, lanes)
+                flips = series_words(j, r, CORRUPT, keys, first_rows, n_series)
+                drops = series_words(j, r, CORRUPT + 1, keys, first_rows, n_series)
                 for part in range(4):
                     s = j + part * quarter
                     if s < columns:
@@ -155,7 +157,7 @@ def gibbs_chain(v, w, a, b, sweeps, beta, key, first_sweep, first_row, out, tile
     Sweep s draws the hidden units with counter 2 (first_sweep + s) and the visible ones with the next.  out may be v.
     """
     gibbs.chain(
-        v, w, a, b, None, sweeps, beta, *lanes_of(key, first_row)[:2], first_sweep, out, tile
+        v, w, a, b, None, sweeps, beta, *series_of(key, first_row)[:2], first_sweep, out, tile
     )
 
 
@@ -168,14 +170,14 @@ def hidden_probability(v, w, b, out, tile=TILE):
     """out (N, H) <- p(h = 1 | v), Eq. (18)."""
     out = as_matrix(out)
     hidden_field(v, w, b, out, tile)
-    over(_squashed(out.real), out.rows, out.columns, out.array, out.place, tile=tile)
+    over(_squashed(out.scalar_type), out.rows, out.columns, out.array, out.layout, tile=tile)
 
 
 def visible_probability(h, w, a, out, tile=TILE):
     """out (N, V) <- sigmoid(h W + a): p(v = 1 | h), Eq. (18), or of probabilities h (N, H) its mean field."""
     out = as_matrix(out)
     gemm(False, False, 1, h, w, 1, out, a, tile=tile)
-    over(_squashed(out.real), out.rows, out.columns, out.array, out.place, tile=tile)
+    over(_squashed(out.scalar_type), out.rows, out.columns, out.array, out.layout, tile=tile)
 
 
 @cache
@@ -196,7 +198,7 @@ def _squashed(real):
 def free_energy(v, w, a, b, out, tile=TILE):
     """out (N,) float64 <- F(v), Eq. (16)."""
     v, w, a = as_matrix(v), as_matrix(w), as_matrix(a)
-    c = scratch_matrix("free energy", v.rows, w.rows, v.real)
+    c = scratch_matrix("free energy", v.rows, w.rows, v.scalar_type)
     hidden_field(v, w, b, c, tile)
     along(
         _energy(),
@@ -204,9 +206,9 @@ def free_energy(v, w, a, b, out, tile=TILE):
         v.columns,
         w.rows,
         v.array,
-        v.place,
+        v.layout,
         a.array,
-        a.place,
+        a.layout,
         c.array,
         out,
         tile=tile,
@@ -236,35 +238,36 @@ def contrast(v, sample, w, a, b, weight, out_a, out_b, gradient_w, tile=TILE):
     """
     v, sample, w, out_a, out_b = (as_matrix(x) for x in (v, sample, w, out_a, out_b))
     p_data, p_model = (
-        scratch_matrix(f"contrast {name}", v.rows, w.rows, v.real) for name in ("data", "model")
+        scratch_matrix(f"contrast {name}", v.rows, w.rows, v.scalar_type)
+        for name in ("data", "model")
     )
     for states, p in ((v, p_data), (sample, p_model)):
         hidden_probability(states, w, b, p, tile)
     over(
-        _difference(v.real),
+        _difference(v.scalar_type),
         v.rows,
         w.rows,
         weight,
         p_data.array,
-        p_data.place,
+        p_data.layout,
         p_model.array,
-        p_model.place,
+        p_model.layout,
         out_b.array,
-        out_b.place,
+        out_b.layout,
         True,
         tile=tile,
     )
     over(
-        _difference(v.real),
+        _difference(v.scalar_type),
         v.rows,
         v.columns,
         weight,
         v.array,
-        v.place,
+        v.layout,
         sample.array,
-        sample.place,
+        sample.layout,
         out_a.array,
-        out_a.place,
+        out_a.layout,
         False,
         tile=tile,
     )
@@ -300,7 +303,7 @@ def pseudo_log_likelihood(v, w, a, b, out, tile=TILE):
     """
     v, w, a = as_matrix(v), as_matrix(w), as_matrix(a)
     p, terms = (
-        scratch_matrix("flipped p", v.rows, w.rows, v.real),
+        scratch_matrix("flipped p", v.rows, w.rows, v.scalar_type),
         scratch_matrix("terms", v.rows, v.columns, f64),
     )
     hidden_probability(v, w, b, p, tile)
@@ -310,9 +313,9 @@ def pseudo_log_likelihood(v, w, a, b, out, tile=TILE):
         v.columns,
         w.rows,
         v.array,
-        v.place,
+        v.layout,
         a.array,
-        a.place,
+        a.layout,
         p.array,
         exponentials(w, 2 * w.rows, tile).array,
         terms.array,
@@ -322,9 +325,9 @@ def pseudo_log_likelihood(v, w, a, b, out, tile=TILE):
 
 
 def exponentials(w, rows, tile=TILE):
-    """A scratch Matrix (rows, V) float64 of exp(W), for W (H, V), and, from row H on, of exp(-W)."""
+    """A scratch StridedMatrix (rows, V) float64 of exp(W), for W (H, V), and, from row H on, of exp(-W)."""
     out = scratch_matrix("exponentials", rows, w.columns, f64)
-    over(_exponentials(), rows, w.columns, w.rows, w.array, w.place, out.array, tile=tile)
+    over(_exponentials(), rows, w.columns, w.rows, w.array, w.layout, out.array, tile=tile)
     return out
 
 

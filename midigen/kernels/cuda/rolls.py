@@ -1,7 +1,7 @@
 """Songs that stay on the GPU, a row a frame, and are read and written transposed.
 
 packed: notes of 0 and 1 as bits, uint8 (F, W), np.packbits of rolls (F, V), or numbers (F, V) of any type.
-place int64 (h, B): for frame t of lane b a row of it and a shift in semitones, `row << SHIFT_BITS | shift`,
+place int64 (h, B): for frame t of series b a row of it and a shift in semitones, `row << SHIFT_BITS | shift`,
 0 <= shift < pitches, or -1 for a silent frame that is no frame of a song.  What leaves a pitch range at one end comes
 back at the other.
 """
@@ -28,14 +28,14 @@ def unpack(packed, place, pitches, out, tile=TILE):
     """out (h B, V) <- the notes, kept as bits, at every place, transposed by its shift."""
     out = as_matrix(out)
     over(
-        _unpacked(out.real),
+        _unpacked(out.scalar_type),
         out.rows,
         out.columns,
         packed,
         place,
         pitches,
         out.array,
-        out.place,
+        out.layout,
         tile=tile,
     )
 
@@ -68,7 +68,7 @@ def pack(v, place, pitches, packed, tile=TILE):
         tuple(packed.shape)[1],
         v.columns,
         v.array,
-        v.place,
+        v.layout,
         place,
         pitches,
         packed,
@@ -100,15 +100,15 @@ def take(values, loudest, place, pitches, out, tile=TILE):
     """out (h B, V) <- the numbers at every place over `loudest`, transposed by its shift."""
     out = as_matrix(out)
     over(
-        _taken(out.real),
+        _taken(out.scalar_type),
         out.rows,
         out.columns,
         values,
-        out.real(loudest),
+        out.scalar_type(loudest),
         place,
         pitches,
         out.array,
-        out.place,
+        out.layout,
         tile=tile,
     )
 
@@ -134,7 +134,7 @@ def _taken(real):
 def put(v, place, pitches, values, tile=TILE):
     """Put numbers v (h B, V) at their places, transposed back; silent frames go nowhere."""
     v = as_matrix(v)
-    over(_put(), v.rows, v.columns, v.array, v.place, place, pitches, values, tile=tile)
+    over(_put(), v.rows, v.columns, v.array, v.layout, place, pitches, values, tile=tile)
 
 
 @cache
@@ -155,7 +155,15 @@ def _put():
 def weigh(place, weight, out, tile=TILE):
     """out (h B,) <- weight, or 0 for what is no frame of a song."""
     out = as_matrix(out)
-    over(_weighed(out.real), 1, out.columns, place, out.real(weight), out.array, tile=tile)
+    over(
+        _weighed(out.scalar_type),
+        1,
+        out.columns,
+        place,
+        out.scalar_type(weight),
+        out.array,
+        tile=tile,
+    )
 
 
 @cache
@@ -174,7 +182,9 @@ def _weighed(real):
 def lessen(margin, noise, sample, out, tile=TILE):
     """out (h B,) <- out s, Eq. (24), from the free energies of noise and of the model's samples, float64 (h B,)."""
     out = as_matrix(out)
-    over(_lessened(out.real), 1, out.columns, f64(margin), noise, sample, out.array, tile=tile)
+    over(
+        _lessened(out.scalar_type), 1, out.columns, f64(margin), noise, sample, out.array, tile=tile
+    )
 
 
 @cache

@@ -1,10 +1,10 @@
-"""Real-time recurrent learning in blocks: the influence matrix J of B lanes.  Eq. (11)-(13).
+"""Real-time recurrent learning in blocks: the influence matrix J of B series.  Eq. (11)-(13).
 
-As midigen.kernels.cpu.rtrl has it, with the lanes first: s (B, M, n), J and `out` (B, M, P_r), adjoint (B, R), and
-`known` and `origin`, of whole numbers (B,), one for each lane.  plan, known and origin are NumPy arrays, all else lies
+As midigen.kernels.cpu.rtrl has it, with the series first: s (B, M, n), J and `out` (B, M, P_r), adjoint (B, R), and
+`known` and `origin`, of whole numbers (B,), one for each series.  plan, known and origin are NumPy arrays, all else lies
 on the device.
 
-Rows of the propagator do not know of each other.  Of small networks a block of threads takes a few rows of one lane,
+Rows of the propagator do not know of each other.  Of small networks a block of threads takes a few rows of one series,
 keeps them in shared memory and walks back over all frames of a chunk alone: one launch.  Of large ones, and many rows,
 a step over a layer is one product of them all, which reads the weights less often.  What the rows meet is one product
 for each layer either way.
@@ -17,7 +17,7 @@ from numba import cuda
 
 from midigen.kernels.codes import BELOW, CODES, COLUMNS, INPUTS, PARAMS, UNITS
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.blas import Matrix, copy, flat, gemm, matrix, scratch_matrix
+from midigen.kernels.cuda.blas import StridedMatrix, copy, flat, gemm, matrix, scratch_matrix
 from midigen.kernels.cuda.jit import (
     MOST_BATCHES,
     NUMBA_TYPE,
@@ -62,13 +62,13 @@ def influence_stage(
 ):
     """Carry the rows of S back over frames start..stop-1, and sum what they meet on the way.  Eq. (11)-(12), (12a).
 
-    A lane's series begins at `origin`: where nothing before it is `known`, S is 0 from there on.  s (B, M, n), n being
+    A series begins at `origin`: where nothing before it is `known`, S is 0 from there on.  s (B, M, n), n being
     n_cut, or R if that is more: replaced by the propagator at `start`.  out (B, M, P_r) is added to if accumulate,
     else overwritten; where it is None, nothing is summed.
     """
-    lanes, rows, _ = tuple(s.shape)
+    n_series, rows, _ = tuple(s.shape)
     units, (h, *_) = plan[:, UNITS].tolist(), tuple(u.shape)
-    chunk = min(stop - start, LONGEST, max(1, GATHERED // (lanes * rows * sum(units))))
+    chunk = min(stop - start, LONGEST, max(1, GATHERED // (n_series * rows * sum(units))))
     frames = [
         (1, flat(before_params), flat(before_inputs), flat(before_u)),
         (h, flat(params), flat(inputs), flat(u)),
@@ -78,8 +78,8 @@ def influence_stage(
         1 - begins.ravel(), u.dtype
     )  # of frames -1 and on: 0 where S ends on its way to it
     slots = chunk if out is not None else 0  # frames whose Q are gathered
-    q = scratch("q", max(slots, PASSING) * lanes * rows * sum(units), u.dtype.type)
-    carry = _carried_by_products if _worth_products(units, lanes * rows, tile) else _carried
+    q = scratch("q", max(slots, PASSING) * n_series * rows * sum(units), u.dtype.type)
+    carry = _carried_by_products if _worth_products(units, n_series * rows, tile) else _carried
     beta = 1 if accumulate else 0
     while stop > start:
         first = max(start, stop - chunk)
@@ -97,36 +97,36 @@ def _worth_products(units, rows, tile):
     )
 
 
-def _part(plan, k, lanes, rows, slots):
+def _part(plan, k, n_series, rows, slots):
     """Where layer k's part of q begins, (slots, B, M, n_k)."""
-    return slots * lanes * rows * int(plan[:k, UNITS].sum())
+    return slots * n_series * rows * int(plan[:k, UNITS].sum())
 
 
 def _sum(plan, k, cut, outside, frames, first, stop, q, slots, beta, out, tile):
     """Layer k's columns of out <- beta times themselves + the sum over these frames of Q x; over the cut, x of those
     one frame ahead of them."""
-    lanes, rows, width = tuple(out.shape)
+    n_series, rows, width = tuple(out.shape)
     units, below, given, columns = (int(plan[k, c]) for c in (UNITS, BELOW, INPUTS, COLUMNS))
     # rows of J that one product makes: narrow ones would waste parts of tiles
-    each = 1 if units >= WIDE and lanes * rows <= MOST_BATCHES else rows
+    each = 1 if units >= WIDE and n_series * rows <= MOST_BATCHES else rows
 
     def product(inside, at, slot, count, beta, low, high, to, step, stride):
         h, _, inputs, _ = frames[inside]
         x = matrix(
             inputs,
-            h * lanes * given + at * lanes * (below + 1) + low,
+            h * n_series * given + at * n_series * (below + 1) + low,
             count,
             high - low,
-            lanes * (below + 1),
-            batch=(below + 1, 0),
+            n_series * (below + 1),
+            batch_strides=(below + 1, 0),
         )
         gathered = matrix(
             q,
-            _part(plan, k, lanes, rows, slots) + slot * lanes * rows * units,
+            _part(plan, k, n_series, rows, slots) + slot * n_series * rows * units,
             count,
             each * units,
-            lanes * rows * units,
-            batch=(rows * units, units),
+            n_series * rows * units,
+            batch_strides=(rows * units, units),
         )
         target = matrix(
             out,
@@ -134,12 +134,12 @@ def _sum(plan, k, cut, outside, frames, first, stop, q, slots, beta, out, tile):
             each * units,
             high - low,
             step,
-            stride=stride,
-            group=units,
-            leap=width,
-            batch=(rows * width, width),
+            column_stride=stride,
+            rows_per_group=units,
+            group_stride=width,
+            batch_strides=(rows * width, width),
         )
-        gemm(True, False, 1, gathered, x, beta, target, batches=(lanes, rows // each), tile=tile)
+        gemm(True, False, 1, gathered, x, beta, target, batches=(n_series, rows // each), tile=tile)
 
     def columns_of(*run):
         if k:
@@ -160,22 +160,22 @@ def _sum(plan, k, cut, outside, frames, first, stop, q, slots, beta, out, tile):
 
 def _carried(plan, cut, outside, codes, frames, going, first, stop, s, q, slots, tile):
     """S back over a chunk of frames, all in one launch; Q of every layer is left in q if it has slots for them."""
-    lanes, rows, width = tuple(s.shape)
+    n_series, rows, width = tuple(s.shape)
     real, (h, _, _, u) = s.dtype.type, frames[1]
     widest = int(max(width, plan[:, UNITS].max(), plan[1:, BELOW].max(initial=0)))
     walked, busy = tile.walked, tile.many // 2
     while walked > 1 and (
-        2 * walked * widest * real().itemsize > SHARED or -(-rows // walked) * lanes < busy
+        2 * walked * widest * real().itemsize > SHARED or -(-rows // walked) * n_series < busy
     ):
         walked //= 2
     shared = shared_bytes(2 * walked * widest, real, "a row of J")
-    _walked(real, walked)[(-(-rows // walked), lanes), tile.threads, 0, shared](
+    _walked(real, walked)[(-(-rows // walked), n_series), tile.threads, 0, shared](
         upload(plan),
         cut,
         outside,
-        u.size // (h * lanes),
+        u.size // (h * n_series),
         h,
-        lanes,
+        n_series,
         rows,
         width,
         widest,
@@ -193,9 +193,9 @@ def _carried(plan, cut, outside, codes, frames, going, first, stop, s, q, slots,
 
 def _carried_by_products(plan, cut, outside, codes, frames, going, first, stop, s, q, slots, tile):
     """The same with a product for every layer and frame: Q of the next is (Q W) slope."""
-    (lanes, rows, width), slots = tuple(s.shape), slots or PASSING
+    (n_series, rows, width), slots = tuple(s.shape), slots or PASSING
     slopes = [
-        _slopes(plan, k, first - (k >= cut), stop - first, codes, frames, going, lanes, tile)
+        _slopes(plan, k, first - (k >= cut), stop - first, codes, frames, going, n_series, tile)
         for k in range(len(plan))
     ]
     crossed = [
@@ -206,14 +206,20 @@ def _carried_by_products(plan, cut, outside, codes, frames, going, first, stop, 
 
     def part(k, t):
         units = int(plan[k, UNITS])
-        at = _part(plan, k, lanes, rows, slots) + (t - first) % slots * lanes * rows * units
-        # a row of a slope is that of all rows of its lane
-        return matrix(q, at, lanes * rows, units), Matrix(
-            slopes[k], (t - first) * lanes * units, lanes * rows, units, 0, group=rows, leap=units
+        at = _part(plan, k, n_series, rows, slots) + (t - first) % slots * n_series * rows * units
+        # a row of a slope is that of all rows of its series
+        return matrix(q, at, n_series * rows, units), StridedMatrix(
+            slopes[k],
+            (t - first) * n_series * units,
+            n_series * rows,
+            units,
+            0,
+            rows_per_group=rows,
+            group_stride=units,
         )
 
     here, slope = part(*crossed[0])
-    copy(matrix(s, 0, lanes * rows, here.columns, width), here, tile, slope)
+    copy(matrix(s, 0, n_series * rows, here.columns, width), here, tile, slope)
     for (k, t), following in zip(crossed, [*crossed[1:], None], strict=True):
         low, below = outside if k == 0 else 0, int(plan[k, BELOW])
         params = frames[0 if k >= cut and t == 0 else 1][1]
@@ -223,42 +229,44 @@ def _carried_by_products(plan, cut, outside, codes, frames, going, first, stop, 
         if following:
             new, slope = part(*following)
         else:
-            new = matrix(s, 0, lanes * rows, below - low, width)
+            new = matrix(s, 0, n_series * rows, below - low, width)
             slope = (
-                Matrix(going, first * lanes, lanes * rows, below, 0, 0, rows, 1) if k == 0 else None
+                StridedMatrix(going, first * n_series, n_series * rows, below, 0, 0, rows, 1)
+                if k == 0
+                else None
             )
         gemm(False, False, 1, here, weights, 0, new, scale=slope, tile=tile)
         here = new
 
 
-def _slopes(plan, k, first, count, codes, frames, going, lanes, tile):
+def _slopes(plan, k, first, count, codes, frames, going, n_series, tile):
     """Slopes of layer k at frames first.. (-1 being the one before the block), (count, B, n_k), 0 where S has ended."""
     units = int(plan[k, UNITS])
-    out = scratch(f"slopes {k}", count * lanes * units, going.dtype.type)
+    out = scratch(f"slopes {k}", count * n_series * units, going.dtype.type)
     for inside, start, stop in (
         (0, first, min(first + count, 0)),
         (1, max(first, 0), first + count),
     ):
         h, _, inputs, u = frames[inside]
-        y, begin, step = u, 0, u.size // (h * lanes)
+        y, begin, step = u, 0, u.size // (h * n_series)
         if k < len(plan) - 1:
-            y, begin, step = inputs, h * lanes * int(plan[k + 1, INPUTS]), units + 1
+            y, begin, step = inputs, h * n_series * int(plan[k + 1, INPUTS]), units + 1
         at = start if inside else 0
         over(
             sloped(going.dtype.type),
-            max(stop - start, 0) * lanes,
+            max(stop - start, 0) * n_series,
             units,
             codes,
             int(plan[k, CODES]),
             y,
-            begin + at * lanes * step,
+            begin + at * n_series * step,
             step,
             going,
-            (start + 1) * lanes,
+            (start + 1) * n_series,
             1,
             0,
             out,
-            (start - first) * lanes * units,
+            (start - first) * n_series * units,
             units,
             tile=tile,
         )
@@ -277,7 +285,7 @@ def _walked(real, rows_each):
         outside,
         outputs,
         h,
-        lanes,
+        n_series,
         rows,
         width,
         widest,
@@ -297,12 +305,12 @@ def _walked(real, rows_each):
     ):
         memory = cuda.shared.array(0, kind)
         total = cuda.local.array(rows_each, kind)
-        thread, threads, lane = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.y
+        thread, threads, series = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.y
         row, layers, old, new = cuda.blockIdx.x * rows_each, plan.shape[0], 0, rows_each * widest
         for e in range(thread, rows_each * width, threads):
             r, i = e // width, e % width
             memory[i * rows_each + r] = (
-                s[(lane * rows + row + r) * width + i] if row + r < rows else zero
+                s[(series * rows + row + r) * width + i] if row + r < rows else zero
             )
         for t in range(stop - 1, first - 1, -1):
             for crossed in range(layers):
@@ -313,19 +321,22 @@ def _walked(real, rows_each):
                 w, x, y = (
                     (params, inputs, u) if inside else (before_params, before_inputs, before_u)
                 )
-                frames, place = (h, (t if here else t - 1) * lanes + lane) if inside else (1, lane)
+                frames, place = (
+                    (h, (t if here else t - 1) * n_series + series) if inside else (1, series)
+                )
                 units, below, gathered = plan[k, UNITS], plan[k, BELOW], 0
                 for lower in range(k):
                     gathered += plan[lower, UNITS]
                 gathered = (
-                    slots * lanes * rows * gathered + ((t - first) * lanes + lane) * rows * units
+                    slots * n_series * rows * gathered
+                    + ((t - first) * n_series + series) * rows * units
                 )
                 cuda.syncthreads()
                 for i in range(thread, units, threads):
                     if k == layers - 1:
                         value = y[place * outputs + i]
                     else:
-                        value = x[frames * lanes * plan[k + 1, INPUTS] + place * (units + 1) + i]
+                        value = x[frames * n_series * plan[k + 1, INPUTS] + place * (units + 1) + i]
                     value = slope(codes[plan[k, CODES] + i], value)
                     for r in range(rows_each):
                         m = memory[old + i * rows_each + r] * value
@@ -334,7 +345,7 @@ def _walked(real, rows_each):
                             q[gathered + (row + r) * units + i] = m
                 cuda.syncthreads()
                 low = outside if k == 0 else 0
-                ends = k == 0 and going[t * lanes + lane] == zero
+                ends = k == 0 and going[t * n_series + series] == zero
                 for j in range(thread, below - low, threads):
                     for r in range(rows_each):
                         total[r] = zero
@@ -350,7 +361,7 @@ def _walked(real, rows_each):
         for e in range(thread, rows_each * width, threads):
             r, i = e // width, e % width
             if row + r < rows:
-                s[(lane * rows + row + r) * width + i] = memory[old + i * rows_each + r]
+                s[(series * rows + row + r) * width + i] = memory[old + i * rows_each + r]
 
     return walked
 
@@ -360,17 +371,17 @@ def influence_expand(left, inner, first, stop, out, tile=TILE):
 
     n may be more than M, as it is in influence_stage's s: its columns from M on do not count.
     """
-    lanes, rows, step = tuple(left.shape)
+    n_series, rows, step = tuple(left.shape)
     middle, width = tuple(inner.shape)[1:]
     gemm(
         False,
         False,
         1,
-        matrix(left, 0, rows, middle, step, batch=(rows * step, 0)),
-        matrix(inner, first, middle, stop - first, width, batch=(middle * width, 0)),
+        matrix(left, 0, rows, middle, step, batch_strides=(rows * step, 0)),
+        matrix(inner, first, middle, stop - first, width, batch_strides=(middle * width, 0)),
         1,
-        matrix(out, first, rows, stop - first, width, batch=(rows * width, 0)),
-        batches=(lanes, 1),
+        matrix(out, first, rows, stop - first, width, batch_strides=(rows * width, 0)),
+        batches=(n_series, 1),
         tile=tile,
     )
 
@@ -389,22 +400,22 @@ def influence_gradient(
     z,
     tile=TILE,
 ):
-    """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13), summed over the lanes.
+    """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13), summed over the series.
 
     influence (B, n_cut, P_r), or with the rows z (B, M, n_cut) of Eq. (12a) in place of None its (B, M, P_r), or None
     where that is nothing.  Layers over the cut are crossed by backpropagation over the frame before.
     """
-    real, lanes, layers = adjoint.dtype.type, tuple(adjoint.shape)[0], len(plan)
+    real, n_series, layers = adjoint.dtype.type, tuple(adjoint.shape)[0], len(plan)
     outputs, inputs, u = tuple(before_u.shape)[-1], flat(before_inputs), flat(before_u)
-    m = matrix(adjoint, 0, lanes, int(plan[-1, UNITS]))
+    m = matrix(adjoint, 0, n_series, int(plan[-1, UNITS]))
     for k in range(layers - 1, cut - 1, -1):
         units, below, params, code, given, _ = plan[k].tolist()
         y, step = (u, outputs) if k == layers - 1 else (inputs, units + 1)
-        start = 0 if k == layers - 1 else lanes * int(plan[k + 1, INPUTS])
-        delta = scratch_matrix(f"delta {k}", lanes, units, real)
+        start = 0 if k == layers - 1 else n_series * int(plan[k + 1, INPUTS])
+        delta = scratch_matrix(f"delta {k}", n_series, units, real)
         over(
             sloped(real),
-            lanes,
+            n_series,
             units,
             codes,
             code,
@@ -425,12 +436,12 @@ def influence_gradient(
             False,
             1,
             delta,
-            matrix(inputs, lanes * given, lanes, below + 1),
+            matrix(inputs, n_series * given, n_series, below + 1),
             1,
             matrix(gradient, params, units, below + 1),
             tile=tile,
         )
-        m = scratch_matrix(f"m {k}", lanes, below, real)
+        m = scratch_matrix(f"m {k}", n_series, below, real)
         gemm(
             False,
             False,
@@ -445,16 +456,16 @@ def influence_gradient(
         return
     if z is not None:
         _, count, units = tuple(z.shape)
-        inner = scratch_matrix("inner", lanes, count, real)
+        inner = scratch_matrix("inner", n_series, count, real)
         gemm(
             False,
             True,
             1,
-            Matrix(m.array, m.start, 1, units, units, batch=(m.step, 0)),
-            matrix(z, 0, count, units, batch=(count * units, 0)),
+            StridedMatrix(m.array, m.offset, 1, units, units, batch_strides=(m.row_stride, 0)),
+            matrix(z, 0, count, units, batch_strides=(count * units, 0)),
             0,
-            matrix(inner.array, 0, 1, count, batch=(count, 0)),
-            batches=(lanes, 1),
+            matrix(inner.array, 0, 1, count, batch_strides=(count, 0)),
+            batches=(n_series, 1),
             tile=tile,
         )
         m = inner
@@ -464,8 +475,8 @@ def influence_gradient(
         False,
         False,
         1,
-        matrix(m.array, 0, 1, lanes * m.columns),
-        matrix(influence, 0, lanes * m.columns, width),
+        matrix(m.array, 0, 1, n_series * m.columns),
+        matrix(influence, 0, n_series * m.columns, width),
         0,
         matrix(total, 0, 1, width),
         tile=tile,

@@ -1,10 +1,10 @@
 """Walks over the frames of wide networks, which all blocks of threads make together.  Eq. (8), (13).
 
 The weights of wide layers do not fit into a multiprocessor's cache, and each reads but a few per cent of the memory's
-rate.  So every step, one layer of one frame, is shared out: a block makes a tile of lanes by units, and the grid meets
+rate.  So every step, one layer of one frame, is shared out: a block makes a tile of series by units, and the grid meets
 before the next step.  A block has `parts` crews of threads, which share each sum among them; a thread of a crew has
-`each` lanes by 4 units in registers.  `states` (2, widest, padded lanes) keeps what goes into a step and what comes
-out of it, unit by unit, so that neighbours read neighbours' lanes.
+`each` series by 4 units in registers.  `states` (2, widest, padded series) keeps what goes into a step and what comes
+out of it, unit by unit, so that neighbours read neighbours' series.
 
 The blocks wait for one another, so all of them have to run at once: there is at most one for each multiprocessor.
 (Programs that take turns on a GPU do no harm; two that share it at the same time, by NVIDIA's MPS, could.)
@@ -24,7 +24,7 @@ from midigen.kernels.cuda.layers import (
     DELTAS,
     INPUTS,
     PARAMS,
-    TURNED,
+    TRANSPOSED,
     UNITS,
     adders,
 )
@@ -41,12 +41,12 @@ def walk(real, backward, run, starts, end, inputs, u, du, deltas, tile):
     The others are those of midigen.kernels.cuda.network, flat; `end` is the state or the adjoint, moved on; forward
     there is no du and no deltas.
     """
-    _, lanes, *_, widest, _, _, _, _ = run
+    _, n_series, *_, widest, _, _, _, _ = run
     down, across = tile.crew
-    each = 1 if lanes <= down else 4
+    each = 1 if n_series <= down else 4
     high, long = down * each, across * COLUMNS
     parts = min(tile.parts, SHARED // (high * long * real().itemsize))
-    padded = -(-lanes // high) * high
+    padded = -(-n_series // high) * high
     blocks = min(padded // high * -(-widest // long), multiprocessors())
     _walked(real, backward, each, down, across, parts)[blocks, down * across * parts](
         padded,
@@ -88,11 +88,11 @@ def _forward(real):
     activation, zero = scalar.activation(real), real(0)
 
     @device
-    def begin(lane, i, shape, arrays):
+    def begin(series, i, shape, arrays):
         _, _, _, outside, recurrent, _ = shape
         _, _, _, _, starts, end, inputs, _, _, _ = arrays
-        value = zero if starts[lane] != 0 else end[lane * recurrent + i]
-        inputs[lane * (outside + recurrent + 1) + outside + i] = value
+        value = zero if starts[series] != 0 else end[series * recurrent + i]
+        inputs[series * (outside + recurrent + 1) + outside + i] = value
         return value
 
     @device
@@ -105,17 +105,19 @@ def _forward(real):
             k,
             table[k, BELOW] - skipped,
             units,
-            table[k, TURNED] + skipped * units,
+            table[k, TRANSPOSED] + skipped * units,
             units,
         )
 
     @device
-    def finish(total, t, k, lane, i, shape, arrays):
-        h, lanes, layers, outside, recurrent, outputs = shape
+    def finish(total, t, k, series, i, shape, arrays):
+        h, n_series, layers, outside, recurrent, outputs = shape
         table, codes, w, field, starts, end, inputs, u, _, _ = arrays
-        row, units = t * lanes + lane, table[k, UNITS]
+        row, units = t * n_series + series, table[k, UNITS]
         total += (
-            field[row * units + i] if k == 0 else w[table[k, TURNED] + table[k, BELOW] * units + i]
+            field[row * units + i]
+            if k == 0
+            else w[table[k, TRANSPOSED] + table[k, BELOW] * units + i]
         )
         total = activation(codes[table[k, CODES] + i], total)
         if k < layers - 1:
@@ -123,9 +125,9 @@ def _forward(real):
             return total
         u[row * outputs + i] = total
         if t == h - 1:
-            end[lane * recurrent + i] = total
+            end[series * recurrent + i] = total
             return total
-        row += lanes
+        row += n_series
         value = zero if starts[row] != 0 else total
         inputs[row * (outside + recurrent + 1) + outside + i] = value
         return value
@@ -139,19 +141,19 @@ def _backward(real):
     slope, zero = scalar.slope(real), real(0)
 
     @device
-    def recurrent_delta(d, t, lane, i, shape, arrays):
+    def recurrent_delta(d, t, series, i, shape, arrays):
         """dE/ds of unit i of r at frame t, from dE/dr of what follows."""
-        _, lanes, layers, _, _, outputs = shape
+        _, n_series, layers, _, _, outputs = shape
         table, codes, _, _, _, _, _, u, du, deltas = arrays
-        row, k = t * lanes + lane, layers - 1
+        row, k = t * n_series + series, layers - 1
         d = (d + du[row * outputs + i]) * slope(codes[table[k, CODES] + i], u[row * outputs + i])
         deltas[table[k, DELTAS] + row * table[k, ALL] + i] = d
         return d
 
     @device
-    def begin(lane, i, shape, arrays):
+    def begin(series, i, shape, arrays):
         h, _, _, _, recurrent, _ = shape
-        return recurrent_delta(arrays[5][lane * recurrent + i], h - 1, lane, i, shape, arrays)
+        return recurrent_delta(arrays[5][series * recurrent + i], h - 1, series, i, shape, arrays)
 
     @device
     def step(n, shape, arrays):
@@ -168,10 +170,10 @@ def _backward(real):
         )
 
     @device
-    def finish(total, t, k, lane, j, shape, arrays):
-        _, lanes, layers, outside, recurrent, _ = shape
+    def finish(total, t, k, series, j, shape, arrays):
+        _, n_series, layers, outside, recurrent, _ = shape
         table, codes, _, down, starts, end, inputs, _, _, deltas = arrays
-        row, below = t * lanes + lane, table[k, BELOW] - (outside if k == 0 else 0)
+        row, below = t * n_series + series, table[k, BELOW] - (outside if k == 0 else 0)
         if k == layers - 1:
             total += down[row * below + j]
         if k > 0:
@@ -182,8 +184,8 @@ def _backward(real):
             return total
         total = zero if starts[row] != 0 else total
         if t > 0:
-            return recurrent_delta(total, t - 1, lane, j, shape, arrays)
-        end[lane * recurrent + j] = total
+            return recurrent_delta(total, t - 1, series, j, shape, arrays)
+        end[series * recurrent + j] = total
         return total
 
     return begin, step, finish
@@ -191,7 +193,7 @@ def _backward(real):
 
 @cache
 def _adder(real, each, down, across):
-    """A device function: total (each, COLUMNS) <- this crew's part of the sums for its thread's lanes and units."""
+    """A device function: total (each, COLUMNS) <- this crew's part of the sums for its thread's series and units."""
     zero, span, (two, three, four, eight) = real(0), u64(down), (u64(n) for n in (2, 3, 4, 8))
 
     @device
@@ -211,7 +213,7 @@ def _adder(real, each, down, across):
         add_one(total, states, state + three * forth, w, at + three * on, units)
 
     @device
-    def add_up(total, states, state, lanes, w, at, step, unit, units, part, parts, count):
+    def add_up(total, states, state, n_series, w, at, step, unit, units, part, parts, count):
         for r in range(each):
             for c in range(COLUMNS):
                 total[r, c] = zero
@@ -223,9 +225,9 @@ def _adder(real, each, down, across):
             u64(min(unit + 2 * across, last) - first),
             u64(min(unit + 3 * across, last) - first),
         )
-        state, at = u64(state + part * lanes), u64(at + part * step + first)
+        state, at = u64(state + part * n_series), u64(at + part * step + first)
         forth, on, rounds = (
-            u64(parts * lanes),
+            u64(parts * n_series),
             u64(parts * step),
             (count - part + parts - 1) // parts,
         )
@@ -263,7 +265,7 @@ def _walked(real, backward, each, down, across, parts):
         states,
         met,
         h,
-        lanes,
+        n_series,
         layers,
         outside,
         recurrent,
@@ -290,9 +292,9 @@ def _walked(real, backward, each, down, across, parts):
         )
         part, y, x = thread // crew, thread % crew // across, thread % across
         old, new = 0, widest * padded
-        shape = h, lanes, layers, outside, recurrent, outputs
+        shape = h, n_series, layers, outside, recurrent, outputs
         arrays = table, codes, w, base, starts, end, inputs, u, du, deltas
-        for e in range(block * threads + thread, lanes * recurrent, blocks * threads):
+        for e in range(block * threads + thread, n_series * recurrent, blocks * threads):
             states[old + e % recurrent * padded + e // recurrent] = begin(
                 e // recurrent, e % recurrent, shape, arrays
             )
@@ -321,11 +323,11 @@ def _walked(real, backward, each, down, across, parts):
                         sums[part * area + (y + r * down) * long + x + c * across] = total[r, c]
                 cuda.syncthreads()
                 for e in range(thread, area, threads):
-                    lane, i = row + e // long, unit + e % long
-                    if lane < lanes and i < units:
+                    series, i = row + e // long, unit + e % long
+                    if series < n_series and i < units:
                         value = whole(zero, sums, e, area, parts)
-                        states[new + i * padded + lane] = finish(
-                            value, t, k, lane, i, shape, arrays
+                        states[new + i * padded + series] = finish(
+                            value, t, k, series, i, shape, arrays
                         )
                 cuda.syncthreads()
             meet(met, n + 2)
