@@ -11,10 +11,13 @@ import types
 import warnings
 
 import numpy as np
+
+import midigen.kernels  # noqa: F401  ahead of numba
+
+# isort: split
 from numba.cuda import dispatcher
 from numba.cuda.cudadrv import devices, driver
 
-import midigen.kernels  # noqa: F401  ahead of numba
 from midigen.kernels.cuda.jit import SHARED
 
 CAPABILITY = (9, 0)

@@ -1,6 +1,6 @@
 """Every CUDA kernel compiles and links for a real GPU, and none keeps its accumulators in local memory.
 
-In a process of its own, in which numba.cuda does all but ask a driver.  Needs `pip install midigen[cuda]`.
+In a process of its own, in which numba.cuda does all but ask a driver.  Needs `pip install '.[cuda]'`.
 """
 
 import ast
@@ -16,7 +16,7 @@ import pytest
 
 @pytest.mark.skipif(
     find_spec("numba_cuda") is None,
-    reason="needs numba-cuda and nvrtc: pip install 'midigen[cuda]'",
+    reason="needs numba-cuda and nvrtc: pip install '.[cuda]'",
 )
 def test_every_kernel_compiles_and_keeps_its_numbers_in_registers():
     environment = {

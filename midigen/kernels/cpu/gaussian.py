@@ -11,8 +11,8 @@ import math
 import numpy as np
 from numba import njit
 
-from midigen.kernels.cpu import rbm
 from midigen.kernels.codes import CORRUPT, OVERFLOW, TAIL
+from midigen.kernels.cpu import rbm
 from midigen.kernels.cpu.blas import gemm
 from midigen.kernels.jit import KERNEL, UNFUSED
 from midigen.kernels.scalar import f32, softplus
