@@ -1,12 +1,17 @@
-"""A corpus: songs as rolls, split into train, valid and test, with the story of every input, in one file."""
+"""A corpus: songs as rolls, split into train, valid and test, in one file.
+
+It also holds a manifest, which says what became of every input.
+"""
 
 import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from midigen import files
 from midigen.config import Grid
@@ -19,9 +24,22 @@ SPLITS = ("train", "valid", "test")
 
 @dataclass(frozen=True, eq=False)
 class Song:
-    """One song as a roll: uint8 (T, V) of 0 and 1 or of velocities 0..127, T frames and V = grid.channels.
+    """One song as a roll.
 
-    digest is the hex SHA-256 of the music itself (not of the file); bpm is quarter notes a minute.
+    Parameters
+    ----------
+    name : str
+        The file's name.
+    split : str
+        "train", "valid" or "test".
+    digest : str
+        Hexadecimal SHA-256 of the music itself, not of the file.
+    bpm : float
+        Quarter notes a minute.
+    metre : tuple of int
+        Numerator and denominator.
+    roll : NDArray[np.uint8], shape (T, V)
+        T frames, V = grid.channels; 0 and 1, or velocities 0..127.
     """
 
     name: str
@@ -29,46 +47,82 @@ class Song:
     digest: str
     bpm: float
     metre: tuple[int, int]
-    roll: np.ndarray
+    roll: NDArray[np.uint8]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Corpus:
-    """Songs on one grid, and a manifest: a dict for each input, with its verdict and reason.
+    """Songs on one grid.
 
-    Songs are put in the order of their digests, so that the order of the inputs changes nothing.
+    Songs are sorted by their digests, so that the order of the inputs changes nothing.
+
+    Parameters
+    ----------
+    grid : Grid
+        What the frames and columns of the rolls stand for.
+    songs : list of Song
+        The songs, in any order.
+    manifest : list of dict
+        An entry for each input, with its verdict and reason; docs/file-formats.md lists the keys.
     """
 
     grid: Grid
     songs: list[Song]
-    manifest: list[dict] = field(default_factory=list)
+    manifest: list[dict[str, Any]] = field(default_factory=list)
 
-    def __post_init__(self):
-        object.__setattr__(
-            self, "songs", sorted(self.songs, key=lambda s: (s.digest, s.split, s.name))
+    def __post_init__(self) -> None:
+        """Sort the songs."""
+        songs = sorted(self.songs, key=lambda song: (song.digest, song.split, song.name))
+        object.__setattr__(self, "songs", songs)
+
+    def __repr__(self) -> str:
+        """Say in one line what this is."""
+        unit = f"{self.grid.steps_per_beat} frames a beat"
+        if self.grid.unit == "seconds":
+            unit = f"{self.grid.step:g} s a frame"
+        songs = f"{len(self.songs):,} song{'s'[: len(self.songs) != 1]}"
+        return (
+            f"Corpus({songs}, {self.frames:,} frames, "
+            f"{self.grid.pitches} pitches, {unit}, digest {self.digest[:8]})"
         )
 
+    @property
+    def frames(self) -> int:
+        """Number of frames of all songs."""
+        return sum(len(song.roll) for song in self.songs)
+
     @cached_property
-    def digest(self):
-        """Hex SHA-256 over the grid and every song's digest and split: the same songs and settings, the same digest."""
-        content = [self.grid.to_json(), [[s.digest, s.split] for s in self.songs]]
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 over the grid and every song's digest and split."""
+        content = [self.grid.to_json(), [[song.digest, song.split] for song in self.songs]]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def rolls(self, split):
-        """The rolls of one split, "train", "valid" or "test": a list of uint8 (T, V)."""
+    def rolls(self, split: str) -> list[NDArray[np.uint8]]:
+        """Return the rolls (T, V) of one split, "train", "valid" or "test"."""
         return [song.roll for song in self.songs if song.split == split]
 
-    def statistics(self):
-        """Figures over all splits, as a dict.
+    def statistics(self) -> dict[str, Any]:
+        """Compute figures over all splits.
 
-        songs, frames: counts.  notes_per_frame: mean number of pitches that sound.  empty_share: share of frames that
-        are silent.  longest_hold: most frames in a row, in any song, that are alike.  bpm: median.
-        metre: the most common.  velocity_mean, velocity_deviation: over all frames and sounding pitches of a corpus
-        with velocities, and not there otherwise.
+        Returns
+        -------
+        dict
+            songs, frames: counts.
+            notes_per_frame: mean number of pitches that sound.
+            empty_share: share of frames that are silent.
+            longest_hold: most frames in a row, in any song, that are alike.
+            bpm: median.
+            metre: the most common.
+            velocity_mean, velocity_deviation: over all frames and sounding pitches; only in a
+            corpus with velocities.
         """
         pitches = self.grid.pitches
-        frames = sum(len(song.roll) for song in self.songs)
+        frames = self.frames
         sounding = [(song.roll[:, :pitches] > 0).sum(axis=1) for song in self.songs]
+        bpm, metre = 120.0, (4, 4)
+        if self.songs:
+            bpm = float(np.median([song.bpm for song in self.songs]))
+            metre = Counter(song.metre for song in self.songs).most_common(1)[0][0]
         return {
             **self._velocity_statistics(),
             "songs": len(self.songs),
@@ -76,62 +130,62 @@ class Corpus:
             "notes_per_frame": sum(int(s.sum()) for s in sounding) / max(frames, 1),
             "empty_share": sum(int((s == 0).sum()) for s in sounding) / max(frames, 1),
             "longest_hold": max((longest_hold(song.roll) for song in self.songs), default=0),
-            "bpm": float(np.median([song.bpm for song in self.songs])) if self.songs else 120.0,
-            "metre": Counter(song.metre for song in self.songs).most_common(1)[0][0]
-            if self.songs
-            else (4, 4),
+            "bpm": bpm,
+            "metre": metre,
         }
 
-    def _velocity_statistics(self):
+    def _velocity_statistics(self) -> dict[str, float]:
         if self.grid.values != "velocity":
             return {}
-        counts = sum(
-            (
-                np.bincount(song.roll[:, : self.grid.pitches].ravel(), minlength=128)
-                for song in self.songs
-            ),
-            np.zeros(128, np.int64),
-        )
+        counts = np.zeros(128, np.int64)
+        for song in self.songs:
+            counts += np.bincount(song.roll[:, : self.grid.pitches].ravel(), minlength=128)
         mean, deviation = velocity_moments(counts)
         return {"velocity_mean": mean, "velocity_deviation": deviation}
 
-    def save(self, path):
-        """Write the corpus to one file, atomically (docs/file-formats.md)."""
+    def save(self, path: files.StrPath) -> None:
+        """Write the corpus to one file, atomically; docs/file-formats.md describes it.
+
+        Raises
+        ------
+        MidigenError
+            Where the file cannot be written.
+        """
         offsets = np.cumsum([0] + [len(song.roll) for song in self.songs], dtype=np.int64)
-        rolls = np.concatenate(
-            [np.zeros((0, self.grid.channels), np.uint8), *(song.roll for song in self.songs)]
-        )
-        tensor = (
-            {"values": rolls}
-            if self.grid.values == "velocity"
-            else {"rolls": np.packbits(rolls, axis=1)}
-        )
+        none = np.zeros((0, self.grid.channels), np.uint8)
+        rolls = np.concatenate([none, *(song.roll for song in self.songs)])
+        tensors: dict[str, np.ndarray] = {"offsets": offsets}
+        if self.grid.values == "velocity":
+            tensors["values"] = rolls
+        else:
+            tensors["rolls"] = np.packbits(rolls, axis=1)
         songs = [
             {
-                "name": s.name,
-                "split": s.split,
-                "digest": s.digest,
-                "bpm": s.bpm,
-                "metre": list(s.metre),
+                "name": song.name,
+                "split": song.split,
+                "digest": song.digest,
+                "bpm": song.bpm,
+                "metre": list(song.metre),
             }
-            for s in self.songs
+            for song in self.songs
         ]
-        files.save(
-            path,
-            KIND,
-            VERSION,
-            {**tensor, "offsets": offsets},
-            {
-                "grid": self.grid.to_json(),
-                "songs": songs,
-                "manifest": self.manifest,
-                "digest": self.digest,
-            },
-        )
+        header = {
+            "grid": self.grid.to_json(),
+            "songs": songs,
+            "manifest": self.manifest,
+            "digest": self.digest,
+        }
+        files.save(path, KIND, VERSION, tensors, header)
 
     @classmethod
-    def load(cls, path):
-        """Read a corpus file.  Raises MidigenError, in one line, where it is missing, damaged or something else."""
+    def load(cls, path: files.StrPath) -> "Corpus":
+        """Read a corpus file.
+
+        Raises
+        ------
+        MidigenError
+            Where it is missing, damaged or something else.
+        """
         tensors, header = files.load(path, KIND, VERSION)
         try:
             grid = Grid.from_json(header["grid"])
@@ -144,14 +198,13 @@ class Corpus:
             ) from None
 
 
-def _unpack(tensors, entries, grid):
-    """Rows of velocities (sum T, V), or bit-packed ones (sum T, ceil(V/8)) -> a list of Song."""
+def _unpack(
+    tensors: dict[str, np.ndarray], entries: list[dict[str, Any]], grid: Grid
+) -> list[Song]:
+    """Make the songs of a file's tensors and of the entries for songs in its header."""
     velocities, offsets = grid.values == "velocity", tensors["offsets"]
-    rolls, width = (
-        (tensors["values"], grid.channels)
-        if velocities
-        else (tensors["rolls"], -(-grid.channels // 8))
-    )
+    rolls = tensors["values" if velocities else "rolls"]
+    width = grid.channels if velocities else -(-grid.channels // 8)
     if (
         rolls.dtype != np.uint8
         or rolls.ndim != 2
@@ -169,29 +222,31 @@ def _unpack(tensors, entries, grid):
         raise ValueError("the offsets do not fit the songs")
     songs = []
     for entry, start, end in zip(entries, offsets[:-1], offsets[1:], strict=True):
-        if entry["split"] not in SPLITS:
-            raise ValueError(f"no split is called {entry['split']!r}")
-        roll = (
-            rolls[start:end]
-            if velocities
-            else np.unpackbits(rolls[start:end], axis=1, count=grid.channels)
-        )
-        check_tempo(entry["bpm"], entry["metre"])
-        songs.append(
-            Song(
-                entry["name"],
-                entry["split"],
-                entry["digest"],
-                float(entry["bpm"]),
-                tuple(entry["metre"]),
-                roll,
-            )
-        )
+        roll = rolls[start:end]
+        if not velocities:
+            roll = np.unpackbits(roll, axis=1, count=grid.channels)
+        songs.append(_make_song(entry, roll))
     return songs
 
 
-def longest_hold(roll):
-    """Length, in frames, of the longest run of rows of a roll (T, V) with the same notes, whatever their velocities."""
+def _make_song(entry: dict[str, Any], roll: NDArray[np.uint8]) -> Song:
+    """Make a song of its entry in a header, checked, and its roll."""
+    if entry["split"] not in SPLITS:
+        raise ValueError(f"no split is called {entry['split']!r}")
+    check_tempo(entry["bpm"], entry["metre"])
+    numerator, denominator = entry["metre"]
+    return Song(
+        name=entry["name"],
+        split=entry["split"],
+        digest=entry["digest"],
+        bpm=float(entry["bpm"]),
+        metre=(numerator, denominator),
+        roll=roll,
+    )
+
+
+def longest_hold(roll: NDArray[np.uint8]) -> int:
+    """Return the most frames in a row of a roll (T, V) with the same notes, however loud."""
     if not len(roll):
         return 0
     sounding = roll > 0
@@ -199,8 +254,19 @@ def longest_hold(roll):
     return int(np.diff(np.concatenate([[0], changes, [len(roll)]])).max())
 
 
-def velocity_moments(counts):
-    """Mean and standard deviation of the velocities over 0, from how often each of 0..127 occurs; 0 where none does."""
+def velocity_moments(counts: NDArray[np.int64]) -> tuple[float, float]:
+    """Compute the mean and the standard deviation of the velocities over 0.
+
+    Parameters
+    ----------
+    counts : NDArray[np.int64], shape (128,)
+        How often each velocity from 0 on occurs.
+
+    Returns
+    -------
+    tuple of float
+        Both are 0 where no velocity over 0 occurs.
+    """
     sounding, velocity = counts[1:], np.arange(1, len(counts))
     total = max(int(sounding.sum()), 1)
     mean = float(sounding @ velocity) / total

@@ -13,7 +13,10 @@ class UsageError(MidigenError):
     exit_code = 2
 
 
-class SkippedInputs(MidigenError):
+class SkippedInputsError(MidigenError):
     """The work is done, but some inputs were left out and `--strict` was asked."""
 
     exit_code = 3
+
+
+SkippedInputs = SkippedInputsError  # its former name

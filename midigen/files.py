@@ -1,6 +1,7 @@
-"""One kind of file for all that midigen stores: safetensors, with a JSON header and a SHA-256 over both.
+"""One kind of file for all that midigen stores: safetensors, with a JSON header and a SHA-256.
 
-No code in such a file can run.  docs/file-formats.md describes it.
+The checksum is over header and tensors. No code in such a file can run. docs/file-formats.md
+describes it.
 """
 
 import contextlib
@@ -8,7 +9,9 @@ import hashlib
 import json
 import operator
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +24,25 @@ REMEDY = {
     "checkpoint": "make one with `midigen train`",
 }
 
+StrPath = str | os.PathLike[str]
+
 
 @contextlib.contextmanager
-def replacing(path):
-    """Yield a temporary path beside `path`; it takes the place of `path` if the block ends well, and goes if not.
+def replacing(path: StrPath) -> Iterator[Path]:
+    """Write a file atomically: yield a temporary path, which takes the place of `path`.
 
-    Missing folders are made.  Raises MidigenError where the folder or the file cannot be written.
+    It does so where the block ends without an exception, and is removed otherwise. Missing folders
+    are made.
+
+    Parameters
+    ----------
+    path : path
+        The file to write or replace.
+
+    Raises
+    ------
+    MidigenError
+        Where the folder or the file cannot be written.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
@@ -43,11 +59,32 @@ def replacing(path):
             temporary.unlink()
 
 
-def save(path, kind, version, tensors, header):
-    """Write one file, atomically: an interrupted save leaves what was there before.
+def save(
+    path: StrPath,
+    kind: str,
+    version: int,
+    tensors: Mapping[str, np.ndarray],
+    header: Mapping[str, Any],
+) -> None:
+    """Write one file, atomically; the same arguments give the same bytes.
 
-    kind "corpus", "model" or "checkpoint"; version an int; tensors {name: array}; header a dict that JSON can hold,
-    without the keys format, version and sha256.  The same arguments give the same bytes.
+    Parameters
+    ----------
+    path : path
+        The file to write or replace.
+    kind : str
+        "corpus", "model" or "checkpoint".
+    version : int
+        The version of that format.
+    tensors : mapping of str to np.ndarray
+        The arrays.
+    header : mapping
+        What JSON can hold, without the keys "format", "version" and "sha256".
+
+    Raises
+    ------
+    MidigenError
+        Where the file cannot be written; what was there before is left.
     """
     import safetensors
     import safetensors.numpy
@@ -61,65 +98,69 @@ def save(path, kind, version, tensors, header):
         mode = temporary.stat().st_mode
         try:
             safetensors.numpy.save_file(tensors, temporary, metadata={KEY: text})
-            temporary.chmod(
-                mode
-            )  # as any file of this user: safetensors would let nobody else read it
+            # as any file of this user: safetensors would let nobody else read it
+            temporary.chmod(mode)
         except safetensors.SafetensorError as e:
             raise MidigenError(f"cannot write {path}: {e}") from None
 
 
-def whole(*numbers):
-    """TypeError unless all are whole numbers: for headers, which hold any JSON."""
+def whole(*numbers: object) -> None:
+    """Raise TypeError unless all are whole numbers: a check for headers, which hold any JSON."""
     for number in numbers:
-        operator.index(number)
+        operator.index(number)  # type: ignore[arg-type]  # the check itself
 
 
-def load(path, kind, version):
-    """Read what `save` wrote: (tensors, header), the header without format, version and sha256.
+def load(path: StrPath, kind: str, version: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what `save` wrote.
 
-    Raises MidigenError, in one line, where the file is missing, of another kind or version, cut short or changed.
+    Parameters
+    ----------
+    path : path
+        The file.
+    kind, version : str, int
+        What it must be.
+
+    Returns
+    -------
+    tensors : dict of str to np.ndarray
+        The arrays.
+    header : dict
+        The header, without "format", "version" and "sha256".
+
+    Raises
+    ------
+    MidigenError
+        Where the file is missing, of another kind or version, cut short or changed.
     """
     import safetensors
 
-    remedy = REMEDY.get(kind, "make it again")
     if not os.path.exists(path):
-        raise MidigenError(f"there is no file {path}: {remedy}")
+        raise MidigenError(f"there is no file {path}: {_remedy(kind)}")
     if os.path.isdir(path):
         raise MidigenError(f"{path} is a folder, not a midigen {kind}")
     try:
         with safetensors.safe_open(path, framework="numpy") as f:
             document = _read_header(f.metadata())
-            if document.get("format") != f"midigen-{kind}":
-                raise MidigenError(_not_a(path, kind, document.get("format")))
-            if document.get("version") != version:
-                raise MidigenError(
-                    f"{path} was made by another version of midigen (format {document.get('version')}, "
-                    f"this one reads {version}): {remedy}"
-                )
+            _check_format(document, path, kind, version)
             names = f.keys()
             tensors = {name: f.get_tensor(name) for name in names}
     except safetensors.SafetensorError as e:
         if _claims_to_be_ours(path):
-            raise _damaged(path, e) from None
-        raise MidigenError(_not_a(path, kind)) from None
+            raise _damaged(path, str(e)) from None
+        raise _is_not(path, kind) from None
     except OSError as e:
         raise MidigenError(f"cannot read {path}: {e.strerror or e}") from None
-    except (
-        ValueError,
-        RecursionError,
-        TypeError,
-        AttributeError,
-    ):  # a header that is no JSON; types that NumPy lacks
+    except (ValueError, RecursionError, TypeError, AttributeError):
+        # a header that is no JSON; types that NumPy lacks
         raise _damaged(path, "its header cannot be read") from None
     if document.pop("sha256", None) != _checksum(tensors, document):
         raise _damaged(path, "its checksum is wrong")
-    return tensors, {
-        key: value for key, value in document.items() if key not in ("format", "version")
-    }
+    header = {key: value for key, value in document.items() if key not in ("format", "version")}
+    return tensors, header
 
 
-def format_of(path):
-    """What a file says it is, e.g. "midigen-corpus"; None where it is missing, damaged or of another program."""
+def format_of(path: StrPath) -> str | None:
+    """Return what a file says it is, e.g. "midigen-corpus"; None where it is not midigen's."""
     import safetensors
 
     try:
@@ -129,23 +170,39 @@ def format_of(path):
         return None
 
 
-def _damaged(path, why):
+def _check_format(document: dict[str, Any], path: StrPath, kind: str, version: int) -> None:
+    """Raise MidigenError unless a header is of this kind and version."""
+    found = document.get("format"), document.get("version")
+    if found[0] != f"midigen-{kind}":
+        raise _is_not(path, kind, found[0])
+    if found[1] != version:
+        raise MidigenError(
+            f"{path} was made by another version of midigen (format {found[1]}, "
+            f"this one reads {version}): {_remedy(kind)}"
+        )
+
+
+def _remedy(kind: str) -> str:
+    return REMEDY.get(kind, "make it again")
+
+
+def _damaged(path: StrPath, why: str) -> MidigenError:
     return MidigenError(f"{path} is damaged ({why}): make it again")
 
 
-def _not_a(path, kind, other=None):
+def _is_not(path: StrPath, kind: str, other: object = None) -> MidigenError:
     it_is = f", but a {other.replace('-', ' ')}" if isinstance(other, str) else ""
-    return f"{path} is not a midigen {kind}{it_is}; {REMEDY.get(kind, 'make it again')}"
+    return MidigenError(f"{path} is not a midigen {kind}{it_is}; {_remedy(kind)}")
 
 
-def _read_header(metadata):
-    """The JSON object in a file's metadata; {} where it holds none of ours."""
+def _read_header(metadata: dict[str, str] | None) -> dict[str, Any]:
+    """Return the JSON object in a file's metadata; {} where it holds none of midigen's."""
     document = json.loads((metadata or {}).get(KEY, "{}"))
     return document if isinstance(document, dict) else {}
 
 
-def _claims_to_be_ours(path):
-    """Whether the start of an unreadable file looks like a midigen file: it is damaged, not something else."""
+def _claims_to_be_ours(path: StrPath) -> bool:
+    """Tell whether an unreadable file starts as midigen's do: it is damaged, not something else."""
     try:
         with open(path, "rb") as f:
             start = f.read(200)
@@ -154,11 +211,11 @@ def _claims_to_be_ours(path):
     return start[8:9] == b"{" and b'"midigen' in start
 
 
-def _checksum(tensors, document):
-    """SHA-256, in hex, over the header and every tensor's name, type, shape and bytes."""
+def _checksum(tensors: Mapping[str, np.ndarray], document: Mapping[str, Any]) -> str:
+    """Compute the SHA-256, in hex, over the header and every tensor's name, type, shape, bytes."""
     sha = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         sha.update(f"\n{name} {tensor.dtype.str} {tensor.shape}\n".encode())
-        sha.update(memoryview(np.asarray(tensor, order="C")).cast("B") if tensor.size else b"")
+        sha.update(np.asarray(tensor, order="C").data.cast("B") if tensor.size else b"")
     return sha.hexdigest()

@@ -89,6 +89,19 @@ def test_digest_follows_grid_songs_and_splits():
     assert Corpus(GRID, songs, [{"input": "another"}]).digest == others[0].digest
 
 
+@pytest.mark.parametrize(
+    "grid, unit",
+    [
+        (GRID, "4 frames a beat"),
+        (dataclasses.replace(GRID, unit="seconds", step=0.05), "0.05 s a frame"),
+    ],
+)
+def test_repr_is_one_line(grid, unit):
+    corpus = Corpus(grid, [make_song(roll=np.zeros((13_295, GRID.channels)))])
+    digest = corpus.digest[:8]
+    assert repr(corpus) == f"Corpus(1 song, 13,295 frames, 11 pitches, {unit}, digest {digest})"
+
+
 def test_rolls_by_split():
     corpus = Corpus(GRID, make_songs())
     assert [len(roll) for roll in corpus.rolls("train")] == [0, 6]

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, at any moment: one line, exit code 130, nothing written and nothing left running."""
+"""Ctrl-C and SIGTERM, at any moment: one line, exit code 130, nothing written or left running."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from midigen.interrupts import held, termination
 
 from .midi.craft import midi, note
 
-# SIGINT is set to its default first: what runs in the background of a script inherits that it is ignored
+# SIGINT is set to its default first: in the background of a script it is ignored
 COMMAND = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "from midigen.cli import main; print('begun', flush=True); sys.exit(main())"
@@ -35,7 +35,7 @@ def folder(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("arguments", [["prepare", "in"], ["check"]])
 def test_a_signal_leaves_nothing(folder, arguments, number):
-    """The signal goes to all processes, as a terminal sends it; the pipes end when the last of them has ended."""
+    """The signal goes to all processes; the pipes end when the last of them has ended."""
     for delay in (0.05, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 1):
         process = subprocess.Popen(
             [sys.executable, "-c", COMMAND, *arguments],
@@ -54,11 +54,12 @@ def test_a_signal_leaves_nothing(folder, arguments, number):
         assert os.listdir(folder) == ["in"]
 
 
+@pytest.mark.parametrize("starting", [True, False])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_waits_for_the_end_of_the_block(number):
+def test_a_signal_waits_for_the_end_of_the_block(number, starting):
     before, reached = signal.signal(signal.SIGINT, signal.default_int_handler), False
     try:
-        with pytest.raises(KeyboardInterrupt), termination(), held():
+        with pytest.raises(KeyboardInterrupt), termination(), held(starting):
             signal.raise_signal(number)
             reached = True
     finally:

@@ -15,9 +15,9 @@ from midigen.cli import main
 from midigen.config import Grid
 from midigen.corpus import Corpus
 from midigen.errors import MidigenError
-from midigen.midi import guard
 from midigen.midi.inputs import Input, expand
-from midigen.preparation import Settings, prepare, split_of, summarise
+from midigen.midi.worker import Setup, call_with_limits
+from midigen.preparation import Settings, prepare, prepare_paths, split_of, summarise
 
 from .midi.craft import melody, midi, note, tempo
 
@@ -25,19 +25,19 @@ SONGS = Path(__file__).parents[1] / "songs"
 
 
 def read_here(function, items, *, seconds, megabytes, **options):
-    """guarded without its processes."""
+    """map_guarded without its processes."""
     for item in items:
-        yield item, guard._call(function, item, seconds, 4096)
+        yield item, call_with_limits(Setup(function, seconds, 4096), item)
 
 
 @pytest.fixture
 def in_process(monkeypatch):
-    monkeypatch.setattr(preparation, "guarded", read_here)
+    monkeypatch.setattr(preparation, "map_guarded", read_here)
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Twelve songs, one of them twice, and a file that is none; the working folder is beside them."""
+    """Twelve songs, one of them twice, and a file that is none; it is in the working folder."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in").mkdir()
     for i in range(12):
@@ -188,6 +188,66 @@ class TestPreparation:
         assert summary["skipped"] == {"not a MIDI file": 1}
         assert (summary["drums"], summary["transposed"], summary["notes_per_frame"]) == (1, 1, 1.0)
         assert sum(part["songs"] for part in summary["splits"].values()) == 13
+
+
+@pytest.mark.usefixtures("in_process")
+class TestPaths:
+    def test_a_corpus_as_the_command_makes_it(self, folder):
+        seen = []
+        corpus = prepare_paths(folder, Settings(split=(1, 0, 0)), on_file=seen.append)
+        assert corpus.digest == prepare_folder(folder, split=(1, 0, 0))[0].digest
+        assert seen == corpus.manifest and len(seen) == 14
+        assert os.listdir() == ["in"]  # no file is written
+
+    def test_several_paths_and_settings(self, folder):
+        grid = Grid(low=30)
+        corpus = prepare_paths(
+            [folder / "00.mid", "in/1*.mid"], Settings(grid=grid, split=(1, 0, 0))
+        )
+        assert [len(corpus.songs), corpus.grid] == [3, grid]
+
+    def test_warnings_are_those_of_python(self, folder):
+        with pytest.warns(UserWarning, match="fell to valid") as caught:
+            prepare_paths(str(folder), Settings(split=(1, 1e-9, 0)))
+        assert caught[0].filename == __file__
+
+    @pytest.mark.parametrize(
+        "paths, words",
+        [
+            ("nowhere", "no such file or folder: nowhere"),
+            ("empty", r"no MIDI files \(.mid, .midi, .kar\) in empty"),
+            ([], r"no MIDI files \(.mid, .midi, .kar\) in an empty list"),
+            ("in/bad.mid", "no usable song: in/bad.mid: not a MIDI file"),
+        ],
+    )
+    def test_nothing_to_read(self, folder, paths, words):
+        (folder.parent / "empty").mkdir()
+        with pytest.raises(MidigenError, match=words):
+            prepare_paths(paths)
+
+
+@pytest.mark.parametrize("method", [None, "spawn"])
+@pytest.mark.parametrize("source", ["file", "stdin"])
+def test_programs_need_no_main_guard(folder, source, method):
+    """A script that would start itself again if a worker imported it, and one that has no file."""
+    code = "import multiprocessing\n"
+    if method:
+        code += f"multiprocessing.set_start_method({method!r})\n"
+    code += (
+        "print('begun')\n"
+        "from midigen.preparation import Settings, prepare_paths\n"
+        "print(len(prepare_paths('in', Settings(split=(1, 0, 0))).songs))\n"
+    )
+    (folder.parent / "script.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "-" if source == "stdin" else "script.py"],
+        input=code if source == "stdin" else "",
+        cwd=folder.parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "begun\n12\n", "")
 
 
 def test_split_of():
@@ -346,7 +406,7 @@ def test_help_names_every_option(capsys):
 def test_help_loads_nothing_heavy():
     code = (
         "import sys; from midigen.cli import main; main(['prepare', '--help']);"
-        "heavy = {'numpy', 'rich', 'pebble', 'pretty_midi', 'scipy', 'safetensors'};"
+        "heavy = {'numpy', 'rich', 'pretty_midi', 'scipy', 'safetensors'};"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

@@ -1,1 +1,1 @@
-"""Files <-> notes <-> rolls. The only home of pretty_midi."""
+"""MIDI files, tables of notes and rolls, and the ways between them; home of pretty_midi."""

@@ -3,8 +3,10 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from midigen.config import Grid
 from midigen.errors import MidigenError
@@ -13,82 +15,115 @@ from midigen.midi.roll import MAX_FRAMES
 
 VARIABLES = {"train": "traindata", "valid": "validdata", "test": "testdata"}
 LOW, HIGH = 21, 108  # column 0 is MIDI pitch 21
+COLUMNS = HIGH - LOW + 1
 MAX_BYTES = 20_000_000
 
 
-def fits(grid):
-    """Whether rolls of a benchmark file can lie beside songs on this grid."""
-    return (grid.low, grid.high, grid.unit, grid.values) == (
-        LOW,
-        HIGH,
-        Grid.unit,
-        Grid.values,
-    ) and grid.articulation != "onset"
+class BenchmarkSong(NamedTuple):
+    """One song of a benchmark file.
+
+    Parameters
+    ----------
+    split : str
+        "train", "valid" or "test".
+    number : int
+        Its place in the split, from 0.
+    roll : NDArray[np.uint8], shape (T, 88)
+        The roll, 0 and 1.
+    """
+
+    split: str
+    number: int
+    roll: NDArray[np.uint8]
 
 
-def read_benchmark(path, max_bytes=MAX_BYTES):
-    """Read a .mat file: a list of (split, index in the split, roll uint8 (T, 88)), songs without frames left out.
+def fits(grid: Grid) -> bool:
+    """Tell whether rolls of a benchmark file can stand beside songs on this grid."""
+    settings = (grid.low, grid.high, grid.unit, grid.values)
+    return settings == (LOW, HIGH, Grid.unit, Grid.values) and grid.articulation != "onset"
 
-    Raises MidigenError with the reason alone.
+
+def read_benchmark(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> list[BenchmarkSong]:
+    """Read a .mat file; songs without frames are left out.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    max_bytes : int
+        The largest size that is read.
+
+    Returns
+    -------
+    list of BenchmarkSong
+        The songs of all splits.
+
+    Raises
+    ------
+    MidigenError
+        Where it cannot be read; the message is the reason alone, without the file's name.
     """
     if not os.path.isfile(path):
         raise MidigenError("no such file")
-    if os.path.getsize(path) > max_bytes:
-        raise MidigenError(
-            f"too large ({os.path.getsize(path):,} bytes; at most {max_bytes:,} are read)"
-        )
+    size = os.path.getsize(path)
+    if size > max_bytes:
+        raise MidigenError(f"too large ({size:,} bytes; at most {max_bytes:,} are read)")
     tables = _load(path)
     songs = []
     for split, variable in VARIABLES.items():
         if variable not in tables:
             raise MidigenError(f"not a benchmark file (it has no {variable})")
-        for index, cell in enumerate(np.ravel(tables[variable])):
-            roll = _check(cell, f"{variable} {index}")
+        for number, cell in enumerate(np.ravel(tables[variable])):
+            roll = _check(cell, f"{variable} {number}")
             if len(roll):
-                songs.append((split, index, roll))
+                songs.append(BenchmarkSong(split, number, roll))
     if not songs:
         raise MidigenError("no notes")
     return songs
 
 
-def song_name(path, split, index):
-    """The name of one song of a benchmark file, e.g. "JSB_Chorales.mat#train[12]"."""
-    return f"{printable(Path(path).name)}#{split}[{index}]"
+def song_name(path: str | os.PathLike[str], split: str, number: int) -> str:
+    """Name one song of a benchmark file.
+
+    >>> song_name("data/JSB_Chorales.mat", "train", 12)
+    'JSB_Chorales.mat#train[12]'
+    """
+    return f"{printable(Path(path).name)}#{split}[{number}]"
 
 
-def roll_digest(roll):
-    """Hex SHA-256 of a roll: the digest of a song that was never notes."""
+def roll_digest(roll: NDArray[np.uint8]) -> str:
+    """Compute the hexadecimal SHA-256 of a roll, the digest of a song without a table of notes."""
     return hashlib.sha256(
         f"roll {roll.shape}".encode() + np.packbits(roll, axis=1).tobytes()
     ).hexdigest()
 
 
-def file_digest(songs):
-    """Hex SHA-256 of all that `read_benchmark` found."""
-    parts = [f"{split} {index} {roll_digest(roll)}" for split, index, roll in songs]
+def file_digest(songs: list[BenchmarkSong]) -> str:
+    """Compute the hexadecimal SHA-256 of all that `read_benchmark` found."""
+    parts = [f"{song.split} {song.number} {roll_digest(song.roll)}" for song in songs]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _load(path):
+def _load(path: str | os.PathLike[str]) -> dict[str, Any]:
     from scipy.io import loadmat
 
     try:
         return loadmat(path, variable_names=list(VARIABLES.values()))
     except (MemoryError, MidigenError):
         raise
-    except Exception as e:  # noqa: BLE001  SciPy raises almost anything on a damaged file
+    except Exception as e:  # SciPy raises almost anything on a damaged file
         raise MidigenError(
             f"not a readable .mat file ({type(e).__name__}: {printable(e)})"
         ) from None
 
 
-def _check(cell, where):
-    """One cell -> a roll uint8 (T, 88), or MidigenError where it is none."""
+def _check(cell: ArrayLike, where: str) -> NDArray[np.uint8]:
+    """Return one cell as a roll (T, 88), or raise MidigenError where it is none."""
     cell = np.asarray(cell)
     if cell.size == 0:
-        return np.zeros((0, HIGH - LOW + 1), np.uint8)
-    if cell.ndim != 2 or cell.shape[1] != HIGH - LOW + 1 or cell.dtype.kind not in "buif":
-        raise MidigenError(f"not a benchmark file ({where} is no roll of {HIGH - LOW + 1} columns)")
+        return np.zeros((0, COLUMNS), np.uint8)
+    if cell.ndim != 2 or cell.shape[1] != COLUMNS or cell.dtype.kind not in "buif":
+        raise MidigenError(f"not a benchmark file ({where} is no roll of {COLUMNS} columns)")
     if len(cell) > MAX_FRAMES:
         raise MidigenError(
             f"too long ({where} has {len(cell):,} frames; at most {MAX_FRAMES:,} are read)"

@@ -1,174 +1,220 @@
-"""Work on files from anywhere, in worker processes with limits: what goes wrong with a file is that file's verdict."""
+"""Call a function on files from anywhere, in worker processes with limits on time and memory.
+
+What goes wrong with a file, be it a crash of the process that reads it, concerns that file only.
+"""
 
 import contextlib
-import copy
-import multiprocessing
 import os
-import signal
+import pickle
+import subprocess
+import sys
+import threading
 from collections import deque
-from concurrent.futures import TimeoutError
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import LifoQueue
+from typing import Any, TypeVar
 
 from midigen.errors import MidigenError
 from midigen.interrupts import held
 from midigen.midi.inputs import printable
+from midigen.midi.worker import Failure, Setup, read_message, write_message
 
-SECONDS = 10.0
-MEGABYTES = 256
-WINDOW = 8  # tasks a worker that wait or are done but not yet asked for
+TIME_LIMIT = 10.0  # seconds
+MEMORY_LIMIT = 256  # megabytes
+WINDOW = 8  # calls per worker that wait or are done and not yet asked for
+# the arguments are sys.path: a worker finds all that its caller can import
+PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from midigen.midi.worker import serve; serve()"
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Why there is no result: a few words, then perhaps a detail in brackets, e.g. "too long (15 hours)"."""
+def map_guarded(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    seconds: float = TIME_LIMIT,
+    megabytes: int = MEMORY_LIMIT,
+    workers: int | None = None,
+    preload: Iterable[str] = (),
+) -> Generator[tuple[T, R | Failure], None, None]:
+    """Call a function on every item, in worker processes that a call may end or fill as it likes.
 
-    reason: str
+    The workers end with the generator: close it where it is not used up.
 
+    Parameters
+    ----------
+    function : callable
+        What to call; importable by its name from a module other than the main one.
+    items : iterable
+        The arguments; they and the results are pickled.
+    seconds : float
+        Limit on the wall-clock time of a call.
+    megabytes : int
+        Limit on what a call may allocate, where the system can enforce one (Linux).
+    workers : int, optional
+        Number of processes, by default as many as there are cores.
+    preload : iterable of str
+        Modules to import ahead of the calls, so that no call's time counts them.
 
-def guarded(function, items, *, seconds=SECONDS, megabytes=MEGABYTES, workers=None, preload=()):
-    """Yield (item, function(item) or Verdict) in the order of `items`.
+    Yields
+    ------
+    tuple
+        An item and its result, or a Failure that says why there is none, in the order of `items`.
 
-    function: importable by its name, as it runs in other processes.  seconds: wall-clock limit of a call.
-    megabytes: limit on what a call may allocate, where the system can enforce one (Linux).  workers: number of
-    processes, by default as many as there are cores.  preload: modules to import once, ahead of the calls.
+    Raises
+    ------
+    MidigenError
+        Where no worker can be started.
     """
     items = list(items)
-    workers = max(1, min(workers or os.cpu_count() or 1, len(items)))
-    run = _Run(function, items, seconds, megabytes, workers, preload)
+    count = max(1, min(workers or os.cpu_count() or 1, len(items)))
+    pool = _Pool(count, Setup(function, seconds, megabytes, tuple(preload)))
+    waiting: deque[Future] = deque()
     try:
         for index, item in enumerate(items):
-            yield item, run.outcome(index)
+            for ahead in items[index + len(waiting) : index + WINDOW * count]:
+                waiting.append(pool.submit(ahead))
+            yield item, waiting.popleft().result()
     finally:
-        run.stop()
+        pool.stop()
 
 
-class _Run:
-    """The calls of one `guarded`: a pool, and the calls that it has been given ahead of time."""
+class _Pool:
+    """Workers, and a thread for each that waits for its answers."""
 
-    def __init__(self, function, items, seconds, megabytes, workers, preload):
-        self.function, self.items, self.limits = function, items, (seconds, megabytes)
-        self.workers, self.preload = workers, preload
-        self.pool, self.waiting = None, deque()  # futures of the items from the next one on
+    def __init__(self, count: int, setup: Setup) -> None:
+        self._workers = [_Worker(setup) for _ in range(count)]
+        self._idle: LifoQueue[_Worker] = LifoQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
+        self._threads = ThreadPoolExecutor(count)
 
-    def outcome(self, index):
-        """The outcome of item `index`, to be asked for in order."""
-        for _ in range(2):
+    def submit(self, item: object) -> Future:
+        """Make a call as soon as a worker has time for it."""
+        return self._threads.submit(self._call, item)
+
+    def _call(self, item: object) -> Any:
+        worker = self._idle.get()
+        try:
+            return worker.call(item)
+        finally:
+            self._idle.put(worker)
+
+    def stop(self) -> None:
+        """End the processes, whatever they do."""
+        with held(starting=False):
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            for worker in self._workers:
+                worker.stop()
+            self._threads.shutdown()
+            for worker in self._workers:
+                worker.close()
+
+
+class _Worker:
+    """A process that makes one call after the other; another takes its place when it has ended."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._seconds = setup.seconds
+        self._setup = pickle.dumps(setup)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._starting = threading.Lock()  # no process starts once `stop` has had it
+        self._stopped = False
+
+    def call(self, item: object) -> Any:
+        """Make one call; return its result or a Failure."""
+        process, expired = self._ready_process(), threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            process.kill()
+
+        timer = threading.Timer(self._seconds, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            return _exchange(process, pickle.dumps(item))
+        except (EOFError, OSError):  # the pipe has ended, and so has the process
+            code = _end(process, patience=1)
+            if expired.is_set():
+                return Failure(f"took too long (over {self._seconds:g} s)")
+            return Failure(f"crashed its reader (exit code {code})")
+        except Exception as e:  # a result that cannot be unpickled concerns this item only
+            return Failure(f"failed ({type(e).__name__}: {printable(str(e))})")
+        finally:
+            timer.cancel()
+            timer.join()
+            if expired.is_set():  # perhaps just after the answer: the process is gone all the same
+                _end(process)
+
+    def stop(self) -> None:
+        """Kill the process, which ends a call in another thread, and let no other one start."""
+        with self._starting:
+            self._stopped = True
+            if self._process is not None:
+                self._process.kill()
+
+    def close(self) -> None:
+        """Release the process and its pipes."""
+        if self._process is not None:
+            _end(self._process)
+
+    def _ready_process(self) -> "subprocess.Popen[bytes]":
+        """Return a process that waits for a call."""
+        if self._process is None or self._process.poll() is not None:
+            self.close()
+            with self._starting:
+                if self._stopped:
+                    raise MidigenError("stopped")
+                self._process = _start()
             try:
-                with held():
-                    self._schedule(index)
-                return _outcome(self.waiting.popleft(), self.limits[0])
-            except (
-                RuntimeError
-            ):  # a worker died between two calls, and pebble's pool with it: once more
-                self.stop()
-        return Verdict("crashed its reader")
-
-    def _schedule(self, index):
-        """Give the pool the items from `index` on that it does not have, up to a window."""
-        if self.pool is None:
-            self.pool = _start_pool(self.workers, self.preload)
-        for item in self.items[index + len(self.waiting) : index + WINDOW * self.workers]:
-            call = (self.function, item, *self.limits)
-            self.waiting.append(self.pool.schedule(_call, call, timeout=self.limits[0]))
-
-    def stop(self):
-        """End the workers, whatever they do."""
-        with held():
-            self.waiting.clear()
-            if self.pool is not None:
-                self.pool.stop()
-                self.pool.join()
-                self.pool = None
+                _exchange(self._process, self._setup)
+            except (EOFError, OSError):
+                code = _end(self._process, patience=1)
+                raise MidigenError(
+                    f"cannot start a process to read files (exit code {code})"
+                ) from None
+        return self._process
 
 
-def _outcome(future, seconds):
-    from pebble import ProcessExpired
-
+def _start() -> "subprocess.Popen[bytes]":
+    """Start a worker, in a process group of its own, to which no terminal sends Ctrl-C."""
+    path = [entry for entry in sys.path if isinstance(entry, str)]
+    environment = {
+        **os.environ,
+        "OPENBLAS_NUM_THREADS": "1",  # each thread would take address space from the limit
+        "PYTHONUTF8": str(sys.flags.utf8_mode),  # names of files mean the same in both
+    }
     try:
-        return future.result()
-    except BrokenProcessPool:
-        raise
-    except TimeoutError:
-        return Verdict(f"took too long (over {seconds:g} s)")
-    except ProcessExpired as e:
-        return Verdict(f"crashed its reader (exit code {e.exitcode})")
-    except Exception as e:  # noqa: BLE001  whatever came back through the pipe, it concerns this item only
-        return Verdict(f"failed ({type(e).__name__}: {printable(str(e))})")
+        return subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            process_group=None if os.name == "nt" else 0,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except OSError as e:
+        raise MidigenError(f"cannot start a process to read files ({e.strerror or e})") from None
 
 
-def _call(function, item, seconds, megabytes):
-    """In the worker: one call under its limits."""
-    try:
-        with _limits(seconds, megabytes):
-            return function(item)
-    except MidigenError as e:
-        return Verdict(printable(str(e)))
-    except MemoryError:
-        return Verdict(f"needs too much memory (over {megabytes} MB)")
-    except Exception as e:  # noqa: BLE001  a defect of ours, too, costs one file
-        return Verdict(f"failed ({type(e).__name__}: {printable(str(e))})")
+def _exchange(process: "subprocess.Popen[bytes]", message: bytes) -> Any:
+    """Send a pickled object to a worker and return its answer."""
+    assert process.stdin is not None and process.stdout is not None
+    write_message(process.stdin, message)
+    return pickle.loads(read_message(process.stdout))
 
 
-@contextlib.contextmanager
-def _limits(seconds, megabytes):
-    """Bound the address space, over what the process has mapped already, and the processor time of the block."""
-    try:
-        import resource
-
-        with open("/proc/self/statm") as f:
-            mapped = int(f.read().split()[0]) * resource.getpagesize()
-    except (ImportError, OSError):  # not Linux: the time limit alone
-        yield
-        return
-    # a timer, which counts from now, and not RLIMIT_CPU, which counts from the process's start by ticks: on a virtual
-    # machine that is kept waiting those run ahead of what getrusage tells, by any amount
-    signal.setitimer(signal.ITIMER_PROF, seconds + 2)
-    space = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + megabytes * 2**20, space[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, space)
-        signal.setitimer(signal.ITIMER_PROF, 0)
-
-
-def _start_pool(workers, preload):
-    from pebble import ProcessPool
-
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
-        _start_server(context, ["midigen.midi.guard", *preload])
-    return ProcessPool(max_workers=workers, context=_keeping_locks(context))
-
-
-def _keeping_locks(context):
-    """A copy of a context of multiprocessing that keeps its locks.
-
-    A pool that stops lets go of them before it ends its workers, and one that just starts would not find them.
-    """
-    locks, keeping = [], copy.copy(context)
-
-    def make():
-        locks.append(context.RLock())
-        return locks[-1]
-
-    keeping.RLock = make
-    return keeping
-
-
-def _start_server(context, preload):
-    """Start the process that workers are forked from, with one BLAS thread."""
-    from multiprocessing.forkserver import ensure_running
-
-    context.set_forkserver_preload(preload)
-    threads = os.environ.get("OPENBLAS_NUM_THREADS")
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    try:
-        ensure_running()
-    finally:
-        if threads is None:
-            del os.environ["OPENBLAS_NUM_THREADS"]
-        else:
-            os.environ["OPENBLAS_NUM_THREADS"] = threads
+def _end(process: "subprocess.Popen[bytes]", patience: float = 0) -> int:
+    """End a process, which has so many seconds to do so by itself; return its exit code."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(patience)
+    process.kill()
+    code = process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+    return code

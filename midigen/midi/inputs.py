@@ -2,6 +2,7 @@
 
 import glob
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from midigen.errors import MidigenError
@@ -12,28 +13,56 @@ BENCHMARK = (".mat",)
 
 @dataclass(frozen=True)
 class Input:
-    """A file to read, or, with a problem, why there is none."""
+    """A file to read.
+
+    Parameters
+    ----------
+    path : str
+        Where it is, relative to the working folder or not.
+    problem : str, optional
+        Why it cannot be read, where that is known already.
+    """
 
     path: str
     problem: str | None = None
 
 
-def printable(text):
-    """`text` on one line, with control characters, and bytes that are no text, shown as escapes."""
+def printable(text: object) -> str:
+    r"""Return `text` on one line, with control characters and undecodable bytes as escapes.
+
+    >>> printable("song\n2.mid")
+    'song\\n2.mid'
+    """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
-def is_benchmark(path):
-    """Whether a file is a MATLAB file with piano rolls, by its name."""
+def is_benchmark(path: str | os.PathLike[str]) -> bool:
+    """Tell by a file's name whether it is a MATLAB file with piano rolls."""
     return os.path.splitext(path)[1].lower() in BENCHMARK
 
 
-def expand(names, listed=()):
-    """Every file that `names` and `listed` mean, each once: a list of Input.
+def expand(names: Iterable[str], listed: Iterable[str] = ()) -> list[Input]:
+    """Find every file that is meant, each once.
 
-    Folders are searched for MIDI and benchmark files, links included, in the order of names; a glob may hold `**`.
-    A missing path in `names`, from the command line, raises MidigenError; one in `listed`, from a list on stdin, is an
-    Input with a problem.
+    Folders are searched for MIDI and benchmark files, links included, in the order of names; a
+    named file may have any ending.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Files, folders and globs, which may hold `**`, as on the command line.
+    listed : iterable of str
+        Files and folders from a list, in which nothing is taken for a glob.
+
+    Returns
+    -------
+    list of Input
+        The files; one that is missing from `listed` has a problem.
+
+    Raises
+    ------
+    MidigenError
+        Where one of `names` is missing.
     """
     found = []
     for name in names:
@@ -44,29 +73,30 @@ def expand(names, listed=()):
             found += _files(match)
     for name in listed:
         found += _files(name)
-    once = {}
+    unique: dict[str, Input] = {}
     for item in found:
-        once.setdefault(os.path.realpath(item.path), item)
-    return list(once.values())
+        unique.setdefault(os.path.realpath(item.path), item)
+    return list(unique.values())
 
 
-def _matches(name):
+def _matches(name: str) -> list[str]:
     if os.path.lexists(name):
         return [name]
     return sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []
 
 
-def _files(path):
+def _files(path: str) -> list[Input]:
     if os.path.isdir(path):
         return _walk(path)
     return [Input(path, None if os.path.exists(path) else "no such file")]
 
 
-def _walk(folder):
-    """MIDI and benchmark files under a folder; a folder that links lead to again is entered once."""
-    found, seen = [], set()
+def _walk(folder: str) -> list[Input]:
+    """Find the MIDI and benchmark files under a folder; enter one that links lead back to once."""
+    found: list[Input] = []
+    seen: set[str] = set()
 
-    def report(error):
+    def report(error: OSError) -> None:
         found.append(Input(error.filename, f"cannot be listed ({error.strerror})"))
 
     for where, folders, names in os.walk(folder, followlinks=True, onerror=report):

@@ -1,45 +1,90 @@
-"""A MIDI file -> a table of notes in ticks, by pretty_midi; `read_many` does it in guarded worker processes."""
+"""From a MIDI file to a table of notes in ticks, by pretty_midi.
+
+A file made to do harm can take seconds and hundreds of megabytes; `read_many` reads files from
+anywhere in worker processes with limits.
+"""
 
 import io
 import os
 import re
 import struct
 import warnings
+from collections.abc import Generator, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from midigen.errors import MidigenError
-from midigen.midi.guard import MEGABYTES, SECONDS, guarded
+from midigen.midi.guard import MEMORY_LIMIT, TIME_LIMIT, map_guarded
 from midigen.midi.inputs import printable
-from midigen.midi.notes import METRE, NoteTable
+from midigen.midi.notes import MAX_METRE, NoteTable
+from midigen.midi.worker import Failure
 
-MAX_BYTES = 500_000  # the worst of this size take the parser 2 s and 75 MB; a concerto's movement is 110,000
+if TYPE_CHECKING:
+    import mido
+    import pretty_midi
+
+# the worst file of this size takes the parser 2 s and 75 MB; a movement of a concerto has 110,000
+MAX_BYTES = 500_000
 MAX_HOURS = 12
 MAX_TICKS = 9_999_999  # pretty_midi's own limit: it keeps a table of every tick
-# A number of a MIDI file has 4 bytes at most; mido reads a longer one in quadratic time.
+# a number in a MIDI file has 4 bytes at most; mido reads a longer one in quadratic time
 ENDLESS_NUMBER = re.compile(rb"[\x80-\xff]{2048}")
-DRUM_CHANNEL = 9  # channel 10, counted from 0
+
+StrPath = str | os.PathLike[str]
 
 
-def read_notes(path, max_bytes=MAX_BYTES):
-    """Read one MIDI file, in this process: a NoteTable.  Raises MidigenError, in one line that names the file.
+def read_notes(path: StrPath, max_bytes: int = MAX_BYTES) -> NoteTable:
+    """Read one MIDI file, in this process.
 
-    A file made to do harm can take seconds and hundreds of megabytes here: for files from elsewhere use `read_many`.
+    Parameters
+    ----------
+    path : path
+        The file.
+    max_bytes : int
+        The largest size that is read.
+
+    Returns
+    -------
+    NoteTable
+        Its notes.
+
+    Raises
+    ------
+    MidigenError
+        Where it cannot be read; the message is one line that names the file.
     """
     try:
-        return read_reason(path, max_bytes)
+        return read_table(path, max_bytes)
     except MidigenError as e:
         raise MidigenError(f"{printable(path)}: {e}") from None
 
 
-def read_many(paths, seconds=SECONDS, megabytes=MEGABYTES, workers=None):
-    """Read many files in worker processes; yields (path, NoteTable or Verdict), in the order of `paths`.
+def read_many(
+    paths: Iterable[StrPath],
+    seconds: float = TIME_LIMIT,
+    megabytes: int = MEMORY_LIMIT,
+    workers: int | None = None,
+) -> Generator[tuple[StrPath, NoteTable | Failure], None, None]:
+    """Read many files in worker processes.
 
-    A file that takes over `seconds` or `megabytes`, or ends its worker, gets a Verdict that says so.
+    Parameters
+    ----------
+    paths : iterable of path
+        The files.
+    seconds, megabytes : float, int
+        Limits on the time and the memory that a file may take.
+    workers : int, optional
+        Number of processes, by default as many as there are cores.
+
+    Yields
+    ------
+    tuple
+        A path and its NoteTable, or a Failure that says why there is none, in the order of `paths`.
     """
-    return guarded(
-        read_reason,
+    return map_guarded(
+        read_table,
         paths,
         seconds=seconds,
         megabytes=megabytes,
@@ -48,8 +93,8 @@ def read_many(paths, seconds=SECONDS, megabytes=MEGABYTES, workers=None):
     )
 
 
-def read_reason(path, max_bytes=MAX_BYTES):
-    """`read_notes` with errors that give the reason alone, as the manifest keeps it."""
+def read_table(path: StrPath, max_bytes: int = MAX_BYTES) -> NoteTable:
+    """Read a MIDI file as `read_notes` does, but raise the reason alone, as a manifest keeps it."""
     try:
         if not os.path.isfile(path):
             raise MidigenError("not a file" if os.path.exists(path) else "no such file")
@@ -62,8 +107,26 @@ def read_reason(path, max_bytes=MAX_BYTES):
     return parse(data, printable(Path(path).name))
 
 
-def parse(data, name):
-    """The bytes of a MIDI file -> a NoteTable called `name`.  Raises MidigenError with the reason."""
+def parse(data: bytes, name: str) -> NoteTable:
+    """Read the bytes of a MIDI file.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    name : str
+        What the table is to be called.
+
+    Returns
+    -------
+    NoteTable
+        Its notes.
+
+    Raises
+    ------
+    MidigenError
+        Where it cannot be read; the message is the reason alone.
+    """
     data = _check_header(data)
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -75,12 +138,12 @@ def parse(data, name):
         raise MidigenError("cut short (a track is not complete)") from None
     except (OSError, ValueError) as e:  # these come with words for people
         raise MidigenError(f"damaged ({printable(e) or type(e).__name__})") from None
-    except Exception as e:  # noqa: BLE001  mido and pretty_midi raise almost anything on a damaged file
+    except Exception as e:  # mido and pretty_midi raise almost anything on a damaged file
         raise MidigenError(f"damaged ({type(e).__name__}: {printable(e)})") from None
 
 
-def _check_header(data):
-    """The file from its MThd on, once the bytes that a parser would choke on are ruled out."""
+def _check_header(data: bytes) -> bytes:
+    """Return the file from its MThd on, free of the bytes that a parser would choke on."""
     if data[:4] == b"RIFF" and data[8:12] == b"RMID":
         data = data[max(data.find(b"MThd"), 0) :]
     if not data:
@@ -103,14 +166,15 @@ def _check_header(data):
     return data
 
 
-def _parse(data, name, caught):
+def _parse(data: bytes, name: str, caught: list[warnings.WarningMessage]) -> NoteTable:
+    """Make the table of notes of a file whose header is sound; `caught` fills as it is read."""
     import mido
     import pretty_midi
 
     midi = mido.MidiFile(file=io.BytesIO(data), clip=True)
     metre, remarks = _simplify(midi)
     song = pretty_midi.PrettyMIDI(mido_object=midi)
-    del midi
+    del midi  # the memory limit counts both
     pitched = [
         note
         for instrument in song.instruments
@@ -127,31 +191,36 @@ def _parse(data, name, caught):
         )
     times, which = np.unique(seconds, return_inverse=True)
     ticks = np.array([song.time_to_tick(time) for time in times])[which.reshape(seconds.shape)]
-    notes = np.column_stack([ticks, [(note.pitch, note.velocity) for note in pitched]]).astype(
-        np.int64
-    )
+    pitch_and_velocity = [(note.pitch, note.velocity) for note in pitched]
+    notes = np.column_stack([ticks, pitch_and_velocity]).astype(np.int64)
     order = np.lexsort((notes[:, 3], notes[:, 1], notes[:, 2], notes[:, 0]))
     remarks += sorted({printable(w.message) for w in caught})
     return NoteTable(
-        notes[order],
-        song.resolution,
-        _longest_tempo(song),
-        metre,
-        seconds[order],
-        drums,
-        name,
-        tuple(remarks),
+        notes=notes[order],
+        ticks_per_beat=song.resolution,
+        bpm=_longest_tempo(song),
+        metre=metre,
+        seconds=seconds[order],
+        drums=drums,
+        name=name,
+        warnings=tuple(remarks),
     )
 
 
-def _simplify(midi):
-    """Leave in `midi` only notes, names and tempi, with all tempi on the first track; returns (metre, remarks).
+def _simplify(midi: "mido.MidiFile") -> tuple[tuple[int, int], list[str]]:
+    """Leave in `midi` only notes, names and tempi, with all tempi on the first track.
 
-    pretty_midi takes tempi from the first track alone, fails on some metres and keeps every pedal and word in memory.
+    pretty_midi takes tempi from the first track alone, fails on some metres and keeps every pedal
+    and word in memory.
+
+    Returns
+    -------
+    tuple
+        The metre, and remarks on the file.
     """
     import mido
 
-    tracks, conductor, metres, misplaced = [], [], [], False
+    tracks, tempi, metres, misplaced = [], [], [], False
     for index, track in enumerate(midi.tracks):
         tick, last, kept = 0, 0, mido.MidiTrack()
         for event in track:
@@ -164,36 +233,37 @@ def _simplify(midi):
             elif event.type == "set_tempo":
                 if event.tempo == 0:
                     raise MidigenError("damaged (a tempo of 0)")
-                conductor.append((tick, event))
+                tempi.append((tick, event))
                 misplaced |= index > 0
-            elif (
-                event.type == "time_signature"
-                and 1 <= event.numerator <= METRE
-                and 1 <= event.denominator <= METRE
-            ):
+            elif event.type == "time_signature" and _is_plausible(event):
                 metres.append((tick, (event.numerator, event.denominator)))
         if kept:
             tracks.append(kept)
         track.clear()
-    midi.tracks = [_first_track(conductor), *tracks]
+    midi.tracks = [_tempo_track(tempi), *tracks]
     metre = min(metres, key=lambda m: m[0])[1] if metres else (4, 4)
     return metre, ["tempo changes outside the first track"] if misplaced else []
 
 
-def _first_track(conductor):
-    """Tempo events at their ticks, [(tick, message)] -> a track with the times between them."""
+def _is_plausible(event: "mido.MetaMessage") -> bool:
+    """Tell whether a time signature is one that a song can have."""
+    return 1 <= event.numerator <= MAX_METRE and 1 <= event.denominator <= MAX_METRE
+
+
+def _tempo_track(tempi: "list[tuple[int, mido.MetaMessage]]") -> "mido.MidiTrack":
+    """Make a track of tempo events at their ticks."""
     import mido
 
     track, last = mido.MidiTrack(), 0
-    for tick, event in sorted(conductor, key=lambda c: c[0]):
+    for tick, event in sorted(tempi, key=lambda t: t[0]):
         event.time, last = tick - last, tick
         track.append(event)
     track.append(mido.MetaMessage("end_of_track", time=0))
     return track
 
 
-def _longest_tempo(song):
-    """The tempo, in quarter notes a minute, under which most of the song's time passes."""
+def _longest_tempo(song: "pretty_midi.PrettyMIDI") -> float:
+    """Find the tempo, in quarter notes a minute, under which most of the song's time passes."""
     starts, tempi = song.get_tempo_changes()
     ends = np.append(starts[1:], max(song.get_end_time(), starts[-1]))
     values, which = np.unique(np.round(tempi, 6), return_inverse=True)

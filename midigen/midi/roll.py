@@ -1,23 +1,39 @@
-"""Notes to rolls and back.  A roll is uint8 (T, V): T frames, V = grid.channels; docs/file-formats.md draws one.
+"""Notes to rolls and back.
 
-Its entries are 0 and 1 or, on a grid of velocities, 0 and the MIDI velocity 1..127 of the note that sounds.
+A roll is uint8 (T, V): T frames, V = grid.channels columns; docs/file-formats.md draws one. Its
+entries are 0 and 1 or, on a grid of velocities, 0 and the MIDI velocity 1..127 of the note that
+sounds.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from midigen.config import Grid
 from midigen.errors import MidigenError
+from midigen.midi.notes import NoteTable
 
 MAX_FRAMES = 200_000  # 13 hours at 120 beats a minute: beyond it a file is an accident or an attack
-NEAR = 0.05  # an onset further than this share of a frame from its frame is off the grid
+ONSET_TOLERANCE = 0.05  # share of a frame by which an onset on the grid may miss its frame
 
 
 @dataclass(frozen=True)
 class RollCounts:
-    """What became of a song's notes: how many there were, moved by octaves, dropped, with an onset off the grid.
+    """What became of a song's notes.
 
-    merged counts onsets that the roll cannot show, as the pitch sounds already.
+    Parameters
+    ----------
+    notes : int
+        All notes of the song.
+    transposed : int
+        Those that were moved by octaves.
+    dropped : int
+        Those that were left out, as they are out of range.
+    off_grid : int
+        Those whose onset is off the beat grid.
+    merged : int
+        Onsets that the roll cannot show, as the pitch sounds already.
     """
 
     notes: int
@@ -27,46 +43,76 @@ class RollCounts:
     merged: int
 
 
-def notes_to_roll(table, grid):
-    """Rasterise a NoteTable: (roll, RollCounts), roll uint8 (T, V).
+def notes_to_roll(table: NoteTable, grid: Grid) -> tuple[NDArray[np.uint8], RollCounts]:
+    """Quantise the notes of a song to the frames of a grid.
 
-    A note from tick s to tick e fills frames rint(s) to rint(e) - 1 of the grid, at least one.  Whole bars of silence
-    at the start are left out.  Raises MidigenError where the song is too long, has no note in range, or has
-    notes out of range and grid.outside is "refuse".
+    A note from s to e, both in frames, fills frames rint(s) to rint(e) - 1, at least one. Whole
+    bars of silence at the start are left out.
+
+    Parameters
+    ----------
+    table : NoteTable
+        The notes.
+    grid : Grid
+        What frames and columns stand for.
+
+    Returns
+    -------
+    roll : NDArray[np.uint8], shape (T, grid.channels)
+        The roll.
+    counts : RollCounts
+        What became of the notes.
+
+    Raises
+    ------
+    MidigenError
+        Where the song is too long, has no note in range, or has notes out of range and
+        grid.outside is "refuse".
     """
     pitch, kept, transposed = _fit_pitches(table.notes[:, 2], grid)
     times = _frame_times(table, grid)[kept]
     if not len(times):
         raise MidigenError("no notes in the range")
-    off_grid = (
-        int((np.abs(times[:, 0] - np.rint(times[:, 0])) > NEAR).sum()) if grid.unit == "beat" else 0
-    )
+    off_grid = 0
+    if grid.unit == "beat":
+        off_grid = int((np.abs(times[:, 0] - np.rint(times[:, 0])) > ONSET_TOLERANCE).sum())
     frames = np.rint(times).astype(np.int64)
     frames -= _leading_silence(table, grid, int(frames[:, 0].min()))
     start, end = frames[:, 0], np.maximum(frames[:, 1], frames[:, 0] + 1)
     if end.max() > MAX_FRAMES:
         raise MidigenError(f"too long ({end.max():,} frames; at most {MAX_FRAMES:,} are read)")
-    sounding, onsets = _rasterise(start, end, pitch - grid.low, grid.pitches)
+    column = pitch - grid.low
+    sounding, onsets = _rasterise(start, end, column, grid.pitches)
     if grid.articulation == "gap":
-        _open_gaps(sounding, onsets)
+        _clear_before_repeats(sounding, onsets)
     shown = _count_shown(sounding, onsets, grid.articulation)
     if grid.values == "velocity":
-        sounding, onsets = _give_velocities(
-            sounding, onsets, start, pitch - grid.low, table.notes[kept, 3]
-        )
+        velocity = table.notes[kept, 3]
+        sounding, onsets = _give_velocities(sounding, onsets, start, column, velocity)
     roll = np.hstack([sounding, onsets]) if grid.articulation == "onset" else sounding
     dropped = int((~kept).sum())
     return roll, RollCounts(len(kept), transposed, dropped, off_grid, len(pitch) - shown)
 
 
-def roll_to_notes(roll, grid):
-    """The notes of a roll (T, V), of any integer or bool type: int64 (N, 3), start frame, end frame, pitch, sorted.
+def roll_to_notes(roll: NDArray, grid: Grid) -> NDArray[np.int64]:
+    """Find the notes of a roll: the runs of entries over 0 in a column.
 
-    A note is a run of entries over 0 in a column; in the "onset" articulation a set onset begins a new note within one.
+    With the articulation "onset", a set onset begins a new note within a run.
+
+    Parameters
+    ----------
+    roll : NDArray, shape (T, grid.channels)
+        The roll, of any integer type or bool.
+    grid : Grid
+        What its columns stand for.
+
+    Returns
+    -------
+    NDArray[np.int64], shape (N, 3)
+        Start frame, end frame and pitch, sorted by start, then pitch.
     """
-    sounding = (
-        np.asarray(roll)[:, : grid.pitches].astype(bool).T
-    )  # (pitches, T): notes come out pitch by pitch
+    # pitches first, so that notes come out pitch by pitch
+    sounding = np.asarray(roll)[:, : grid.pitches].astype(bool).T
     silence = np.zeros((len(sounding), 1), bool)
     before = np.hstack([silence, sounding[:, :-1]])
     begins = sounding & ~before
@@ -80,8 +126,16 @@ def roll_to_notes(roll, grid):
     return notes[np.lexsort((pitch, start))]
 
 
-def _fit_pitches(pitch, grid):
-    """(pitches in range, mask of the notes kept, number transposed); octaves up or down where grid.outside says so."""
+def _fit_pitches(
+    pitch: NDArray[np.int64], grid: Grid
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], int]:
+    """Keep the pitches in range, those out of it moved by octaves where grid.outside says so.
+
+    Returns
+    -------
+    tuple
+        The pitches kept, which of all notes they belong to (bool), and how many were transposed.
+    """
     below, above = np.maximum(grid.low - pitch, 0), np.maximum(pitch - grid.high, 0)
     outside = (below > 0) | (above > 0)
     if grid.outside == "refuse" and outside.any():
@@ -91,28 +145,32 @@ def _fit_pitches(pitch, grid):
         )
     if grid.outside == "octave":
         pitch = pitch + 12 * (-(-below // 12)) - 12 * (-(-above // 12))
-    kept = (pitch >= grid.low) & (
-        pitch <= grid.high
-    )  # a range under an octave has no place for some
+    # a range under an octave has no place for some notes however they are moved
+    kept = (pitch >= grid.low) & (pitch <= grid.high)
     return pitch[kept], kept, int((outside & kept).sum())
 
 
-def _frame_times(table, grid):
-    """Starts and ends of the notes in frames, not yet rounded: float64 (N, 2)."""
+def _frame_times(table: NoteTable, grid: Grid) -> NDArray[np.float64]:
+    """Return starts and ends of the notes in frames, not yet rounded: float64 (N, 2)."""
     if grid.unit == "seconds":
-        return table.seconds / grid.step
-    return table.notes[:, :2] * (grid.steps_per_beat / table.ticks_per_beat)
+        return table.seconds / np.float64(grid.step)
+    return table.notes[:, :2] * np.float64(grid.steps_per_beat / table.ticks_per_beat)
 
 
-def _leading_silence(table, grid, first):
-    """Frames in the whole bars before the first onset, at frame `first`."""
+def _leading_silence(table: NoteTable, grid: Grid, first: int) -> int:
+    """Count the frames in the whole bars before the first onset, at frame `first`."""
     numerator, denominator = table.metre
     bar = 4 * numerator / denominator * 60 / table.bpm / grid.frame_seconds(table.bpm)
     return int(first // bar * bar)
 
 
-def _rasterise(start, end, column, width):
-    """Notes -> (sounding, onsets), each uint8 (T, width).  The cost does not grow with the length of the notes."""
+def _rasterise(
+    start: NDArray[np.int64], end: NDArray[np.int64], column: NDArray[np.int64], width: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return which columns sound and which begin, each uint8 (T, width).
+
+    The cost does not grow with the length of the notes.
+    """
     change = np.zeros((end.max() + 1, width), np.int32)
     np.add.at(change, (start, column), 1)
     np.add.at(change, (end, column), -1)
@@ -122,26 +180,31 @@ def _rasterise(start, end, column, width):
     return sounding, onsets
 
 
-def _give_velocities(sounding, onsets, start, column, velocity):
-    """(sounding, onsets) with velocities for ones: those of the latest onset, of several at once the loudest."""
+def _give_velocities(
+    sounding: NDArray[np.uint8],
+    onsets: NDArray[np.uint8],
+    start: NDArray[np.int64],
+    column: NDArray[np.int64],
+    velocity: NDArray[np.int64],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Put velocities for ones: those of the latest onset, of several at once the loudest."""
     struck = np.zeros_like(sounding)
     np.maximum.at(struck, (start, column), np.clip(velocity, 1, 127).astype(np.uint8))
     frames = np.arange(len(sounding))
-    for i in np.flatnonzero(
-        sounding.any(axis=0)
-    ):  # column by column: whole tables of indices would be too large
+    # column by column: whole tables of indices would be too large
+    for i in np.flatnonzero(sounding.any(axis=0)):
         latest = np.maximum.accumulate(np.where(onsets[:, i], frames, 0))
         sounding[:, i] *= struck[latest, i]
     return sounding, struck
 
 
-def _open_gaps(sounding, onsets):
-    """Clear the frame before a re-strike, unless a note begins in that very frame: a note keeps one frame at least."""
+def _clear_before_repeats(sounding: NDArray[np.uint8], onsets: NDArray[np.uint8]) -> None:
+    """Clear the frame before a repeated note, unless a note of that pitch begins in it."""
     sounding[:-1] &= ~(onsets[1:] & ~onsets[:-1] & 1)
 
 
-def _count_shown(sounding, onsets, articulation):
-    """How many onsets a reader of the roll can see."""
+def _count_shown(sounding: NDArray[np.uint8], onsets: NDArray[np.uint8], articulation: str) -> int:
+    """Count the onsets that a reader of the roll can see."""
     if articulation == "onset":
         return int(onsets.sum())
     return int(sounding[0].sum()) + int((sounding[1:] & ~sounding[:-1] & 1).sum())

@@ -1,13 +1,16 @@
-"""A roll -> PrettyMIDI -> a .mid file, on whole ticks: reading the file on the same grid gives the same roll back.
+"""From a roll to a .mid file, on whole ticks: reading it on the same grid gives the same roll back.
 
 What is not kept is silence after the last note: a file ends there.
 """
 
 import io
-import itertools
+from pathlib import Path
 
+import numpy as np
 import pretty_midi
+from numpy.typing import NDArray
 
+from midigen.config import Grid
 from midigen.errors import MidigenError
 from midigen.midi.roll import roll_to_notes
 
@@ -15,20 +18,46 @@ TICKS_PER_BEAT = 480
 VELOCITY = 80  # of the notes of a roll that has none
 # a frame of fewer ticks could be read back into the frame beside it
 MIN_TICKS_PER_FRAME = 4
-# the header has 15 bits for the ticks a beat, and pretty_midi refuses to read more than ten million ticks
+# the header has 15 bits for the ticks a beat, and pretty_midi reads at most ten million ticks
 MAX_TICKS_PER_BEAT = 32_767
 MAX_TICKS = 9_000_000
 
 
-def roll_to_midi(roll, grid, bpm, metre=(4, 4), program=0, velocity=None, text=None):
-    """One song as a PrettyMIDI with one instrument.
+def roll_to_midi(
+    roll: NDArray[np.uint8],
+    grid: Grid,
+    bpm: float,
+    metre: tuple[int, int] = (4, 4),
+    program: int = 0,
+    velocity: int | None = None,
+    text: str | None = None,
+) -> pretty_midi.PrettyMIDI:
+    """Make one song, with one instrument.
 
-    roll (T, grid.channels) uint8; bpm quarter notes a minute, 3.6 or more, written as the file's tempo; metre (n, d),
-    written as its time signature; program 0..127, General MIDI; velocity 1..127, the same for every note, or None for
-    the roll's own, those of the frames where notes begin (80 in a roll of bits); text, written as a text event at the
-    head of track 0.
+    Parameters
+    ----------
+    roll : NDArray[np.uint8], shape (T, grid.channels)
+        The roll.
+    grid : Grid
+        What its frames and columns stand for.
+    bpm : float
+        Quarter notes a minute, 3.6 or more, written as the file's tempo.
+    metre : tuple of int
+        Numerator and denominator, written as its time signature.
+    program : int
+        The instrument, 0..127, General MIDI.
+    velocity : int, optional
+        Velocity of every note, 1..127; by default the roll's own, those of the frames where notes
+        begin, and 80 in a roll of 0 and 1.
+    text : str, optional
+        Written as a text event at the head of track 0.
+
+    Returns
+    -------
+    pretty_midi.PrettyMIDI
+        The song.
     """
-    # pretty_midi cuts the tempo to whole microseconds a beat; a hundredth more lets it cut where we round
+    # pretty_midi cuts the tempo to whole microseconds a beat; a hundredth more makes that rounding
     tempo = 60e6 / (round(60e6 / bpm) + 0.01)
     midi = pretty_midi.PrettyMIDI(
         resolution=_ticks_per_beat(grid, bpm, len(roll)), initial_tempo=tempo, charset="utf-8"
@@ -37,8 +66,8 @@ def roll_to_midi(roll, grid, bpm, metre=(4, 4), program=0, velocity=None, text=N
     if text is not None:
         midi.text_events.append(pretty_midi.Text(text, 0.0))
     frame_seconds = grid.frame_seconds(tempo)
-    piano = pretty_midi.Instrument(program)
-    piano.notes = [
+    instrument = pretty_midi.Instrument(program)
+    instrument.notes = [
         pretty_midi.Note(
             velocity or _velocity(roll[start, pitch - grid.low], grid),
             pitch,
@@ -47,16 +76,16 @@ def roll_to_midi(roll, grid, bpm, metre=(4, 4), program=0, velocity=None, text=N
         )
         for start, end, pitch in roll_to_notes(roll, grid).tolist()
     ]
-    midi.instruments.append(piano)
+    midi.instruments.append(instrument)
     return midi
 
 
-def _velocity(entry, grid):
+def _velocity(entry: np.uint8, grid: Grid) -> int:
     return int(entry) if grid.values == "velocity" else VELOCITY
 
 
-def _ticks_per_beat(grid, bpm, frames):
-    """480, or near it: a whole number of ticks a frame on a beat grid, enough of them on a grid in seconds."""
+def _ticks_per_beat(grid: Grid, bpm: float, frames: int) -> int:
+    """Choose 480 or near it, so that a frame of a beat grid has a whole number of ticks."""
     frame_beats = 1 / grid.steps_per_beat if grid.unit == "beat" else grid.step * bpm / 60
     ticks_per_frame = min(
         max(round(TICKS_PER_BEAT * frame_beats), MIN_TICKS_PER_FRAME), MAX_TICKS // max(frames, 1)
@@ -66,30 +95,50 @@ def _ticks_per_beat(grid, bpm, frames):
     return min(max(round(ticks_per_frame / frame_beats), 1), MAX_TICKS_PER_BEAT)
 
 
-def midi_bytes(midi):
-    """The .mid file of a PrettyMIDI, as bytes."""
+def midi_bytes(midi: pretty_midi.PrettyMIDI) -> bytes:
+    """Return a song as the bytes of a .mid file."""
     buffer = io.BytesIO()
     midi.write(buffer)
     return buffer.getvalue()
 
 
-def write_new(folder, stem, data):
-    """Write `data` to folder/stem.mid, or to stem-2.mid, stem-3.mid, ... where the name is taken; return the Path.
+def write_new(folder: Path, stem: str, data: bytes) -> Path:
+    """Write a .mid file under a name that is not taken: stem.mid, stem-2.mid, stem-3.mid, ...
 
-    No file is ever overwritten, and none is left half-written. Raises MidigenError where the folder cannot be written.
+    No file is ever overwritten, and none is left half-written.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder.
+    stem : str
+        The name without its ending.
+    data : bytes
+        The content.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    MidigenError
+        Where it cannot be written.
     """
-    for number in itertools.count(1):
+    number = 1
+    while True:
         path = folder / (f"{stem}.mid" if number == 1 else f"{stem}-{number}.mid")
         try:
             _create(path, data)
             return path
         except FileExistsError:
-            continue
+            number += 1
         except OSError as e:
             raise MidigenError(f"cannot write {path}: {e.strerror}") from None
 
 
-def _create(path, data):
+def _create(path: Path, data: bytes) -> None:
     f = open(path, "xb")
     try:
         with f:

@@ -52,7 +52,7 @@ def melody(*pitches, length=480, **options):
 
 
 def make_table(rows, ticks_per_beat=4, bpm=120.0, metre=(4, 4)):
-    """A NoteTable from rows (start, end, pitch); at 4 ticks a beat a tick is a frame of the default grid."""
+    """A NoteTable of rows (start, end, pitch); a tick is a frame of the default grid."""
     rows = np.asarray(sorted(map(tuple, rows)), np.int64).reshape(-1, 3)
     notes = np.column_stack([rows, np.full(len(rows), 64)])
     return NoteTable(

@@ -2,16 +2,28 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from midigen.errors import MidigenError
-from midigen.midi.guard import WINDOW, Verdict, guarded
+from midigen.midi import guard
+from midigen.midi.guard import WINDOW, map_guarded
+from midigen.midi.worker import Failure
 
+ROOT = Path(__file__).parents[2]
 LINUX = sys.platform.startswith("linux")
+
+
+class Unreadable:
+    """What can be pickled, but not read again."""
+
+    def __reduce__(self):
+        return int, ("no number",)
 
 
 def act(item):
@@ -29,6 +41,14 @@ def act(item):
         os.kill(os.getpid(), signal.SIGKILL)
     if name == "die later":
         threading.Timer(argument, os._exit, [1]).start()
+    if name == "print":
+        print(argument, flush=True)
+    if name == "unreadable":
+        return Unreadable()
+    if name == "lambda":
+        return lambda: None
+    if name == "process":
+        return os.getpid()
     if name == "allocate":
         return len(b"\1" * (argument * 2**20))
     return name
@@ -36,7 +56,7 @@ def act(item):
 
 def outcomes(*items, **options):
     results = list(
-        guarded(act, items, **{"workers": 2, "preload": ["tests.midi.test_guard"], **options})
+        map_guarded(act, items, **{"workers": 2, "preload": ["tests.midi.test_guard"], **options})
     )
     assert [item for item, _ in results] == list(items)
     return [outcome for _, outcome in results]
@@ -53,7 +73,7 @@ def test_results_errors_and_crashes():
         ("return", 2),
     )
     assert got[0] == 1 and got[6] == 2
-    assert [verdict.reason.split(" (")[0] for verdict in got[1:6]] == [
+    assert [failure.reason.split(" (")[0] for failure in got[1:6]] == [
         "why\\x07",
         "crashed its reader",
         "failed",
@@ -62,10 +82,31 @@ def test_results_errors_and_crashes():
     ]
 
 
+def test_results_that_cannot_be_sent():
+    got = outcomes(("unreadable", 0), ("lambda", 0), ("return", 1), workers=1)
+    assert [failure.reason.split(" (")[0] for failure in got[:2]] == ["failed", "failed"]
+    assert "no number" in got[0].reason and got[2] == 1
+
+
+def test_what_a_call_prints_goes_to_stderr(capfd):
+    assert outcomes(("print", "hello"), ("return", 1)) == ["print", 1]
+    out, err = capfd.readouterr()
+    assert out == "" and "hello" in err
+
+
+def test_a_worker_that_cannot_start(monkeypatch):
+    monkeypatch.setattr(guard, "PROGRAM", "raise SystemExit(3)")
+    with pytest.raises(MidigenError, match=r"cannot start a process .*\(exit code 3\)"):
+        outcomes(("return", 1))
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(MidigenError, match="cannot start a process .*No such file"):
+        outcomes(("return", 1))
+
+
 def test_time_limit():
     began = time.monotonic()
     assert outcomes(("sleep", 60), ("return", 1), seconds=0.5) == [
-        Verdict("took too long (over 0.5 s)"),
+        Failure("took too long (over 0.5 s)"),
         1,
     ]
     assert time.monotonic() - began < 20
@@ -75,7 +116,7 @@ def test_time_limit():
 def test_memory_limit_is_lifted_again():
     assert outcomes(
         ("allocate", 20), ("allocate", 200), ("allocate", 20), megabytes=100, workers=1
-    ) == [20 * 2**20, Verdict("needs too much memory (over 100 MB)"), 20 * 2**20]
+    ) == [20 * 2**20, Failure("needs too much memory (over 100 MB)"), 20 * 2**20]
 
 
 def test_more_items_than_the_window():
@@ -87,11 +128,33 @@ def test_nothing_to_do():
 
 
 def test_an_abandoned_run_ends_its_workers():
-    run = guarded(act, [("return", 1), ("sleep", 60), ("sleep", 60)], workers=2)
-    assert next(run)[1] == 1
+    run = map_guarded(act, [("process", 0), ("sleep", 60), ("sleep", 60)], workers=2)
+    process = next(run)[1]
     began = time.monotonic()
     run.close()
     assert time.monotonic() - began < 20
+    with pytest.raises(OSError):
+        os.kill(process, 0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="processes are killed in another way there")
+def test_workers_end_with_their_caller():
+    """They hold its stderr, which ends when the last of them has ended."""
+    code = (
+        "from midigen.midi.guard import map_guarded; from tests.midi.test_guard import act;"
+        "run = map_guarded(act, [('return', 1), ('sleep', 60)], seconds=60, workers=2);"
+        "print(next(run)[1], flush=True); input()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert process.stdout.readline() == b"1\n"
+    process.kill()
+    assert process.communicate(timeout=20) == (b"", b"")
 
 
 def test_a_worker_that_dies_between_two_calls():
@@ -100,7 +163,7 @@ def test_a_worker_that_dies_between_two_calls():
         ("return", 99),
         ("return", 100),
     ]
-    run = guarded(act, items, workers=1)
+    run = map_guarded(act, items, workers=1)
     got = [next(run)[1]]
     time.sleep(1)  # the window is done, its last worker dies without a call
     got += [outcome for _, outcome in run]

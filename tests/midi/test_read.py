@@ -5,8 +5,8 @@ import time
 import pytest
 
 from midigen.errors import MidigenError
-from midigen.midi.guard import Verdict
 from midigen.midi.read import parse, read_many, read_notes
+from midigen.midi.worker import Failure
 
 from .craft import END, melody, meta, midi, note, number, tempo, track
 
@@ -142,7 +142,7 @@ def test_size_limit(tmp_path):
         read_notes(path, max_bytes=len(melody(60)) - 1)
 
 
-def test_read_many_keeps_the_order_and_gives_verdicts(tmp_path):
+def test_read_many_keeps_the_order_and_says_what_failed(tmp_path):
     paths = []
     for i in range(20):
         paths.append(tmp_path / f"{i}.mid")
@@ -151,7 +151,7 @@ def test_read_many_keeps_the_order_and_gives_verdicts(tmp_path):
     assert [path for path, _ in results] == paths
     for i, (_, result) in enumerate(results):
         if i % 5 == 0:
-            assert result == Verdict("empty")
+            assert result == Failure("empty")
         else:
             assert rows(result) == [[0, 480, 40 + i, 64]]
 

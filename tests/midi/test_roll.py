@@ -32,7 +32,7 @@ def draw(rows, articulation="gap", **grid):
 
 
 def trimmed(roll):
-    """Without the silence that a note table cannot hold: after the last note, and whole bars before the first."""
+    """Without the silence after the last note, and without whole bars of it before the first."""
     on = np.flatnonzero(roll.any(axis=1))
     return roll[on[0] // 16 * 16 : on[-1] + 1]
 

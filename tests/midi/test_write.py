@@ -17,7 +17,7 @@ SECONDS = Grid(unit="seconds", step=0.1)
 
 
 def random_roll(grid, frames=64, density=0.1, seed=1):
-    """A roll that its articulation can hold: with "onset", every note starts on a mark and no mark stands alone."""
+    """A roll that can be read back: every note has its onset, and no onset is without a note."""
     roll = (np.random.default_rng(seed).random((frames, grid.channels)) < density).astype(np.uint8)
     if grid.articulation == "onset":
         notes, onsets = roll[:, : grid.pitches], roll[:, grid.pitches :]
