@@ -1,221 +1,548 @@
-"""Settings as frozen dataclasses: validated when made, stored as JSON in every file that depends on them."""
+"""Every setting once: its default, range, choices and help text; the command line is made of them.
 
-from dataclasses import asdict, dataclass, fields
+The settings of a command or a file are a frozen dataclass, checked when it is made. Each field's
+metadata holds a `Setting`; `midigen.cli.options` turns it into an option.
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self, TypeVar
+
+MOST_UNITS = 65_536  # in a layer
+MOST_LAYERS = 16
+MOST_COUNT = 1 << 30  # of what is only counted
+LARGEST_SEED = (1 << 63) - 1
+DEFAULT_MINUTES = 2.0
+SPLITS = ("train", "valid", "test")
+
+T = TypeVar("T")
 
 
-def _require(ok, name, value, expected):
-    if not ok:
-        raise ValueError(f"{name} must be {expected}, not {value!r}")
+@dataclass(frozen=True)
+class Setting:
+    """What a field of settings may be, and what the command line says of it.
+
+    Parameters
+    ----------
+    help : str
+        Its text in `midigen COMMAND --help`.
+    low, high : int or float, optional
+        Range of a number, or of every number in a tuple; None where it has no end.
+    low_open, high_open : bool
+        Whether that end is itself out of range.
+    choices : tuple of str
+        The words to choose from.
+    auto : bool
+        Whether the command line also takes "auto", which is its default there.
+    flag_help : tuple of str
+        For a choice that is made by flags: the help text of each.
+    unit : str
+        What a number counts.
+    expected : str
+        What the value has to be, for errors, where range or choices do not say it all.
+    shown : str
+        What the help gives as the default, where None stands for it.
+    option : str
+        Name of the option, where it is not the field's.
+    """
+
+    help: str
+    low: float | None = None
+    high: float | None = None
+    low_open: bool = False
+    high_open: bool = False
+    choices: tuple[str, ...] = ()
+    auto: bool = False
+    flag_help: tuple[str, ...] = ()
+    unit: str = ""
+    expected: str = ""
+    shown: str = ""
+    option: str = ""
+
+    def allows(self, value: Any) -> bool:
+        """Say whether a value is among the choices, or in range; NaN is in no range."""
+        if self.choices:
+            return value in self.choices
+        above = self.low is None or (self.low < value if self.low_open else self.low <= value)
+        below = self.high is None or (value < self.high if self.high_open else value <= self.high)
+        return bool(above and below)
+
+    def describe(self) -> str:
+        """Say what is allowed, as it goes on after "must be".
+
+        >>> Setting("", low=0, high=1, high_open=True).describe()
+        'at least 0 and under 1'
+        """
+        if self.expected:
+            return self.expected
+        if self.choices:
+            return f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
+        if self.high is None:
+            text = f"{'over' if self.low_open else 'at least'} {self.low}"
+        elif self.low_open:
+            text = f"over {self.low}, at most {self.high}"
+        elif self.high_open:
+            text = f"at least {self.low} and under {self.high}"
+        else:
+            text = f"{self.low} to {self.high}"
+        return f"{text} {self.unit}".rstrip()
 
 
+def setting(default: T, help: str, **properties: Any) -> T:
+    """Make the field of a setting: its default, and what else a `Setting` takes."""
+    return field(default=default, metadata=_metadata(help, **properties))
+
+
+def _metadata(help: str, **properties: Any) -> dict[str, Setting]:
+    return {"setting": Setting(help, **properties)}
+
+
+@dataclass(frozen=True)
 class Settings:
-    """to_json and from_json for the dataclasses below; an unknown name is an error: a newer file is never half-read."""
+    """Base of the dataclasses below: checks every field, and gives and takes JSON.
 
-    def to_json(self):
+    Raises
+    ------
+    ValueError
+        Where a value is not what its `Setting` allows.
+    """
+
+    def __post_init__(self) -> None:
+        """Check every field, and that they fit together."""
+        self._check()
+        for f in fields(self):
+            value, allows = getattr(self, f.name), self.setting_of(f.name).allows
+            if value is None and f.default is None:
+                continue
+            if not all(map(allows, value if isinstance(f.default, tuple) else (value,))):
+                raise self._error(f.name)
+
+    def _check(self) -> None:
+        """Check what no range says."""
+
+    @classmethod
+    def setting_of(cls, name: str) -> Setting:
+        """Return the Setting of a field.
+
+        >>> TrainConfig.setting_of("optimizer").choices
+        ('adam', 'sgd')
+        """
+        found: Setting = cls.__dataclass_fields__[name].metadata["setting"]
+        return found
+
+    def _error(self, name: str) -> ValueError:
+        return _refusal(name, self.setting_of(name).describe(), getattr(self, name))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields by name."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data):
-        known = {f.name for f in fields(cls)}
-        unknown = sorted(set(data) - known)
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Make settings of what `to_json` gave, with defaults for what it lacks.
+
+        Raises
+        ------
+        ValueError
+            Where a name is unknown, so that a newer file is never half-read, or a value is wrong.
+        """
+        unknown = sorted(set(data) - {f.name for f in fields(cls)})
         if unknown:
             raise ValueError(f"unknown {cls.__name__} setting: {', '.join(unknown)}")
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+
+def _refusal(name: str, expected: str, value: object) -> ValueError:
+    return ValueError(f"{name} must be {expected}, not {value!r}")
 
 
 @dataclass(frozen=True)
 class Grid(Settings):
     """How notes become the rows (frames) and columns (channels) of a roll.
 
-    unit "beat": `steps_per_beat` frames a quarter note. unit "seconds": `step` seconds a frame.
-    Columns are MIDI pitches low..high; articulation "onset" adds as many columns that mark where notes begin.
-    values "binary": a note is 1; "velocity": it is its MIDI velocity, 1..127.
+    Columns are MIDI pitches low..high; with articulation "onset" as many more mark where notes
+    begin. With values "velocity" a note is its MIDI velocity, 1..127, else it is 1.
     """
 
-    unit: str = "beat"
-    steps_per_beat: int = 4
-    step: float = 0.1
-    low: int = 21
-    high: int = 108
-    articulation: str = "gap"
-    outside: str = "octave"
-    values: str = "binary"
+    unit: str = setting(
+        "beat",
+        "Frames follow the beat, as scores do, or the clock, for free performances.",
+        choices=("beat", "seconds"),
+        option="grid",
+    )
+    steps_per_beat: int = setting(4, "Frames a quarter note, with --grid beat.", low=1, high=96)
+    step: float = setting(
+        0.1, "Seconds a frame, with --grid seconds.", low=0.001, high=10, unit="seconds"
+    )
+    low: int = setting(21, "Lowest MIDI pitch.", low=0, high=127)
+    high: int = setting(108, "Highest MIDI pitch.", low=0, high=127)
+    articulation: str = setting(
+        "gap",
+        "How a repeated note shows: the frame before it is cleared (gap), not at all (sustain), "
+        "or by a second set of columns (onset).",
+        choices=("gap", "sustain", "onset"),
+    )
+    outside: str = setting(
+        "octave",
+        "Notes out of that range: move them by octaves, drop them, or refuse the file.",
+        choices=("octave", "drop", "refuse"),
+    )
+    values: str = setting(
+        "binary",
+        "What a roll keeps of a note: that it sounds, or how loud it is, for "
+        "--visible-model gaussian.",
+        choices=("binary", "velocity"),
+    )
 
-    def __post_init__(self):
-        _require(self.unit in ("beat", "seconds"), "unit", self.unit, "beat or seconds")
-        _require(1 <= self.steps_per_beat <= 96, "steps_per_beat", self.steps_per_beat, "1 to 96")
-        _require(0.001 <= self.step <= 10, "step", self.step, "0.001 to 10 seconds")
-        _require(
-            0 <= self.low <= self.high <= 127,
-            "low..high",
-            (self.low, self.high),
-            "a range within 0..127",
-        )
-        _require(
-            self.articulation in ("gap", "sustain", "onset"),
-            "articulation",
-            self.articulation,
-            "gap, sustain or onset",
-        )
-        _require(
-            self.outside in ("octave", "drop", "refuse"),
-            "outside",
-            self.outside,
-            "octave, drop or refuse",
-        )
-        _require(self.values in ("binary", "velocity"), "values", self.values, "binary or velocity")
+    def _check(self) -> None:
+        if not 0 <= self.low <= self.high <= 127:
+            raise _refusal("low..high", "a range within 0..127", (self.low, self.high))
 
     @property
-    def pitches(self):
+    def pitches(self) -> int:
         """Number of MIDI pitches, high - low + 1."""
         return self.high - self.low + 1
 
     @property
-    def channels(self):
+    def channels(self) -> int:
         """Columns of a roll, the V of the model: `pitches`, or twice that with onsets."""
         return self.pitches * (2 if self.articulation == "onset" else 1)
 
-    def frame_seconds(self, bpm):
-        """Length of a frame in seconds; `bpm` (quarter notes a minute) counts on a beat grid only."""
+    def frame_seconds(self, bpm: float) -> float:
+        """Return a frame's length in seconds; `bpm`, quarter notes a minute, counts on a beat grid.
+
+        >>> Grid(steps_per_beat=4).frame_seconds(120)
+        0.125
+        """
         return self.step if self.unit == "seconds" else 60.0 / bpm / self.steps_per_beat
+
+
+@dataclass(frozen=True)
+class PrepareConfig(Settings):
+    """How `midigen prepare` reads files and divides them, besides the Grid."""
+
+    split: tuple[float, float, float] = setting(
+        (80, 10, 10),
+        "Shares of the songs; each song's content decides where it falls, so new songs move no "
+        "other.",
+        low=0,
+        high=1e9,
+        high_open=True,
+        expected="three shares such as 80/10/10",
+    )
+    time_limit: float = setting(
+        10.0, "Skip a file that takes longer to read.", low=0.1, high=86_400, unit="seconds"
+    )
+    memory_limit: int = setting(
+        256,
+        "Skip a file that takes more memory to read (on Linux).",
+        low=32,
+        high=1 << 20,
+        unit="MB",
+    )
+    max_bytes: int = setting(500_000, "Skip a MIDI file larger than this.", low=1)
+    workers: int | None = setting(None, "Processes that read.", low=1, high=256, shown="one a core")
+
+    def _check(self) -> None:
+        if len(self.split) != 3 or not sum(self.split):
+            raise self._error("split")
 
 
 @dataclass(frozen=True)
 class ModelConfig(Settings):
     """Sizes of the RNN-RBM, Eq. (14).
 
-    visible V; rbm_hidden H, 0 for notes that are independent given the past; recurrent R; hidden: widths of the
-    network's own hidden layers, () for none.
-    deviation: bounds of the standard deviations that a Gaussian model predicts, where the loudest note is 1.
+    Without hidden units of the RBM notes are independent given the past.
     """
 
-    visible: int
-    rbm_hidden: int = 150
-    recurrent: int = 100
-    hidden: tuple[int, ...] = (150,)
-    visible_model: str = "bernoulli"
-    deviation: tuple[float, float] = (0.05, 1.0)
-    dtype: str = "float32"
+    visible: int = field(
+        metadata=_metadata("Visible units, V: columns of a roll.", low=1, high=MOST_UNITS)
+    )
+    hidden: tuple[int, ...] = setting(
+        (150,),
+        "Widths of the network's hidden layers, or none.",
+        low=1,
+        high=MOST_UNITS,
+        expected=f"at most {MOST_LAYERS} layers of 1 to {MOST_UNITS} units",
+    )
+    recurrent: int = setting(100, "Recurrent units, R.", low=1, high=MOST_UNITS)
+    rbm_hidden: int = setting(150, "Hidden units of the RBM, H.", low=0, high=MOST_UNITS)
+    visible_model: str = setting(
+        "bernoulli",
+        "Notes that are on or off, or have a loudness; auto is what the corpus holds.",
+        choices=("bernoulli", "gaussian"),
+        auto=True,
+    )
+    deviation: tuple[float, float] = setting(
+        (0.05, 1.0),
+        "Lowest and highest standard deviation that a gaussian model predicts; the loudest note "
+        "is 1.",
+        low=1e-6,
+        high=1e6,
+        expected="two growing numbers over 0, such as 0.05,1",
+    )
+    dtype: str = setting("float32", "Precision of all arithmetic.", choices=("float32", "float64"))
 
-    def __post_init__(self):
-        for name, low in (("visible", 1), ("rbm_hidden", 0), ("recurrent", 1)):
-            _require(
-                low <= getattr(self, name) <= 65536, name, getattr(self, name), f"{low} to 65536"
-            )
-        _require(
-            len(self.hidden) <= 16 and all(1 <= n <= 65536 for n in self.hidden),
-            "hidden",
-            self.hidden,
-            "at most 16 layers of 1 to 65536 units",
-        )
-        _require(
-            self.visible_model in ("bernoulli", "gaussian"),
-            "visible_model",
-            self.visible_model,
-            "bernoulli or gaussian",
-        )
-        _require(
-            len(self.deviation) == 2 and 1e-6 <= self.deviation[0] < self.deviation[1] <= 1e6,
-            "deviation",
-            self.deviation,
-            "two growing numbers over 0, such as 0.05,1",
-        )
-        _require(self.dtype in ("float32", "float64"), "dtype", self.dtype, "float32 or float64")
+    def _check(self) -> None:
+        if len(self.hidden) > MOST_LAYERS:
+            raise self._error("hidden")
+        if len(self.deviation) != 2 or not self.deviation[0] < self.deviation[1]:
+            raise self._error("deviation")
 
 
 @dataclass(frozen=True)
 class TrainConfig(Settings):
-    """How a model is trained.  What may change when a run is resumed is not here: epochs and minutes.
+    """How a model is trained.
 
-    block: frames a block of RTRL, Eq. (11)-(13).  rank_tolerance: singular values of the propagator that are dropped,
-    Eq. (12a); 0 keeps all, 1e-6 is below the rounding of float32.
-    update: weights move after every song "batch", after every "block" of a batch, or once an "epoch".
-    gradient: "blocks", or the slow "textbook" recursion of Eq. (9).
-    sampler: "persistent" particles, "cd" (chains from the data) or "exact" (small RBMs).
-    centre: step in the coordinates of Eq. (25), which Bernoulli units have.
-    learning_rate: of the most part of a run; at its end the step size runs down to 0, see training.run.COOLING.
-    average: decay a step of the running mean of the weights, which is validated and kept; 0 for none.
-    transpose, transpose_share: lowest and highest random shift of a song, in semitones, and the share of the songs that
-    an epoch shifts; None for training.plan.share_to_transpose's.
-    validate_every: epochs, 0 for the fewest with 20,000 frames and 200 steps, or with 200,000 frames.
-    variance_rate: what the steps of the log-variances' own weights are multiplied by, in a Gaussian model.
-    negative_*: the random songs of Eq. (23)-(24).
+    What may change when a run is resumed is not here: BudgetConfig.  Eq. (11)-(13) are `block`,
+    (12a) `rank_tolerance`, (9) `gradient` "textbook", (23)-(24) what begins with `negative`, and
+    (25) `centre`, which Bernoulli units have.  `transpose_share` None is that of
+    training.plan.share_to_transpose.  `validate_every` 0 is the fewest epochs with 20,000 frames
+    and 200 steps, or with 200,000 frames.
     """
 
-    block: int = 4096
-    rank_tolerance: float = 1e-6
-    update: str = "batch"
-    batch: int = 2
-    concatenate: bool = False
-    gradient: str = "blocks"
-    sampler: str = "persistent"
-    gibbs_steps: int = 5
-    optimizer: str = "adam"
-    centre: bool = True
-    learning_rate: float = 1.5e-3
-    momentum: float = 0.9
-    variance_rate: float = 0.1
-    clip: float = 5.0
-    weight_decay: float = 2e-4
-    average: float = 0.998
-    dropout: float = 0.4
-    noise: float = 0.0
-    transpose: tuple[int, int] = (-5, 6)
-    transpose_share: float | None = None
-    negative: str = "off"
-    negative_weight: float = 0.1
-    negative_density: float = 0.7
-    negative_margin: float = 0.0
-    negative_songs: int = 1
-    validate_every: int = 0
-    patience: int = 20
-    seed: int = 0
+    block: int = setting(
+        4096,
+        "Frames in a block of real-time recurrent learning: every length gives the same gradient, "
+        "1 is the textbook's, longer is faster and takes more memory.",
+        low=1,
+        high=1 << 20,
+    )
+    rank_tolerance: float = setting(
+        1e-6,
+        "Singular values that RTRL may drop on its way back, Eq. (12a); 0: strictly exact "
+        "arithmetic, slower where songs are longer than a block.",
+        low=0,
+        high=0.1,
+    )
+    update: str = setting(
+        "batch",
+        "Move the weights after every batch of songs, after every block (online), or once an "
+        "epoch.",
+        choices=("batch", "block", "epoch"),
+    )
+    batch: int = setting(2, "Songs side by side.", low=1, high=65_536)
+    gradient: str = setting(
+        "blocks",
+        "How the influence matrix J is carried: in blocks or, for study, whole and frame by frame "
+        "as in the textbooks, which gives the same gradient much later.",
+        choices=("blocks", "textbook"),
+    )
+    concatenate: bool = setting(False, "All songs as one series: carry the state over song starts.")
+    sampler: str = setting(
+        "persistent",
+        "Where the model's side of the gradient comes from.",
+        choices=("persistent", "cd", "exact"),
+        flag_help=(
+            "Gibbs chains that go on, one for each training frame.",
+            "Gibbs chains that start at the data each time (CD-k).",
+            "No sampling: sums over all states, for RBMs with at most 16 hidden or visible units.",
+        ),
+    )
+    gibbs_steps: int = setting(
+        5, "Gibbs steps for each frame and step, the k of CD-k.", low=1, high=10_000
+    )
+    centre: bool = setting(
+        True,
+        "Count notes and hidden units from their means, Eq. (25): the same model in fewer steps.",
+    )
+    optimizer: str = setting(
+        "adam", "Adam, or gradient descent with momentum.", choices=("adam", "sgd")
+    )
+    learning_rate: float = setting(
+        1.5e-3, "Step size. It runs down to 0 in the last part of a run.", low=1e-12, high=1e3
+    )
+    variance_rate: float = setting(
+        0.1,
+        "What the steps of a gaussian model's log-variances are multiplied by.",
+        low=0,
+        high=1e3,
+    )
+    momentum: float = setting(0.9, "For sgd.", low=0, high=1, high_open=True)
+    clip: float = setting(
+        5.0,
+        "Longest gradient; longer ones are shortened to it, 0 for no limit.",
+        low=0,
+        high=1e12,
+    )
+    weight_decay: float = setting(
+        2e-4, "Weight of the squared weights in the loss.", low=0, high=10
+    )
+    average: float = setting(
+        0.998,
+        "Decay a step of the running mean of the weights, which is what is kept; 0 for none.",
+        low=0,
+        high=1,
+        high_open=True,
+    )
+    dropout: float = setting(
+        0.4,
+        "Share of the fed-back notes that the network does not see in training.",
+        low=0,
+        high=1,
+        high_open=True,
+    )
+    noise: float = setting(
+        0.0,
+        "Share of the fed-back notes that are flipped in training; in a gaussian model the "
+        "standard deviation of what is added to them.",
+        low=0,
+        high=0.5,
+    )
+    transpose: tuple[int, int] = setting(
+        (-5, 6),
+        "Random transposition of every song, lowest and highest shift in semitones, as far as its "
+        "notes stay in range.",
+        low=-127,
+        high=127,
+        expected="two numbers of semitones around 0, such as -5,6",
+    )
+    transpose_share: float | None = setting(
+        None,
+        "Share of the songs that an epoch transposes.",
+        low=0,
+        high=1,
+        shown="1, or less in a large collection in one key",
+    )
+    negative: str = setting(
+        "off",
+        "Push random songs away: not, as far as the model still finds them likely, or by all of "
+        "their gradient (which has no bound).",
+        choices=("off", "bounded", "literal"),
+    )
+    negative_weight: float = setting(0.1, "Weight of the random songs' gradient.", low=0, high=1e6)
+    negative_density: float = setting(
+        0.7,
+        "Share of notes that are on in a random song, over 0.5.",
+        low=0.5,
+        high=1,
+        low_open=True,
+    )
+    negative_margin: float = setting(
+        0.0,
+        "How early noise is pushed: 0 where it is as likely as the model's samples.",
+        low=-1e6,
+        high=1e6,
+    )
+    negative_songs: int = setting(1, "Random songs for each batch.", low=1, high=65_536)
+    validate_every: int = setting(
+        0,
+        "Epochs between validations on held-out songs; 0: a few hundred steps.",
+        low=0,
+        high=MOST_COUNT,
+    )
+    patience: int = setting(
+        20, "Validations without a new best before the end is begun.", low=1, high=MOST_COUNT
+    )
+    seed: int = setting(
+        0,
+        "The same seed and settings give the same model, on any number of threads.",
+        low=0,
+        high=LARGEST_SEED,
+    )
 
-    def __post_init__(self):
-        for name, low, high in (
-            ("block", 1, 1 << 20),
-            ("batch", 1, 65536),
-            ("rank_tolerance", 0, 0.1),
-            ("gibbs_steps", 1, 10_000),
-            ("learning_rate", 1e-12, 1e3),
-            ("variance_rate", 0, 1e3),
-            ("clip", 0, 1e12),
-            ("weight_decay", 0, 10),
-            ("negative_weight", 0, 1e6),
-            ("negative_margin", -1e6, 1e6),
-            ("negative_songs", 1, 65536),
-            ("validate_every", 0, 1 << 30),
-            ("patience", 1, 1 << 30),
-            ("seed", 0, (1 << 63) - 1),
-        ):
-            value = getattr(self, name)
-            _require(low <= value <= high, name, value, f"{low} to {high}")
-        for name in ("momentum", "dropout", "average"):
-            _require(
-                0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and under 1"
-            )
-        _require(0 <= self.noise <= 0.5, "noise", self.noise, "0 to 0.5")
-        _require(
-            0.5 < self.negative_density <= 1,
-            "negative_density",
-            self.negative_density,
-            "over 0.5, at most 1",
-        )
-        share = self.transpose_share
-        _require(share is None or 0 <= share <= 1, "transpose_share", share, "0 to 1")
-        _require(
-            len(self.transpose) == 2 and -127 <= self.transpose[0] <= 0 <= self.transpose[1] <= 127,
-            "transpose",
-            self.transpose,
-            "two numbers of semitones around 0, such as -5,6",
-        )
-        for name, choices in (
-            ("update", ("batch", "block", "epoch")),
-            ("gradient", ("blocks", "textbook")),
-            ("sampler", ("persistent", "cd", "exact")),
-            ("optimizer", ("adam", "sgd")),
-            ("negative", ("off", "bounded", "literal")),
-        ):
-            _require(
-                getattr(self, name) in choices, name, getattr(self, name), " or ".join(choices)
-            )
+    def _check(self) -> None:
+        if len(self.transpose) != 2 or not self.transpose[0] <= 0 <= self.transpose[1]:
+            raise self._error("transpose")
+
+
+@dataclass(frozen=True)
+class BudgetConfig(Settings):
+    """How long `midigen train` trains, a resumed run as well; None is no limit."""
+
+    minutes: float | None = setting(
+        None,
+        "Time to train, from the first step on.",
+        low=0,
+        high=1_000_000,
+        low_open=True,
+        shown=f"{DEFAULT_MINUTES:g} where --epochs is not given",
+    )
+    epochs: int | None = setting(
+        None, "Passes over the training songs, earlier ones included.", low=1, high=MOST_COUNT
+    )
+
+
+@dataclass(frozen=True)
+class GenerateConfig(Settings):
+    """What `midigen generate` makes of a model.
+
+    length is an amount and its unit, "beats", "bars" or "seconds".
+    """
+
+    count: int = setting(1, "How many songs to make.", low=1)
+    length: tuple[float, str] = setting(
+        (64.0, "beats"),
+        'New music in each song: "32 bars", "64 beats" or "90 seconds"; a bare number is beats.',
+    )
+    keep_primer: bool = setting(True, "Put the primer in front of the new music, or leave it out.")
+    temperature: float = setting(
+        1.0, "Below 1 the music is tamer, above 1 wilder.", low=0, high=100, low_open=True
+    )
+    gibbs_steps: int = setting(
+        25,
+        "Gibbs sampling steps for each frame: more is slower and closer to the model.",
+        low=1,
+        high=100_000,
+    )
+    bpm: float | None = setting(
+        None, "Quarter notes a minute.", low=4, high=1000, shown="the corpus's median"
+    )
+    program: int = setting(
+        0,
+        "General MIDI instrument, counted from 0: 0 is the piano, 40 the violin. Lists that count "
+        "from 1 say one more.",
+        low=0,
+        high=127,
+    )
+    velocity: int | None = setting(
+        None,
+        "Loudness of every note.",
+        low=1,
+        high=127,
+        shown="the model's own, or 80 where it has none",
+    )
+    seed: int | None = setting(
+        None,
+        "The same seed, model and settings give the same songs. It stands in each file and its "
+        "name.",
+        low=0,
+        high=LARGEST_SEED,
+        shown="a new one",
+    )
+
+
+@dataclass(frozen=True)
+class EvaluateConfig(Settings):
+    """How `midigen evaluate` measures a model."""
+
+    split: str = setting(
+        "test", "Which songs of the corpus the model has to predict.", choices=SPLITS
+    )
+    temperatures: int = setting(
+        2000,
+        "Moves of each chain of annealed importance sampling: fewer flatter the model.",
+        low=100,
+        high=10_000_000,
+    )
+    chains: int = setting(
+        4, "Chains for each frame; their spread gives the standard error.", low=2, high=10_000
+    )
+    rnn_frames: int = setting(
+        1_000_000,
+        "Frames that a recurrent network with independent notes is trained on, to stand beside; "
+        "0: none.",
+        low=0,
+        high=10**9,
+    )
+    max_frames: int | None = setting(
+        None,
+        "Measure the model on a fixed random choice of songs of at most that many frames together, "
+        "or of one.",
+        low=1,
+    )
+    seed: int = setting(
+        0,
+        "The same seed gives the same figures, on any number of cores.",
+        low=0,
+        high=LARGEST_SEED,
+    )
