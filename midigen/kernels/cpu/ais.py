@@ -1,11 +1,14 @@
 """Annealed importance sampling for N Bernoulli RBMs at once (Salakhutdinov and Murray, ICML 2008).
 
-Axes: N frames, V visible units, H hidden units; every frame has biases of its own.  Between a base without weights
-(beta = 0), whose Z is a product, and the RBM itself (beta = 1) lie
+Between a base without weights (beta = 0), whose Z is a product, and the RBM itself (beta = 1) lie
 
     log p_beta(v) = ((1 - beta) base + beta a)^T v + sum_j softplus((beta W v + b)_j) + constant
 
-and each move from one beta to the next adds the growth of log p_beta(v) to the chain's log weight.
+and each move from one beta to the next adds the growth of log p_beta(v) to a chain's log weight.
+
+Arguments that the functions share are those of midigen.kernels.cpu.rbm, and:
+  base    (N, V), visible biases of the bases
+Its twin is midigen.kernels.cuda.ais.
 """
 
 import numpy as np
@@ -19,20 +22,39 @@ from midigen.kernels.scalar import f32, f64, sigmoid, tanh
 
 
 @njit(**KERNEL)
-def draw_base(base, key, first_row, out):
-    """out (N, V) <- a sample of the base, p(v_i = 1) = sigmoid(base_i), base (N, V); sweep 0 of the key."""
+def draw_base(base, key, first_row, out) -> None:
+    """Draw a state of every base, p(v_i = 1) = sigmoid(base_i), with sweep number 0.
+
+    base, key, first_row: see the module.
+
+    Parameters
+    ----------
+    out : (N, V)
+        Overwritten with 0 and 1.
+    """
     sample_bernoulli(key, 0, first_row, base, np.empty(base.shape[1] + 3, f32), out)
 
 
 @njit(**KERNEL)
-def anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weight):
-    """Move chains on from beta = first / temperatures to last / temperatures, at most MOST_MOVES moves.
+def anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weight) -> None:
+    """Move chains from beta = first / temperatures on to last / temperatures.
 
-    w (H, V), base and a (N, V), b (N, H) of one float type; v (N, V) of 0 and 1 is moved on in place;
-    log_weight (N,) float64 is added to, in nats.  A draw depends on (key, move, first_row + n, unit) alone.
+    w, base, a, b, key, first_row: see the module.  The draws of a move depend on its number, not on
+    how the moves are divided among calls.
 
     The softplus terms grow by log((1 + e^(x + d)) / (1 + e^x)) = log(1 + sigmoid(x) (e^d - 1)), and
     e^d - 1 = 2 t / (1 - t) with t = tanh(d / 2): one logarithm serves all moves of the call.
+
+    Parameters
+    ----------
+    first, last : int
+        Moves first..last - 1 are made, at most MOST_MOVES of them.
+    temperatures : int
+        Moves from the base to the RBM.
+    v : (N, V)
+        The chains' states, moved on in place.
+    log_weight : float64 (N,)
+        Added to, in nats.
     """
     count, visible = v.shape
     hidden = w.shape[0]

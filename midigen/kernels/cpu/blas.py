@@ -1,7 +1,10 @@
-"""Matrix products inside @njit: SciPy's BLAS with transposes, alpha, beta and leading dimensions, which np.dot has not.
+"""Matrix products inside @njit: SciPy's BLAS with transposes, alpha, beta and leading dimensions.
 
-The addresses come from scipy.linalg.cython_blas and are registered with LLVM by name, so compiled callers can be
-cached on disk and still find the BLAS of the next process.
+    C <- alpha op(A) op(B) + beta C,   y <- alpha op(A) x + beta y
+
+np.dot has none of these.  The addresses come from scipy.linalg.cython_blas and are registered with
+LLVM by name, so that compiled callers can be cached on disk and still find the BLAS of the next
+process.  The twin of gemm is midigen.kernels.cuda.blas.gemm.
 """
 
 import llvmlite.binding as llvm
@@ -21,7 +24,7 @@ for (_kind, _letter), _symbol in _SYMBOLS.items():
 
 
 def _call(builder, symbol, values):
-    """Call a Fortran routine: every argument by address, scalars through the stack."""
+    """Generate the call of a Fortran routine: arguments by address, scalars through the stack."""
     pointer = cgutils.voidptr_t
     function = cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(ir.VoidType(), [pointer] * len(values)), symbol
@@ -46,7 +49,7 @@ def _largest(builder, *values):
 
 
 def _matrix(context, builder, kind, value):
-    """Rows, columns, leading dimension and data pointer of a 2-D array."""
+    """Generate rows, columns, leading dimension and data pointer of a 2-D array."""
     array = context.make_array(kind)(context, builder, value)
     rows, columns = cgutils.unpack_tuple(builder, array.shape, 2)
     stride = builder.sdiv(cgutils.unpack_tuple(builder, array.strides, 2)[0], array.itemsize)
@@ -55,7 +58,7 @@ def _matrix(context, builder, kind, value):
 
 
 def _vector(context, builder, kind, value):
-    """Length and data pointer of a 1-D array."""
+    """Generate length and data pointer of a 1-D array."""
     array = context.make_array(kind)(context, builder, value)
     return cgutils.unpack_tuple(builder, array.shape, 1)[0], array.data
 
@@ -68,7 +71,7 @@ def _differ(builder, *pairs):
 
 
 def _blas(context, builder, kind, dtype, wrong, results, arguments):
-    """Raise ValueError where `wrong`; else, if every number of results is over 0, call the routine."""
+    """Generate a call of BLAS, if all of `results` are over 0; ValueError where `wrong`."""
     with cgutils.if_unlikely(builder, wrong):
         context.call_conv.return_user_exc(builder, ValueError, (f"{kind}: shapes do not match",))
     some = ir.IntType(1)(1)
@@ -88,14 +91,25 @@ def _flag(builder, transposed):
     return builder.select(transposed, ir.IntType(8)(ord("T")), ir.IntType(8)(ord("N")))
 
 
-# Written as code generators, not as @njit functions: those would be compiled anew for every layout of their arrays,
-# which took half of all the time that the kernels needed to compile.
+# Written as code generators, not as @njit functions: those would be compiled anew for every layout
+# of their arrays, which took half of all the time that the kernels needed to compile.
 @intrinsic
 def gemm(typing, trans_a, trans_b, alpha, a, b, beta, c):
-    """c = alpha op(a) op(b) + beta c; op transposes where its flag is true.
+    """Compute c = alpha op(a) op(b) + beta c, inside @njit.
 
-    2-D arrays of one dtype (float32 or float64) whose rows are contiguous; a row may be a slice of a longer one.
-    ValueError for shapes that do not match.  For use inside @njit.
+    Parameters
+    ----------
+    trans_a, trans_b : bool
+        Whether op transposes.
+    alpha, beta : float
+        Factors.
+    a, b, c : 2-D arrays of one dtype, float32 or float64
+        Their rows are contiguous, and may be slices of longer ones; c is overwritten.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes do not match.
     """
 
     def generate(context, builder, signature, args):
@@ -143,9 +157,23 @@ def gemm(typing, trans_a, trans_b, alpha, a, b, beta, c):
 
 @intrinsic
 def gemv(typing, trans, alpha, a, x, beta, y):
-    """y = alpha op(a) x + beta y for a 2-D array a with contiguous rows and contiguous vectors x, y of its dtype.
+    """Compute y = alpha op(a) x + beta y, inside @njit.
 
-    ValueError for shapes that do not match.  For use inside @njit.
+    Parameters
+    ----------
+    trans : bool
+        Whether op transposes.
+    alpha, beta : float
+        Factors.
+    a : 2-D array, float32 or float64
+        Its rows are contiguous, and may be slices of longer ones.
+    x, y : contiguous 1-D arrays of its dtype
+        y is overwritten.
+
+    Raises
+    ------
+    ValueError
+        Where the shapes do not match.
     """
 
     def generate(context, builder, signature, args):

@@ -1,9 +1,15 @@
-"""Gaussian-Bernoulli RBM for N frames at once, every frame with biases and variances of its own.  Eq. (15), (19)-(22).
+"""Gaussian-Bernoulli RBM for N frames at once, every frame with biases and variances of its own.
 
-Axes: N frames, V visible units, H hidden units.  W is (H, V); v, a and z (N, V), b (N, H), rows contiguous; z is the
-log-variance.
-In units of the deviations, x = exp(-z/2) v and alpha = exp(-z/2) a, the hidden field is W x + b as in a Bernoulli RBM,
-whose kernels do that part, and x | h ~ N(alpha + W^T h, 1).  Names and argument order are those of kernels/cpu/rbm.py.
+    F(v) = 1/2 sum_i (x_i - alpha_i)^2 - sum_j softplus((W x + b)_j)                        (20)
+    p(h_j = 1 | v) = sigmoid((W x + b)_j),   x | h ~ N(alpha + W^T h, 1)                    (22)
+
+with x = exp(-z/2) v and alpha = exp(-z/2) a, in units of the deviations: a Bernoulli RBM's hidden
+field, so that its kernels do that part.  Eq. (15), (19)-(22).
+
+Arguments that the functions share are those of midigen.kernels.cpu.rbm, and:
+  v, sample    (N, V), states of any value
+  z            (N, V), the log-variances of every frame
+Its twin is midigen.kernels.cuda.gaussian.
 """
 
 import math
@@ -21,8 +27,16 @@ _TURN = f32(2 * math.pi)
 
 
 @njit(**KERNEL)
-def normal_row(key, sweep, row, out):
-    """out (4 Q,) float32 <- standard normal numbers of one row, by Box and Muller from those of uniform_row."""
+def normal_row(key, sweep, row, out) -> None:
+    """Draw standard normal numbers for one row, by Box and Muller.
+
+    Parameters
+    ----------
+    key, sweep, row : int
+        The place of the draw.
+    out : float32 (4 Q,)
+        Overwritten; columns j and 2 Q + j are made of the uniform numbers there in uniform_row.
+    """
     rbm.uniform_row(key, sweep, row, out)
     half = out.size // 2
     for j in range(half):
@@ -33,8 +47,18 @@ def normal_row(key, sweep, row, out):
 
 
 @njit(**KERNEL)
-def scale(v, z, out):
-    """out (N, V) <- exp(-z/2) v: v in units of the deviations."""
+def scale(v, z, out) -> None:
+    """Bring values into units of the deviations.
+
+    Parameters
+    ----------
+    v : (N, V)
+        Values.
+    z : (N, V)
+        Log-variances.
+    out : (N, V)
+        Overwritten with exp(-z/2) v.
+    """
     minus_half = v.dtype.type(-0.5)
     for i in range(v.shape[0]):
         for j in range(v.shape[1]):
@@ -42,8 +66,18 @@ def scale(v, z, out):
 
 
 @njit(**UNFUSED)
-def log_variance(s, low, high, out):
-    """out (N, V) <- z = low + (high - low) s, of the network's sigmoids s (N, V)."""
+def log_variance(s, low, high, out) -> None:
+    """Compute z = low + (high - low) s, rounded as NumPy does.
+
+    Parameters
+    ----------
+    s : (N, V)
+        Sigmoids that the network gives.
+    low, high : float
+        Bounds of z.
+    out : (N, V)
+        Overwritten with z.
+    """
     start, length = s.dtype.type(low), s.dtype.type(high - low)
     for i in range(s.shape[0]):
         for j in range(s.shape[1]):
@@ -51,8 +85,20 @@ def log_variance(s, low, high, out):
 
 
 @njit(**KERNEL)
-def corrupt(key, noise, dropout, x, first_row):
-    """Values x (T, V), in place: normal numbers of deviation `noise` are added, then `dropout` as in rbm.corrupt."""
+def corrupt(key, noise, dropout, x, first_row) -> None:
+    """Add normal noise to values, then drop values, in place.
+
+    key, first_row: see the module.
+
+    Parameters
+    ----------
+    noise : float
+        Standard deviation of the noise, drawn in sweep CORRUPT.
+    dropout : float
+        As in midigen.kernels.cpu.rbm.corrupt.
+    x : (T, V)
+        Values.
+    """
     count, n = x.shape
     draws = np.empty((n + 3) // 4 * 4, f32)
     if noise > 0:
@@ -65,11 +111,22 @@ def corrupt(key, noise, dropout, x, first_row):
 
 
 @njit(**KERNEL)
-def gibbs_chain(v, w, a, b, z, sweeps, beta, key, first_sweep, first_row, out):
-    """`sweeps` steps of block Gibbs sampling from v at inverse temperature beta, Eq. (22); out (N, V) is overwritten.
+def gibbs_chain(v, w, a, b, z, sweeps, beta, key, first_sweep, first_row, out) -> None:
+    """Take steps of block Gibbs sampling, Eq. (22).
 
-    beta divides the variance too.  Sweep s draws the hidden units with counter 2 (first_sweep + s), the visible ones
-    with the next.
+    v, w, a, b, z, key, first_row: see the module.  The chains start at v.
+
+    Parameters
+    ----------
+    sweeps : int
+        Steps; each draws all hidden units, then all visible ones.
+    beta : float
+        Inverse temperature, which multiplies all energies, and so divides the variances.
+    first_sweep : int
+        Step s draws the hidden units with sweep number 2 (first_sweep + s), the visible ones with
+        the next.
+    out : (N, V)
+        Overwritten with the chains' last states.
     """
     count, visible = v.shape
     hidden = w.shape[0]
@@ -100,16 +157,32 @@ def gibbs_chain(v, w, a, b, z, sweeps, beta, key, first_sweep, first_row, out):
 
 
 @njit(**KERNEL)
-def hidden_probability(v, w, b, z, out):
-    """out (N, H) <- p(h = 1 | v), Eq. (22)."""
+def hidden_probability(v, w, b, z, out) -> None:
+    """Compute p(h = 1 | v), Eq. (22).
+
+    v, w, b, z: see the module.
+
+    Parameters
+    ----------
+    out : (N, H)
+        Overwritten.
+    """
     x = np.empty_like(v)
     scale(v, z, x)
     rbm.hidden_probability(x, w, b, out)
 
 
 @njit(**KERNEL)
-def free_energy(v, w, a, b, z, out):
-    """out (N,) float64 <- F(v), Eq. (20)."""
+def free_energy(v, w, a, b, z, out) -> None:
+    """Compute the free energy F(v), Eq. (20).
+
+    v, w, a, b, z: see the module.
+
+    Parameters
+    ----------
+    out : float64 (N,)
+        Overwritten.
+    """
     x, alpha = np.empty_like(v), np.empty_like(v)
     scale(v, z, x)
     scale(a, z, alpha)
@@ -125,8 +198,20 @@ def free_energy(v, w, a, b, z, out):
 
 
 @njit(**KERNEL)
-def add_gradients(v, w, a, b, z, weight, out_a, out_b, out_z, gradient_w):
-    """weight_n dF(v_n), Eq. (21), added to out_a, out_z (N, V), out_b (N, H) and, summed over n, gradient_w (H, V)."""
+def add_gradients(v, w, a, b, z, weight, out_a, out_b, out_z, gradient_w) -> None:
+    """Add weight_n dF(v_n), Eq. (21).
+
+    v, w, a, b, z: see the module.
+
+    Parameters
+    ----------
+    weight : (N,)
+        Of every frame.
+    out_a, out_b, out_z : (N, V), (N, H), (N, V)
+        The parts for a, b and z are added to them.
+    gradient_w : (H, V)
+        The part for W, summed over the frames, is added to it.
+    """
     x = np.empty_like(v)
     scale(v, z, x)
     p, back = np.empty(b.shape, v.dtype), np.empty_like(v)
@@ -146,10 +231,20 @@ def add_gradients(v, w, a, b, z, weight, out_a, out_b, out_z, gradient_w):
 
 
 @njit(**KERNEL)
-def contrast(v, sample, w, a, b, z, weight, out_a, out_b, out_z, gradient_w):
-    """weight_n (dF(v_n) - dF(sample_n)), Eq. (15) with (21): -log p's gradient where sample is drawn from the model.
+def contrast(v, sample, w, a, b, z, weight, out_a, out_b, out_z, gradient_w) -> None:
+    """Compute weight_n (dF(v_n) - dF(sample_n)), Eq. (15) with (21).
 
-    weight (N,); out_a, out_z (N, V) and out_b (N, H) are overwritten, gradient_w (H, V) is added to.
+    That is the gradient of -log p(v_n), estimated, where the samples are drawn from the model.
+    v, sample, w, a, b, z: see the module.
+
+    Parameters
+    ----------
+    weight : (N,)
+        Of every frame.
+    out_a, out_b, out_z : (N, V), (N, H), (N, V)
+        Overwritten with the parts for a, b and z.
+    gradient_w : (H, V)
+        The part for W, summed over the frames, is added to it.
     """
     out_a[:] = 0
     out_b[:] = 0
@@ -159,12 +254,21 @@ def contrast(v, sample, w, a, b, z, weight, out_a, out_b, out_z, gradient_w):
 
 
 @njit(**KERNEL)
-def pseudo_log_likelihood(v, w, a, b, z, out):
-    """out (N,) float64 <- sum_i log p(v_i | all other visible units), densities, in nats.
+def pseudo_log_likelihood(v, w, a, b, z, out) -> None:
+    """Compute sum_i log p(v_i | all other visible units), of densities, in nats.
 
-    With t = x_i - alpha_i, p(t | the others) ~ exp(-t^2/2) prod_j (1 + exp(f_j + W_ji t)), f the hidden field at 0: a
-    mixture of Gaussians of deviation 1 whose means lie between the sums of W's negative and positive entries of
-    column i.  The trapezoid rule with step 1 over that range and TAIL more integrates it to 1e-8.
+    v, w, a, b, z: see the module.  With t = x_i - alpha_i and f the hidden field at t = 0,
+
+        p(t | the others) ~ exp(-t^2/2) prod_j (1 + exp(f_j + W_ji t)),
+
+    a mixture of Gaussians of deviation 1 whose means lie between the sums of the negative and of
+    the positive entries of column i of W.  The trapezoid rule with step 1 over that range and TAIL
+    more integrates it to 1e-8.
+
+    Parameters
+    ----------
+    out : float64 (N,)
+        Overwritten.
     """
     count, visible = v.shape
     hidden = w.shape[0]
@@ -190,7 +294,10 @@ def pseudo_log_likelihood(v, w, a, b, z, out):
 
 @njit(**KERNEL)
 def _log_integral(c, column, now, t, table):
-    """log of the integral over t of exp(-t^2/2) prod_j (1 + exp(f_j + W_ji t)); f_j = c_j - W_ji now; table exp(Wt)."""
+    """Log of the integral over t of exp(-t^2/2) prod_j (1 + exp(f_j + W_ji t)).
+
+    f_j = c_j - W_ji now; column is W_ji for all j, and table is exp(W_ji t).
+    """
     logs = -0.5 * t * t
     product = np.ones(t.size)
     size = 0.0  # an upper bound on log(product)

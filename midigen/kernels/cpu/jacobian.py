@@ -1,9 +1,13 @@
 """The network f for N inputs at once: its values and its Jacobians.  Eq. (1)-(6).
 
-Axes and memory as in network.py, with N inputs in place of the h frames of a block:
-  inputs  flat; layer k's input with a 1 behind it, (N, n_{k-1} + 1), layers in order.  forward_block's serve as well.
-  d       flat; the local gradients D^(k) = dy/ds^(k) of one input, (n_L, n_k), layers in order.
-  y       (N, n_L), the outputs.
+    D^(L) = diag(phi'(s^(L))),   D^(k-1) = D^(k) W^(k) diag(phi'(s^(k-1))),   dy/dx = D^(1) W^(1)
+
+Axes and memory as in midigen.kernels.cpu.network, with N inputs in place of the h frames:
+  inputs  flat; layer k's input with a 1 behind it, (N, n_{k-1} + 1), layers in order;
+          forward_block's serve as well
+  y       (N, n_L), the outputs
+  d       flat; the local gradients D^(k) = dy/ds^(k) of one input, (n_L, n_k), layers in order
+Its twin is midigen.kernels.cuda.jacobian.
 """
 
 import numpy as np
@@ -15,8 +19,18 @@ from midigen.kernels.jit import KERNEL
 
 
 @njit(**KERNEL)
-def forward_batch(sizes, codes, params, x, inputs, y):
-    """y = f(x), Eq. (1), for x (N, n_0); inputs and y are overwritten."""
+def forward_batch(sizes, codes, params, x, inputs, y) -> None:
+    """Compute y = f(x), Eq. (1).
+
+    sizes, codes, params: see the module.
+
+    Parameters
+    ----------
+    x : (N, n_0)
+        Inputs.
+    inputs, y
+        Overwritten.
+    """
     count, layers = x.shape[0], sizes.size - 1
     at_params, at_inputs, at_codes = 0, 0, 0
     below = x
@@ -36,8 +50,18 @@ def forward_batch(sizes, codes, params, x, inputs, y):
 
 
 @njit(**KERNEL)
-def local_gradients(sizes, codes, params, inputs, y, n, out_d):
-    """out_d <- D^(1)..D^(L) of input n, Eq. (2)-(3)."""
+def local_gradients(sizes, codes, params, inputs, y, n, out_d) -> None:
+    """Compute D^(1)..D^(L) of one input, Eq. (2)-(3).
+
+    sizes, codes, params, inputs, y: see the module.
+
+    Parameters
+    ----------
+    n : int
+        Number of the input.
+    out_d
+        Overwritten, laid out like d.
+    """
     count, outputs, layers = y.shape[0], y.shape[1], sizes.size - 1
     at_d, at_codes = out_d.size - outputs * outputs, codes.size - outputs
     at_params, at_inputs = params.size, inputs.size
@@ -63,8 +87,20 @@ def local_gradients(sizes, codes, params, inputs, y, n, out_d):
 
 
 @njit(**KERNEL)
-def weight_jacobian(sizes, inputs, d, count, n, out):
-    """out (n_L, P) <- dy/dw of input n of `count`, Eq. (4), from its local gradients d."""
+def weight_jacobian(sizes, inputs, d, count, n, out) -> None:
+    """Compute dy/dw of one input, Eq. (4).
+
+    sizes, inputs, d: see the module.
+
+    Parameters
+    ----------
+    count : int
+        N.
+    n : int
+        Number of the input.
+    out : (n_L, P)
+        Overwritten.
+    """
     outputs = out.shape[0]
     at_d, at_inputs, column = 0, 0, 0
     for k in range(1, sizes.size):
@@ -81,15 +117,31 @@ def weight_jacobian(sizes, inputs, d, count, n, out):
 
 
 @njit(**KERNEL)
-def input_jacobian(sizes, params, d, out):
-    """out (n_L, n_0) <- dy/dx of one input, Eq. (5), from its local gradients d."""
+def input_jacobian(sizes, params, d, out) -> None:
+    """Compute dy/dx of one input, Eq. (5).
+
+    sizes, params, d: see the module.
+
+    Parameters
+    ----------
+    out : (n_L, n_0)
+        Overwritten.
+    """
     weights = matrix(params, 0, sizes[1], sizes[0] + 1)
     gemm(False, False, 1.0, matrix(d, 0, out.shape[0], sizes[1]), weights[:, : sizes[0]], 0.0, out)
 
 
 @njit(**KERNEL)
-def weight_jacobians(sizes, codes, params, inputs, y, out):
-    """out (N, n_L, P) <- dy/dw of every input, Eq. (2)-(4)."""
+def weight_jacobians(sizes, codes, params, inputs, y, out) -> None:
+    """Compute dy/dw of every input, Eq. (2)-(4).
+
+    sizes, codes, params, inputs, y: see the module.
+
+    Parameters
+    ----------
+    out : (N, n_L, P)
+        Overwritten.
+    """
     d = np.empty(y.shape[1] * sizes[1:].sum(), y.dtype)
     for n in range(y.shape[0]):
         local_gradients(sizes, codes, params, inputs, y, n, d)
@@ -97,8 +149,16 @@ def weight_jacobians(sizes, codes, params, inputs, y, out):
 
 
 @njit(**KERNEL)
-def input_jacobians(sizes, codes, params, inputs, y, out):
-    """out (N, n_L, n_0) <- dy/dx of every input, Eq. (2)-(3), (5)."""
+def input_jacobians(sizes, codes, params, inputs, y, out) -> None:
+    """Compute dy/dx of every input, Eq. (2)-(3), (5).
+
+    sizes, codes, params, inputs, y: see the module.
+
+    Parameters
+    ----------
+    out : (N, n_L, n_0)
+        Overwritten.
+    """
     d = np.empty(y.shape[1] * sizes[1:].sum(), y.dtype)
     for n in range(y.shape[0]):
         local_gradients(sizes, codes, params, inputs, y, n, d)
@@ -106,10 +166,20 @@ def input_jacobians(sizes, codes, params, inputs, y, out):
 
 
 @njit(**KERNEL)
-def vector_jacobian(sizes, codes, params, inputs, y, g, gradient, out_x):
-    """gradient (P,) += sum_n g_n^T dy_n/dw and out_x (N, n_0) <- g_n^T dy_n/dx, for rows g (N, n_L).
+def vector_jacobian(sizes, codes, params, inputs, y, g, gradient, out_x) -> None:
+    """Compute g^T dy/dw and g^T dy/dx without a Jacobian, Eq. (6).
 
-    No Jacobian is made: (3) starts from the row g^T D^(L), which is backpropagation, Eq. (6).
+    That is backpropagation: (3) starts from the row g^T D^(L).
+    sizes, codes, params, inputs, y: see the module.
+
+    Parameters
+    ----------
+    g : (N, n_L)
+        A row for every input.
+    gradient : (P,)
+        sum_n g_n^T dy_n/dw is added to it.
+    out_x : (N, n_0)
+        Overwritten with g_n^T dy_n/dx.
     """
     count, layers = y.shape[0], sizes.size - 1
     at_params, at_inputs, at_codes = params.size, inputs.size, codes.size

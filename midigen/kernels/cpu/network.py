@@ -1,14 +1,22 @@
-"""The network f over one block of frames of one song: forward, and backpropagation.  Eq. (1)-(3), (8), (13).
+"""The network f over one block of frames: forward, and backpropagation.  Eq. (1)-(3), (8), (13).
 
-Axes and memory:
-  h frames of a block, X inputs from outside, R recurrent units, L layers, layer k has n_k units.
-  sizes   int64 (L + 1): n_0 = X + R, n_1, .., n_L = R + Y.  The output is u = [r; y]: r comes first, so that the
-          parameters that can reach r (P_r of them) are the first P_r of all.
-  params  flat; layer k is a matrix (n_k, n_{k-1} + 1) = [W^(k) | b^(k)], layers in order.
-  codes   int8, the activation of every unit, layers in order.
-  starts  uint8 (h); 1 where a series begins: r before that frame is 0, and no gradient goes back over it.
-  inputs  flat; layer k's input with a 1 behind it, (h, n_{k-1} + 1), layers in order: what Eq. (4) multiplies by.
-  deltas  flat; dE/ds^(k), (h, n_k), layers in order.
+    u_t = [r_t; y_t] = f([x_t; r_{t-1}]),   s^(k) = W^(k) x^(k-1) + b^(k),   x^(k) = phi_k(s^(k))
+
+Axes and memory; float arrays are all float32 or all float64:
+  h, X, R, Y  frames of a block, inputs from outside, recurrent units, other outputs
+  L, n_k, P   layers, units of layer k, parameters
+  sizes       int64 (L + 1,): n_0 = X + R, n_1, .., n_L = R + Y.  Of the outputs r comes first, so
+              that the P_r parameters that can reach r are the first P_r of all.
+  codes       int8, the activation of every unit, layers in order
+  params      (P,); layer k is a matrix (n_k, n_{k-1} + 1) = [W^(k) | b^(k)], layers in order
+  recurrent   int, R
+  starts      uint8 (h,): 1 where a series begins; r before that frame is 0, and no gradient goes
+              back over it
+  inputs      flat; layer k's input with a 1 behind it, (h, n_{k-1} + 1), layers in order: what
+              Eq. (4) multiplies by
+  u           (h, n_L), the outputs
+  deltas      flat; dE/ds^(k), (h, n_k), layers in order
+Its twin is midigen.kernels.cuda.network.
 """
 
 import numpy as np
@@ -22,13 +30,23 @@ from midigen.kernels.scalar import sigmoid, softplus, tanh
 
 @njit(**KERNEL)
 def matrix(flat, start, rows, columns):
-    """A (rows, columns) view of a flat array."""
+    """View a part of a flat array, from `start` on, as a matrix (rows, columns)."""
     return flat[start : start + rows * columns].reshape(rows, columns)
 
 
 @njit(**KERNEL)
-def activate(codes, s):
-    """s <- phi(s), unit by unit, in place; runs of one activation are loops that vectorise."""
+def activate(codes, s) -> None:
+    """Replace local fields by activations, s <- phi(s), Eq. (1), in place.
+
+    Units of one activation are made in one loop, which vectorises.
+
+    Parameters
+    ----------
+    codes : int8 (n,)
+        The activation of every unit.
+    s : (n,)
+        Local fields.
+    """
     start = 0
     while start < s.size:
         stop = start + 1
@@ -51,8 +69,18 @@ def activate(codes, s):
 
 
 @njit(**KERNEL)
-def times_slope(codes, y, d):
-    """d <- d phi'(s), unit by unit, in place, from the activations y = phi(s)."""
+def times_slope(codes, y, d) -> None:
+    """Multiply by slopes, d <- d phi'(s), unit by unit, in place.
+
+    Parameters
+    ----------
+    codes : int8 (n,)
+        The activation of every unit.
+    y : (n,)
+        The activations phi(s).
+    d : (n,)
+        Multiplied.
+    """
     one = y.dtype.type(1)
     start = 0
     while start < y.size:
@@ -77,11 +105,20 @@ def times_slope(codes, y, d):
 
 
 @njit(**KERNEL)
-def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u):
-    """u_t = f([x_t; r_{t-1}]), Eq. (8), for the frames of a block.
+def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u) -> None:
+    """Run the network over the frames of a block, Eq. (8).
 
-    x (h, X); state (R,) is r before the block and is replaced by r at its end; inputs and u (h, n_L) are overwritten.
-    What does not depend on r is one product ahead of the serial part, the y rows of the last layer one behind it.
+    sizes, codes, params, recurrent, starts: see the module.  What does not depend on r is one
+    product ahead of the serial part, and the y rows of the last layer are one behind it.
+
+    Parameters
+    ----------
+    x : (h, X)
+        Inputs from outside.
+    state : (R,)
+        r before the block, replaced by r at its end.
+    inputs, u
+        Overwritten.
     """
     h, outside = x.shape
     layers = sizes.size - 1
@@ -130,11 +167,21 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u):
 @njit(**KERNEL)
 def backward_block(
     sizes, codes, params, recurrent, inputs, u, starts, du, adjoint, deltas, gradient
-):
-    """Backpropagation over a block: the first term of Eq. (13).
+) -> None:
+    """Backpropagate over a block: the first term of Eq. (13).
 
-    du (h, n_L) is dE/du_t of the losses inside the block; adjoint (R,) is dE/dr at the block's end from later frames
-    and is replaced by dE/dr before the block; deltas is overwritten; gradient (P,) is added to.
+    sizes, codes, params, recurrent, inputs, u, starts: see the module.
+
+    Parameters
+    ----------
+    du : (h, n_L)
+        dE/du_t of the losses inside the block.
+    adjoint : (R,)
+        dE/dr at the block's end from later frames, replaced by dE/dr before the block.
+    deltas
+        Overwritten.
+    gradient : (P,)
+        Added to.
     """
     h = u.shape[0]
     layers = sizes.size - 1

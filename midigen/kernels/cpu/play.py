@@ -1,6 +1,9 @@
-"""New songs, frame by frame, each frame drawn from the RBM of its own past.  Eq. (8), (14), (18), (22).
+"""New songs, every frame drawn from the RBM of its own past.  Eq. (8), (14), (18), (22).
 
-Axes and memory of the network as in network.py, those of the RBM as in rbm.py and gaussian.py; B songs of n frames.
+    u_t = [r_t; a_t; b_t; (s_t)] = f([v_{t-1}; r_{t-1}]),   v_t ~ RBM(a_t, b_t, (z_t))
+
+Axes and memory of the network as in midigen.kernels.cpu.network, those of the RBM as in
+midigen.kernels.cpu.rbm and gaussian; B songs of n frames.  Its twin is midigen.kernels.cuda.play.
 """
 
 import numpy as np
@@ -13,7 +16,7 @@ from midigen.kernels.jit import KERNEL, UNFUSED
 
 @njit(**UNFUSED)
 def _level(value, levels):
-    """The level in a roll of a Gaussian value, as RnnRbm.roll rounds it."""
+    """Find the level in a roll of a Gaussian value, rounded as NumPy does."""
     real = type(value)
     threshold, gain, offset, loudest = levels
     if not value > real(threshold):
@@ -37,14 +40,31 @@ def play(
     first,
     x,
     songs,
-):
-    """Frames first, first + 1, .. of B songs, uint8 (B, n, V), which are overwritten.
+) -> None:
+    """Make frames first, first + 1, .. of B songs.
 
-    w (H, V) and params (P,) are the model's.  x (B, V + R), what the network hears first, the frame before and r, is
-    replaced by what it would hear next.  keys uint64 (B,): a song's draws, of which frame t takes row t, are those of
-    gibbs_chain with that key.  Of Gaussian units log_variances is the bounds of z and levels is (threshold, gain,
-    offset, loudest): a value up to the threshold is 0, another the nearest of 1, 2, .. loudest to
-    loudest (gain value + offset), which the model sees divided by loudest.  Of Bernoulli units both are None.
+    sizes, codes, params, recurrent: see midigen.kernels.cpu.network; w: midigen.kernels.cpu.rbm.
+
+    Parameters
+    ----------
+    log_variances : (2,) or None
+        Bounds of z; None of a model with Bernoulli units.
+    levels : tuple (threshold, gain, offset, loudest) or None
+        How Gaussian values become the levels of a roll: 0 up to the threshold, and else the nearest
+        of 1, 2, .. loudest to loudest (gain value + offset), which is heard divided by loudest.
+        None of a model with Bernoulli units.
+    sweeps : int
+        Steps of Gibbs sampling for each frame, which start at the frame before.
+    beta : float
+        Inverse temperature.
+    keys : uint64 (B,)
+        Of each song's draws; frame t draws as row t.
+    first : int
+        Number of the first frame.
+    x : (B, V + R)
+        What the network hears first, the frame before and r; replaced by what it would hear next.
+    songs : uint8 (B, n, V)
+        Overwritten.
     """
     visible, hidden, layers = songs.shape[2], w.shape[0], sizes.size - 1
     width = 0

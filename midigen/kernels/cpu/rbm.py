@@ -1,7 +1,17 @@
 """Bernoulli RBM for N frames at once, every frame with biases of its own.  Eq. (15)-(18).
 
-Axes: N frames, V visible units, H hidden units.  W is (H, V); v (N, V); a (N, V) and b (N, H), rows contiguous.
-Random draws are keyed by (key, sweep, row, column): the same on any number of threads.
+    F(v) = -a^T v - sum_j softplus((W v + b)_j)                                             (16)
+    p(h_j = 1 | v) = sigmoid((W v + b)_j),   p(v_i = 1 | h) = sigmoid((W^T h + a)_i)        (18)
+
+Arguments that the functions share; float arrays are all float32 or all float64:
+  N, V, H      frames, visible units, hidden units
+  v, sample    (N, V), states of 0 and 1
+  w            (H, V), W
+  a, b         (N, V) and (N, H), the visible and hidden biases of every frame; rows contiguous
+  key          uint64, of all draws of a call
+  first_row    int: row n draws as row first_row + n
+Random draws depend on (key, sweep, row, column) alone, so that they are the same on any number of
+threads.  Its twin is midigen.kernels.cuda.rbm.
 """
 
 import numpy as np
@@ -13,19 +23,23 @@ from midigen.kernels.jit import KERNEL
 from midigen.kernels.scalar import f32, philox, sigmoid, softplus, u64, uniform
 
 _LOW, _WORD = u64(0xFFFFFFFF), u64(32)
-ROWS = 64  # frames that go through all sweeps together: W and their states stay in the core's own cache
+ROWS = 64  # frames that go through all sweeps together: W and states stay in the core's cache
 
 
 @njit(**KERNEL)
-def uniform_row(key, sweep, row, out):
-    """out (4 Q,) float32 <- uniform numbers in [0, 1) of one row; column j is word j // Q of counter j mod Q."""
+def uniform_row(key, sweep, row, out) -> None:
+    """Draw uniform numbers in [0, 1) for one row.
+
+    Parameters
+    ----------
+    key, sweep, row : int
+        The place of the draw.
+    out : float32 (4 Q,)
+        Overwritten; column j is word j // Q of Philox at counter j mod Q.
+    """
     quarter = out.size // 4
-    first, second, third, fourth = (
-        out[:quarter],
-        out[quarter : 2 * quarter],
-        out[2 * quarter : 3 * quarter],
-        out[3 * quarter :],
-    )
+    first, second = out[:quarter], out[quarter : 2 * quarter]
+    third, fourth = out[2 * quarter : 3 * quarter], out[3 * quarter :]
     k0, k1 = u64(key) & _LOW, u64(key) >> _WORD
     row, sweep = u64(row), u64(sweep)
     for j in range(quarter):
@@ -37,8 +51,22 @@ def uniform_row(key, sweep, row, out):
 
 
 @njit(**KERNEL)
-def sample_bernoulli(key, sweep, first_row, field, noise, out):
-    """out (N, n) <- 1 with probability sigmoid(field (N, n)), else 0; noise is a float32 row of at least n + 3."""
+def sample_bernoulli(key, sweep, first_row, field, noise, out) -> None:
+    """Draw units that are on with probability sigmoid(field).
+
+    key, first_row: see the module.
+
+    Parameters
+    ----------
+    sweep : int
+        Of the draw.
+    field : (N, n)
+        Log-odds of the units.
+    noise : float32 (n + 3 or more,)
+        A buffer, overwritten.
+    out : (N, n)
+        Overwritten with 0 and 1.
+    """
     count, n = field.shape
     width = (n + 3) // 4 * 4
     zero, one = out.dtype.type(0), out.dtype.type(1)
@@ -49,11 +77,20 @@ def sample_bernoulli(key, sweep, first_row, field, noise, out):
 
 
 @njit(**KERNEL)
-def corrupt(key, noise, dropout, x, first_row):
-    """Notes x (T, V) of 0 and 1, in place: flipped with probability `noise`, then dropped with `dropout`.
+def corrupt(key, noise, dropout, x, first_row) -> None:
+    """Flip notes, then drop notes, in place.
 
-    Kept notes are scaled by 1 / (1 - dropout), so that the mean stays.  Row t draws as row
-    first_row + t of sweeps CORRUPT and CORRUPT + 1.
+    key, first_row: see the module.
+
+    Parameters
+    ----------
+    noise : float
+        Probability that a note is flipped, drawn in sweep CORRUPT.
+    dropout : float
+        Probability that a note is then dropped, drawn in sweep CORRUPT + 1.  Notes that are kept
+        are scaled by 1 / (1 - dropout), so that the mean stays.
+    x : (T, V)
+        Notes of 0 and 1.
     """
     count, n = x.shape
     draws = np.empty((n + 3) // 4 * 4, f32)
@@ -71,10 +108,22 @@ def corrupt(key, noise, dropout, x, first_row):
 
 
 @njit(**KERNEL)
-def gibbs_chain(v, w, a, b, sweeps, beta, key, first_sweep, first_row, out):
-    """`sweeps` steps of block Gibbs sampling from v at inverse temperature beta, Eq. (18); out (N, V) is overwritten.
+def gibbs_chain(v, w, a, b, sweeps, beta, key, first_sweep, first_row, out) -> None:
+    """Take steps of block Gibbs sampling, Eq. (18).
 
-    Sweep s draws the hidden units with counter 2 (first_sweep + s) and the visible ones with the next.
+    v, w, a, b, key, first_row: see the module.  The chains start at v.
+
+    Parameters
+    ----------
+    sweeps : int
+        Steps; each draws all hidden units, then all visible ones.
+    beta : float
+        Inverse temperature, which multiplies all energies.
+    first_sweep : int
+        Step s draws the hidden units with sweep number 2 (first_sweep + s), the visible ones with
+        the next.
+    out : (N, V)
+        Overwritten with the chains' last states.
     """
     count, visible = v.shape
     hidden = w.shape[0]
@@ -102,15 +151,31 @@ def gibbs_chain(v, w, a, b, sweeps, beta, key, first_sweep, first_row, out):
 
 
 @njit(**KERNEL)
-def hidden_field(v, w, b, out):
-    """out (N, H) <- W v + b, the argument of Eq. (16)-(18)."""
+def hidden_field(v, w, b, out) -> None:
+    """Compute W v + b, the argument of Eq. (16)-(18).
+
+    v, w, b: see the module.
+
+    Parameters
+    ----------
+    out : (N, H)
+        Overwritten.
+    """
     out[:] = b
     gemm(False, True, 1.0, v, w, 1.0, out)
 
 
 @njit(**KERNEL)
-def hidden_probability(v, w, b, out):
-    """out (N, H) <- p(h = 1 | v), Eq. (18)."""
+def hidden_probability(v, w, b, out) -> None:
+    """Compute p(h = 1 | v), Eq. (18).
+
+    v, w, b: see the module.
+
+    Parameters
+    ----------
+    out : (N, H)
+        Overwritten.
+    """
     hidden_field(v, w, b, out)
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -118,8 +183,18 @@ def hidden_probability(v, w, b, out):
 
 
 @njit(**KERNEL)
-def visible_probability(h, w, a, out):
-    """out (N, V) <- sigmoid(h W + a): p(v = 1 | h), Eq. (18), or of probabilities h (N, H) its mean field."""
+def visible_probability(h, w, a, out) -> None:
+    """Compute p(v = 1 | h), Eq. (18).
+
+    w, a: see the module.
+
+    Parameters
+    ----------
+    h : (N, H)
+        States of the hidden units, or their probabilities, which gives the mean field.
+    out : (N, V)
+        Overwritten with sigmoid(h W + a).
+    """
     out[:] = a
     gemm(False, False, 1.0, h, w, 1.0, out)
     for i in range(out.shape[0]):
@@ -128,8 +203,16 @@ def visible_probability(h, w, a, out):
 
 
 @njit(**KERNEL)
-def free_energy(v, w, a, b, out):
-    """out (N,) float64 <- F(v), Eq. (16)."""
+def free_energy(v, w, a, b, out) -> None:
+    """Compute the free energy F(v), Eq. (16).
+
+    v, w, a, b: see the module.
+
+    Parameters
+    ----------
+    out : float64 (N,)
+        Overwritten.
+    """
     c = np.empty(b.shape, v.dtype)
     hidden_field(v, w, b, c)
     for i in range(v.shape[0]):
@@ -142,11 +225,20 @@ def free_energy(v, w, a, b, out):
 
 
 @njit(**KERNEL)
-def contrast(v, sample, w, a, b, weight, out_a, out_b, gradient_w):
-    """weight_n (dF(v_n) - dF(sample_n)), Eq. (15) with (17): -log p's gradient where sample is drawn from the model.
+def contrast(v, sample, w, a, b, weight, out_a, out_b, gradient_w) -> None:
+    """Compute weight_n (dF(v_n) - dF(sample_n)), Eq. (15) with (17).
 
-    weight (N,); out_a (N, V) and out_b (N, H) are overwritten, gradient_w (H, V) is added to.  a, which cancels, is
-    there so that this kernel is called as the Gaussian one is.
+    That is the gradient of -log p(v_n), estimated, where the samples are drawn from the model.
+    v, sample, w, a, b: see the module.  a cancels; the Gaussian twin has a use for it.
+
+    Parameters
+    ----------
+    weight : (N,)
+        Of every frame.
+    out_a, out_b : (N, V), (N, H)
+        Overwritten with the parts for a and b.
+    gradient_w : (H, V)
+        The part for W, summed over the frames, is added to it.
     """
     count = v.shape[0]
     p_data = np.empty((count, w.shape[0]), v.dtype)
@@ -165,10 +257,16 @@ def contrast(v, sample, w, a, b, weight, out_a, out_b, gradient_w):
 
 
 @njit(**KERNEL)
-def pseudo_log_likelihood(v, w, a, b, out):
-    """out (N,) float64 <- sum_i log p(v_i | all other visible units), exactly, in nats.
+def pseudo_log_likelihood(v, w, a, b, out) -> None:
+    """Compute sum_i log p(v_i | all other visible units), exactly, in nats.
 
-    Flipping v_i changes F by -+a_i and by sum_j log(1 + p_j (exp(+-W_ji) - 1)), so one pass over W does all flips.
+    v, w, a, b: see the module.  Flipping v_i changes F by -+a_i and by
+    sum_j log(1 + p_j (exp(+-W_ji) - 1)), so that one pass over W does all flips.
+
+    Parameters
+    ----------
+    out : float64 (N,)
+        Overwritten.
     """
     visible, hidden = v.shape[1], w.shape[0]
     up, down = np.empty((hidden, visible)), np.empty((hidden, visible))

@@ -1,12 +1,17 @@
-"""Songs kept in one array, a row a frame, and read and written transposed.
+"""Songs kept in one array, a row a frame, which are read and written transposed.
 
-Axes and memory:
-  F frames of all songs, N frames read or written, V channels: one range of pitches or two, each of `pitches`.
-  packed  uint8 (F, W), W = ceil(V / 8): notes of 0 and 1 as bits, np.packbits of rolls (F, V).
-  values  (F, V), numbers of any type.
-  place   int64 (N,): `row << SHIFT_BITS | shift`, a row of packed or values and a transposition up by `shift`
-          semitones, 0 <= shift < pitches; -1 for a silent frame that belongs to no song.
-A note that leaves its range of pitches at one end comes back at the other.
+    out[n, l + (i + shift) mod pitches] = kept[row, l + i],   0 <= i < pitches, l = 0 or pitches
+
+What leaves a range of pitches at one end comes back at the other.
+
+Arguments that the functions share:
+  F, N, V   frames of all songs, frames that are read or written, channels of a frame
+  pitches   int: V is one range of pitches or two
+  place     int64 (N,): `row << SHIFT_BITS | shift`, a row of what is kept and a transposition up by
+            `shift` semitones, 0 <= shift < pitches; -1 for a silent frame that belongs to no song
+  packed    uint8 (F, W), W = ceil(V / 8): notes of 0 and 1 as bits, np.packbits of rolls (F, V)
+  values    (F, V), numbers of any dtype
+Its twin is midigen.kernels.cuda.rolls.
 """
 
 import math
@@ -21,8 +26,8 @@ _SHIFT = (1 << SHIFT_BITS) - 1
 
 
 @njit(**KERNEL)
-def _transpose(source, shift, pitches, out):
-    """out (V,) <- source (V or more,), every range of pitches moved up by `shift`."""
+def _transpose(source, shift, pitches, out) -> None:
+    """Put `source` into `out` (V,), every range of pitches moved up by `shift`."""
     for low in range(0, out.size, pitches):
         for i in range(pitches - shift):
             out[low + shift + i] = source[low + i]
@@ -31,8 +36,16 @@ def _transpose(source, shift, pitches, out):
 
 
 @njit(**KERNEL)
-def unpack(packed, place, pitches, out):
-    """out (N, V) <- the notes, kept as bits, at every place, transposed by its shift."""
+def unpack(packed, place, pitches, out) -> None:
+    """Read notes that are kept as bits.
+
+    packed, place, pitches: see the module.
+
+    Parameters
+    ----------
+    out : (N, V)
+        Overwritten with 0 and 1, silent frames with 0.
+    """
     bits = np.empty(8 * packed.shape[1], np.uint8)
     for n in range(place.size):
         if place[n] < 0:
@@ -46,8 +59,16 @@ def unpack(packed, place, pitches, out):
 
 
 @njit(**KERNEL)
-def pack(v, place, pitches, packed):
-    """Put notes v (N, V) as bits at their places, transposed back; silent frames go nowhere."""
+def pack(v, place, pitches, packed) -> None:
+    """Write notes as bits, transposed back; silent frames are written nowhere.
+
+    place, pitches, packed: see the module.
+
+    Parameters
+    ----------
+    v : (N, V)
+        Notes of 0 and 1.
+    """
     notes, visible = np.empty(v.shape[1], v.dtype), v.shape[1]
     for n in range(place.size):
         if place[n] < 0:
@@ -63,8 +84,18 @@ def pack(v, place, pitches, packed):
 
 
 @njit(**KERNEL)
-def take(values, loudest, place, pitches, out):
-    """out (N, V) <- the numbers at every place over `loudest`, transposed by its shift."""
+def take(values, loudest, place, pitches, out) -> None:
+    """Read numbers.
+
+    values, place, pitches: see the module.
+
+    Parameters
+    ----------
+    loudest : float
+        What the numbers are divided by.
+    out : (N, V)
+        Overwritten, silent frames with 0.
+    """
     divisor = out.dtype.type(loudest)
     for n in range(place.size):
         if place[n] < 0:
@@ -76,8 +107,16 @@ def take(values, loudest, place, pitches, out):
 
 
 @njit(**KERNEL)
-def put(v, place, pitches, values):
-    """Put numbers v (N, V) at their places, transposed back; silent frames go nowhere."""
+def put(v, place, pitches, values) -> None:
+    """Write numbers, transposed back; silent frames are written nowhere.
+
+    place, pitches, values: see the module.
+
+    Parameters
+    ----------
+    v : (N, V)
+        Numbers.
+    """
     for n in range(place.size):
         if place[n] >= 0:
             back = -(place[n] & _SHIFT) % pitches
@@ -85,16 +124,36 @@ def put(v, place, pitches, values):
 
 
 @njit(**KERNEL)
-def weigh(place, weight, out):
-    """out (N,) <- weight, or 0 for what is no frame of a song."""
+def weigh(place, weight, out) -> None:
+    """Weigh the frames of songs with `weight`, silent frames with 0.
+
+    place: see the module.
+
+    Parameters
+    ----------
+    weight : float
+        Of a frame.
+    out : (N,)
+        Overwritten.
+    """
     one, zero = out.dtype.type(weight), out.dtype.type(0)
     for n in range(place.size):
         out[n] = one if place[n] >= 0 else zero
 
 
 @njit(**KERNEL)
-def lessen(margin, noise, sample, out):
-    """out (N,) <- out s, Eq. (24), from the free energies of noise and of the model's samples, float64 (N,)."""
+def lessen(margin, noise, sample, out) -> None:
+    """Multiply weights by s = sigmoid(margin - (noise - sample)), Eq. (24).
+
+    Parameters
+    ----------
+    margin : float
+        m of the equation.
+    noise, sample : float64 (N,)
+        Free energies of the frames of noise and of the samples that the model makes of them.
+    out : (N,)
+        Weights, multiplied by s in float64.
+    """
     for n in range(out.size):
         s = 1.0 / (1.0 + math.exp(noise[n] - sample[n] - margin))
         out[n] = np.float64(out[n]) * s

@@ -1,15 +1,24 @@
-"""Real-time recurrent learning in blocks: the influence matrix J.  Eq. (11)-(13).
+"""Real-time recurrent learning in blocks: the influence matrix J.  Eq. (11)-(13), (12a).
 
-Axes and memory as in network.py, and:
-  cut    the layer whose activations J follows: L, so that J = dr/dw, or a hidden layer with fewer units than r; then
-         J = dy^(cut)/dw, and a step back leads from y^(cut)_t over r_{t-1} to y^(cut)_{t-1}.
-  plan   int64 (L, 6), a row for each layer: where its parts begin, see midigen.kernels.codes.
-  J      (n_cut, P_r), only the P_r parameters that can reach r.  A row holds layer after layer; of the first layer the
-         weights from outside are turned round, (X, n_1), so that a note that is on adds to one stretch of memory, and
-         all its other weights follow, (n_1, R + 1); the other layers are (n_k, n_{k-1} + 1), the last with R for n_k.
-  origin the frame of a block where its last series begins, which has no frame before it; 0 where none begins in it.
-  before_params, before_inputs, before_u   the weights and what forward_block left of the frame ahead of the block, as
-         one of h = 1 frames; seen where cut < L and `known`.  The weights may have moved since: online learning.
+    S_h = I,   S_{i-1} = S_i A_{t0+i},   Q_i^(k) = S_i M_{t0+i}^(k)                         (11)
+    J_{t0+h} = S_0 J_{t0} + sum_i Q_i^(k)[:,j] x_{t0+i}^(k-1)[m]                            (12)
+
+Axes and memory as in midigen.kernels.cpu.network, and:
+  cut      int, the layer whose activations J follows: L, so that J = dr/dw, or a hidden layer with
+           fewer units than r; then J = dy^(cut)/dw, and a step back leads from y^(cut)_t over
+           r_{t-1} to y^(cut)_{t-1}
+  outside  int, X
+  plan     int64 (L, 6), a row for each layer: where its parts begin, see midigen.kernels.codes
+  J        (n_cut, P_r), only the P_r parameters that can reach r.  A row holds layer after layer:
+           of the first layer the weights from outside, transposed, (X, n_1), so that a note that
+           is on adds to one stretch of memory, then all its other weights, (n_1, R + 1); of the
+           other layers (n_k, n_{k-1} + 1), of the last one only the R rows of r
+  origin   int, the frame of a block at which its last series begins, or 0 where none begins in it
+  before_params, before_inputs, before_u
+           of the frame ahead of the block: its weights, which may have moved since (online
+           learning), and what forward_block left, as of a block of h = 1; read where cut < L
+  known    bool, whether there is such a frame, of the same series
+Its twin is midigen.kernels.cuda.rtrl.
 """
 
 import numpy as np
@@ -20,7 +29,7 @@ from midigen.kernels.cpu.blas import gemm, gemv
 from midigen.kernels.cpu.network import matrix, times_slope
 from midigen.kernels.jit import KERNEL
 
-CHUNK = 96  # frames whose Q matrices are gathered for one product: J is read and written once in so many
+CHUNK = 96  # frames whose Q are gathered for one product, which reads and writes J once
 SPARSE = 8  # inputs are taken one by one where fewer than one in so many is not 0
 
 
@@ -43,13 +52,23 @@ def influence_stage(
     accumulate,
     s,
     out,
-):
-    """Carry the rows of S back over frames start..stop-1, and sum what they meet on the way.  Eq. (11)-(12), (12a).
+) -> None:
+    """Carry rows of S back over frames, and sum what they meet on the way.  Eq. (11)-(12), (12a).
 
-    inputs and u are forward_block's, X = outside.  s (M, n_cut, or R if that is more): M rows of the propagator at
-    `stop`, replaced by those at `start` >= origin; columns from n_cut on are scratch.  out (M, P_r): the sum of
-    Q_i^(k) x_i over these frames, added to it if accumulate, else put in its place; None sums nothing.  The layers over
-    the cut are met a frame earlier, so `before` too where start is origin.
+    plan, cut, outside, codes, params, inputs, u, before_params, before_inputs, before_u, known,
+    origin: see the module.  Layers over the cut are met a frame earlier than those below it.
+
+    Parameters
+    ----------
+    start, stop : int
+        From frame stop - 1 back to frame start >= origin.
+    accumulate : bool
+        Whether the sum is added to `out` or put in its place.
+    s : (M, n_cut, or R if that is more)
+        M rows of the propagator at `stop`, replaced by those at `start`; columns from n_cut on are
+        scratch.
+    out : (M, P_r) or None
+        The sum over these frames of Q_i^(k) x_i, laid out like J; None: nothing is summed.
     """
     rows, layers = s.shape[0], plan.shape[0]
     chunk = min(CHUNK, stop - start)
@@ -118,8 +137,20 @@ def influence_stage(
 
 
 @njit(**KERNEL)
-def influence_expand(left, inner, first, stop, out):
-    """Columns first..stop-1 of out (N, P_r) += those of left (N, M) inner (M, P_r).  Eq. (12), (12a)."""
+def influence_expand(left, inner, first, stop, out) -> None:
+    """Add left inner to columns first..stop - 1 of `out`.  Eq. (12), (12a).
+
+    Parameters
+    ----------
+    left : (N, M)
+        S, or S Z^T.
+    inner : (M, P_r)
+        J, or Z J.
+    first, stop : int
+        The columns.
+    out : (N, P_r)
+        Added to.
+    """
     gemm(False, False, 1.0, left, inner[:, first:stop], 1.0, out[:, first:stop])
 
 
@@ -136,11 +167,22 @@ def influence_gradient(
     influence,
     gradient,
     z,
-):
-    """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13); adjoint (R,) = dE/dr before the block.
+) -> None:
+    """Add (dE/dr)^T dr/dw to a gradient, the second term of Eq. (13).
 
-    influence (n_cut, P_r), or with the rows z (M, n_cut) of Eq. (12a) in place of None its (M, P_r), or None where that
-    is nothing.  Layers over the cut are crossed by backpropagation over the frame before.
+    plan, cut, outside, codes, before_params, before_inputs, before_u: see the module.  Layers over
+    the cut are crossed by backpropagation over the frame before the block.
+
+    Parameters
+    ----------
+    adjoint : (R,)
+        dE/dr before the block.
+    influence : (n_cut, P_r), (M, P_r) or None
+        J, or Z J, or None where that is nothing.
+    gradient : (P,)
+        Added to.
+    z : (M, n_cut) or None
+        Z of Eq. (12a); None where `influence` is the whole J.
     """
     m = adjoint
     for k in range(plan.shape[0] - 1, cut - 1, -1):
@@ -171,13 +213,11 @@ def influence_gradient(
         gemv(True, 1.0, influence, inner, 0.0, total)
     units, below = plan[0, UNITS], plan[0, BELOW]
     out = matrix(gradient, 0, units, below + 1)
-    turned, rest = (
-        matrix(total, 0, outside, units),
-        matrix(total, outside * units, units, below + 1 - outside),
-    )
+    transposed = matrix(total, 0, outside, units)
+    rest = matrix(total, outside * units, units, below + 1 - outside)
     for i in range(units):
         for j in range(outside):
-            out[i, j] += turned[j, i]
+            out[i, j] += transposed[j, i]
         for j in range(outside, below + 1):
             out[i, j] += rest[i, j - outside]
     for j in range(units * (below + 1), total.size):
@@ -186,7 +226,7 @@ def influence_gradient(
 
 @njit(**KERNEL)
 def _activation(plan, k, inputs, u, t):
-    """y^(k+1)_t, what layer k (from 0) gives: the next one's input, or r."""
+    """Find y^(k+1)_t, what layer k (from 0) gives: the next one's input, or r."""
     units = plan[k, UNITS]
     if k == plan.shape[0] - 1:
         return u[t, :units]
@@ -194,10 +234,11 @@ def _activation(plan, k, inputs, u, t):
 
 
 @njit(**KERNEL)
-def _walk(plan, top, bottom, outside, codes, params, inputs, u, t, slot, chunk, s, q):
-    """From s = de/dy^(top)_t down to de/dy^(bottom)_t, which replaces it, r_{t-1} being y^(0); s (M, ..).  Eq. (11).
+def _walk(plan, top, bottom, outside, codes, params, inputs, u, t, slot, chunk, s, q) -> None:
+    """Carry s = de/dy^(top)_t back to de/dy^(bottom)_t, which replaces it.  Eq. (11).
 
-    Q_t of each layer crossed, de/ds^(k)_t, is left in row `slot` of its part of q.
+    y^(0) is r_{t-1}; s is (M, ..).  Q_t of each layer crossed, de/ds^(k)_t, is left in row `slot`
+    of its part of q.
     """
     rows = s.shape[0]
     for k in range(top - 1, bottom - 1, -1):
@@ -232,14 +273,14 @@ def _walk(plan, top, bottom, outside, codes, params, inputs, u, t, slot, chunk, 
 
 @njit(**KERNEL)
 def _gathered(plan, k, rows, chunk, q):
-    """Layer k's part of q: (chunk, M n)."""
+    """View layer k's part of q, (chunk, M n_k)."""
     width = rows * plan[k, UNITS]
     return matrix(q, chunk * rows * plan[:k, UNITS].sum(), chunk, width)
 
 
 @njit(**KERNEL)
-def _sum(plan, k, inputs, h, first, stop, slot, rows, chunk, q, beta, out):
-    """Layer k's columns of out (M, P_r) <- beta times themselves + sum over frames first..stop-1 of Q x."""
+def _sum(plan, k, inputs, h, first, stop, slot, rows, chunk, q, beta, out) -> None:
+    """Replace layer k's columns of `out` by beta times themselves plus the sum of Q x."""
     units, below = plan[k, UNITS], plan[k, BELOW]
     x = matrix(inputs, h * plan[k, INPUTS], h, below + 1)[first:stop]
     gathered = _gathered(plan, k, rows, chunk, q)[slot : slot + stop - first]
@@ -252,16 +293,17 @@ def _sum(plan, k, inputs, h, first, stop, slot, rows, chunk, q, beta, out):
 
 
 @njit(**KERNEL)
-def _sum_first(plan, outside, inputs, h, first, stop, rows, chunk, q, beta, out):
-    """_sum for the first layer: what is on of the inputs from outside, one by one if that is little, and the rest."""
+def _sum_first(plan, outside, inputs, h, first, stop, rows, chunk, q, beta, out) -> None:
+    """Do what _sum does for the first layer.
+
+    Inputs from outside are taken one by one where few are not 0.
+    """
     units, below = plan[0, UNITS], plan[0, BELOW]
     x = matrix(inputs, 0, h, below + 1)[first:stop]
     gathered = _gathered(plan, 0, rows, chunk, q)
-    count, begins, frames = (
-        0,
-        np.zeros(outside + 1, np.int64),
-        np.empty((stop - first) * outside, np.int64),
-    )
+    count = 0  # inputs that are not 0, note by note
+    begins = np.zeros(outside + 1, np.int64)
+    frames = np.empty((stop - first) * outside, np.int64)
     for j in range(outside):
         for t in range(stop - first):
             if x[t, j] != 0:
@@ -270,20 +312,20 @@ def _sum_first(plan, outside, inputs, h, first, stop, rows, chunk, q, beta, out)
         begins[j + 1] = count
     for i in range(rows):
         own = gathered[: stop - first, i * units : (i + 1) * units]
-        turned = matrix(out[i], 0, outside, units)
+        transposed = matrix(out[i], 0, outside, units)
         if SPARSE * count > frames.size:
-            gemm(True, False, 1.0, x[:, :outside], own, beta, turned)
+            gemm(True, False, 1.0, x[:, :outside], own, beta, transposed)
         else:
             for j in range(outside):
                 if beta == 0.0:
-                    turned[j] = 0
+                    transposed[j] = 0
                 for k in range(begins[j], begins[j + 1], 4):
                     _add_four(
                         x[:, j],
                         gathered,
                         i * units,
                         frames[k : min(k + 4, begins[j + 1])],
-                        turned[j],
+                        transposed[j],
                     )
         gemm(
             True,
@@ -297,26 +339,21 @@ def _sum_first(plan, outside, inputs, h, first, stop, rows, chunk, q, beta, out)
 
 
 @njit(**KERNEL)
-def _add_four(x, gathered, at, frames, out):
-    """out (n,) += sum over one to four frames of x_t gathered_t[at:at + n]: out is read and written once.
+def _add_four(x, gathered, at, frames, out) -> None:
+    """Add x_t gathered_t[at:at + n] of one to four frames t to `out` (n,).
 
-    The rows are sliced here, from a contiguous array: Numba would not know that rows of a slice have no gaps.
+    So `out` is read and written once.  The rows are sliced here, from a contiguous array: Numba
+    would not know that rows of a slice have no gaps.
     """
     t0, count = frames[0], frames.size
     t1, t2, t3 = frames[min(1, count - 1)], frames[min(2, count - 1)], frames[count - 1]
     zero = x.dtype.type(0)
-    x0, x1, x2, x3 = (
-        x[t0],
-        x[t1] if count > 1 else zero,
-        x[t2] if count > 2 else zero,
-        x[t3] if count > 3 else zero,
-    )
+    x0 = x[t0]
+    x1 = x[t1] if count > 1 else zero
+    x2 = x[t2] if count > 2 else zero
+    x3 = x[t3] if count > 3 else zero
     end = at + out.size
-    a0, a1, a2, a3 = (
-        gathered[t0, at:end],
-        gathered[t1, at:end],
-        gathered[t2, at:end],
-        gathered[t3, at:end],
-    )
+    a0, a1 = gathered[t0, at:end], gathered[t1, at:end]
+    a2, a3 = gathered[t2, at:end], gathered[t3, at:end]
     for i in range(out.size):
         out[i] += x0 * a0[i] + x1 * a1[i] + x2 * a2[i] + x3 * a3[i]

@@ -1,6 +1,10 @@
-"""Real-time recurrent learning as the textbooks have it: the reference that blocks are held to.  Eq. (9)-(10).
+"""Real-time recurrent learning as the textbooks have it: the reference that blocks are held to.
 
-Axes and memory as in network.py and jacobian.py.  J = du/dw is whole, (n_L, P): slow, large, and short.
+    J_t = df/dw |_t + (df/dr |_t) Gamma_r J_{t-1}                                            (9)
+    dE/dw = sum_t (de_t/du_t)^T J_t                                                         (10)
+
+Axes and memory as in midigen.kernels.cpu.network and jacobian.  J = du/dw is whole, (n_L, P): slow
+and large.  Its twin is midigen.kernels.cuda.textbook.
 """
 
 import numpy as np
@@ -12,10 +16,23 @@ from midigen.kernels.jit import KERNEL
 
 
 @njit(**KERNEL)
-def textbook_block(sizes, codes, params, recurrent, inputs, u, starts, du, influence, gradient):
-    """Frame by frame, J <- df/dw + df/dr Gamma_r J, Eq. (9), and gradient (P,) += du_t^T J, Eq. (10).
+def textbook_block(
+    sizes, codes, params, recurrent, inputs, u, starts, du, influence, gradient
+) -> None:
+    """Compute the gradient of a block frame by frame, Eq. (9)-(10).
 
-    inputs and u (h, n_L) are forward_block's; du (h, n_L) is dE/du_t; influence (n_L, P) is J, moved on in place.
+    sizes, codes, params, recurrent, starts: see midigen.kernels.cpu.network.
+
+    Parameters
+    ----------
+    inputs, u
+        What forward_block left.
+    du : (h, n_L)
+        dE/du_t.
+    influence : (n_L, P)
+        J before the block, replaced by J at its end.
+    gradient : (P,)
+        Added to.
     """
     outside = sizes[0] - recurrent
     d = np.empty(u.shape[1] * sizes[1:].sum(), u.dtype)
