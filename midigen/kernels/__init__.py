@@ -1,3 +1,4 @@
-"""Numba kernels; they import nothing else of midigen."""
+"""Numba kernels, for the CPU and for NVIDIA GPUs; they import nothing else of midigen."""
 
-from midigen.kernels import jit  # noqa: F401  (says where compiled code goes; must run before numba is imported)
+# where compiled code is kept has to be said before numba is imported
+from midigen.kernels import jit  # noqa: F401

@@ -1,7 +1,8 @@
-"""How kernels are compiled: one set of options, a safe place for the compiled code, and one BLAS thread.
+"""How kernels are compiled: their options, where compiled code is kept, and one BLAS thread.
 
-Import this before numba.  Compiled code goes to a folder named by a hash of this package's sources, because Numba's
-own cache does not notice an edit in a function that a kernel calls from another file.
+Import this before numba.  Compiled code goes to a folder named by a hash of this package's sources,
+because Numba's own cache does not notice an edit in a function that a kernel calls from another
+file.
 """
 
 import hashlib
@@ -9,10 +10,11 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 
-def _cache_folder():
-    """A writable folder for this version of the sources, or None where there is none."""
+def _cache_folder() -> Path | None:
+    """Make a folder for this version of the sources; None where no place can be written to."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(source.read_bytes())
@@ -31,7 +33,8 @@ def _cache_folder():
     return None
 
 
-# kernels share the work out themselves: a second BLAS thread on a busy machine made a small product 200 times slower
+# kernels are shared out to threads already: a second BLAS thread on a busy machine made a small
+# product 200 times slower
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if "NUMBA_CACHE_DIR" not in os.environ and "numba" not in sys.modules:
     _folder = _cache_folder()
@@ -40,17 +43,21 @@ if "NUMBA_CACHE_DIR" not in os.environ and "numba" not in sys.modules:
 _CACHE = "NUMBA_CACHE_DIR" in os.environ
 
 
-def usable_cores():
-    """Cores that this process may run on: how many threads share out the work."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def usable_cores() -> int:
+    """Count the cores that this process may run on, for as many threads."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
-def is_compiled():
-    """Whether compiled kernels are waiting in the cache, so that the first run need not compile."""
+def is_compiled() -> bool:
+    """Tell whether compiled kernels are in the cache, so that the first run need not compile."""
     return _CACHE and any(Path(os.environ["NUMBA_CACHE_DIR"]).rglob("*.nbi"))
 
 
-# "contract" alone: fused multiply-adds as on a GPU, and NaN checks keep their meaning (fastmath=True deletes them)
-SCALAR = {"forceinline": True, "error_model": "numpy", "fastmath": {"contract"}, "cache": _CACHE}
-KERNEL = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}, "cache": _CACHE}
-UNFUSED = {**KERNEL, "fastmath": False}  # rounds like NumPy: every product before it is added
+# "contract" alone: fused multiply-adds as on a GPU, while NaN checks keep their meaning, which
+# fastmath=True would delete
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}, "cache": _CACHE}
+SCALAR: dict[str, Any] = {"forceinline": True, **_OPTIONS}  # of functions of numbers
+KERNEL: dict[str, Any] = {"nogil": True, **_OPTIONS}  # of functions of arrays
+UNFUSED: dict[str, Any] = {**KERNEL, "fastmath": False}  # of those that round as NumPy does

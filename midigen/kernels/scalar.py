@@ -1,12 +1,14 @@
 """Scalar mathematics and random numbers: one source for @njit, for the GPU and for plain Python.
 
-Philox4x32-10 (Salmon et al., SC 2011) turns a 64-bit key and four 32-bit counters into four 32-bit words, so a draw
-depends on its place alone, never on the order or the number of threads.  Every integer is a uint64 of which the lower
-32 bits count; only what is multiplied or handed out is masked, which a vector multiplication of 32 bits does for
-nothing.  Nothing overflows, and Numba never falls back to float64.
+Philox4x32-10 (Salmon et al., SC 2011) turns a 64-bit key and four 32-bit counters into four 32-bit
+words, so that a draw depends on its place alone, never on the order or the number of threads.
+Every integer is a uint64 of which the lower 32 bits count; only what is multiplied or handed out is
+masked, which a vector multiplication of 32 bits does for nothing.  Nothing overflows, and Numba
+never falls back to float64.
 
-`tanh` and `sigmoid` in float32 are a rational function of + * / only, which LLVM vectorises (math.exp it does not);
-the coefficients are the minimax fit that Eigen and XLA use, good to about 2 units in the last place.
+`tanh` and `sigmoid` in float32 are a rational function of + * / only, which LLVM vectorises
+(math.exp it does not); the coefficients are the minimax fit that Eigen and XLA use, good to about 2
+units in the last place.
 """
 
 import math
@@ -38,7 +40,25 @@ def _philox_round(c0, c1, c2, c3, k0, k1):
 
 @_inlined
 def philox(c0, c1, c2, c3, k0, k1):
-    """Four 32-bit words (as uint64) from counters c0..c3 and key k0, k1: ten rounds, unrolled for LLVM to vectorise."""
+    """Make four random 32-bit words: ten rounds, written out for LLVM to vectorise.
+
+    Parameters
+    ----------
+    c0, c1, c2, c3 : uint64
+        Counters, of 32 bits.
+    k0, k1 : uint64
+        The lower and the upper 32 bits of the key.
+
+    Returns
+    -------
+    tuple of four uint64
+        Of 32 bits.
+
+    Examples
+    --------
+    >>> [hex(word) for word in philox(*(np.uint64(0) for _ in range(6)))]
+    ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
+    """
     c0, c1, c2, c3 = _philox_round(c0, c1, c2, c3, k0, k1)
     k0, k1 = (k0 + _WEYL_0) & _MASK, (k1 + _WEYL_1) & _MASK
     c0, c1, c2, c3 = _philox_round(c0, c1, c2, c3, k0, k1)
@@ -63,7 +83,7 @@ def philox(c0, c1, c2, c3, k0, k1):
 
 @_inlined
 def uniform(word):
-    """A 32-bit word as a float32 in [0, 1): its upper 24 bits, exactly."""
+    """Turn a 32-bit word (uint64) into a float32 in [0, 1): its upper 24 bits, exactly."""
     return f32(i32(word >> _BYTE)) * _TO_UNIT
 
 
@@ -87,7 +107,7 @@ def _tanh_float64(x):
 
 
 def tanh(x):
-    """tanh(x) in x's own precision."""
+    """Compute tanh(x), in the precision of x, float32 or float64."""
     return _tanh_float32(x) if isinstance(x, f32) else _tanh_float64(x)
 
 
@@ -105,7 +125,10 @@ def _sigmoid_float64(x):
 
 
 def sigmoid(x):
-    """1 / (1 + exp(-x)) in x's own precision, as 1/2 + 1/2 tanh(x/2): no overflow at either end."""
+    """Compute 1 / (1 + exp(-x)), in the precision of x, float32 or float64.
+
+    As 1/2 + 1/2 tanh(x/2), which overflows at neither end.
+    """
     return _sigmoid_float32(x) if isinstance(x, f32) else _sigmoid_float64(x)
 
 
@@ -116,6 +139,6 @@ def _sigmoid_overload(x):
 
 @register_jitable
 def softplus(x):
-    """log(1 + exp(x)) as float64, without overflow."""
+    """Compute log(1 + exp(x)) as float64, without overflow."""
     x = f64(x)
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))

@@ -15,11 +15,13 @@ from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 
 _SYMBOLS = {
-    (kind, letter): f"midigen_{letter}{kind}" for kind in ("gemm", "gemv") for letter in "sd"
+    (kind, precision): f"midigen_{precision}{kind}"
+    for kind in ("gemm", "gemv")
+    for precision in "sd"
 }
-for (_kind, _letter), _symbol in _SYMBOLS.items():
+for (_kind, _precision), _symbol in _SYMBOLS.items():
     llvm.add_symbol(
-        _symbol, get_cython_function_address("scipy.linalg.cython_blas", _letter + _kind)
+        _symbol, get_cython_function_address("scipy.linalg.cython_blas", _precision + _kind)
     )
 
 
