@@ -1,1 +1,1 @@
-"""What a person sees: progress and summaries. The only home of rich."""
+"""What a person sees: progress and summaries; the only home of rich."""

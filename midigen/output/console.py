@@ -2,34 +2,56 @@
 
 import contextlib
 import os
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 class _Stderr(Console):
-    def on_broken_pipe(self):
-        """Nobody reads stderr any more: the work goes on without."""
+    def on_broken_pipe(self) -> None:
+        """Fall silent where nobody reads stderr any more: the work goes on."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
-def make_console(quiet=False):
-    """A console on stderr that says nothing if `quiet`.
+def make_console(quiet: bool = False) -> Console:
+    """Make a console on stderr.
 
-    Text is shown as it is, never read as rich markup, so that names from files can do nothing.  NO_COLOR is respected.
+    Text is shown as it is, never read as rich's markup, so that names from files can do nothing.
+    NO_COLOR is respected.
+
+    Parameters
+    ----------
+    quiet : bool
+        Whether it shows nothing.
     """
     return _Stderr(stderr=True, quiet=quiet, markup=False, highlight=False, emoji=False)
 
 
-def warn(console, message):
-    """One line, however wide the terminal is."""
+def warn(console: Console, message: str) -> None:
+    """Show a warning in one line, however wide the terminal is."""
     console.print(f"warning: {message}", style="yellow", soft_wrap=True)
 
 
 @contextlib.contextmanager
-def progress(console, what, total):
-    """A bar that goes when the block ends; yields advance(steps=1), to reach `total` in all.  On a terminal only."""
+def progress(console: Console, what: str, total: int) -> Iterator[Callable[..., None]]:
+    """Show a bar while the block runs, on a terminal only.
+
+    Parameters
+    ----------
+    console : Console
+        Where.
+    what : str
+        What is done, beside the bar.
+    total : int
+        How many steps there are.
+
+    Yields
+    ------
+    callable
+        To be called after each step, or with a number of steps.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -39,4 +61,8 @@ def progress(console, what, total):
     hidden = console.quiet or not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as bars:
         task = bars.add_task(what, total=total)
-        yield lambda steps=1: bars.advance(task, steps)
+
+        def advance(steps: int = 1) -> None:
+            bars.advance(task, steps)
+
+        yield advance

@@ -1,7 +1,12 @@
-"""What `midigen generate` says on stderr: how far it is, and whether the songs are worth hearing."""
+"""What `midigen generate` says on stderr: figures of the new songs, and whether they went wrong."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from midigen.config import Grid
 from midigen.corpus import longest_hold, velocity_moments
 from midigen.output.console import make_console, warn
 
@@ -9,8 +14,14 @@ CHAOS = 3.0  # times the corpus's notes a frame
 LONGEST_HOLD = 8.0  # beats
 
 
-def report(rolls, grid, bpm, about, quiet=False):
-    """Print `findings`: the figures, and what went wrong as warnings."""
+def report(
+    rolls: Sequence[NDArray[np.uint8]],
+    grid: Grid,
+    bpm: float,
+    about: Mapping[str, Any],
+    quiet: bool = False,
+) -> None:
+    """Show the `findings`: the figures, and what went wrong as warnings."""
     console = make_console(quiet)
     figures, *faults = findings(rolls, grid, bpm, about)
     console.print(figures, soft_wrap=True)
@@ -18,36 +29,63 @@ def report(rolls, grid, bpm, about, quiet=False):
         warn(console, fault)
 
 
-def findings(rolls, grid, bpm, about):
-    """A line of figures on new songs, then a line for each thing that went wrong, with its remedy.
+def findings(
+    rolls: Sequence[NDArray[np.uint8]], grid: Grid, bpm: float, about: Mapping[str, Any]
+) -> list[str]:
+    """Measure new songs.
 
-    rolls: uint8 (T, grid.channels) each; bpm quarter notes a minute; about: the model's, with the figures of the corpus
-    that it learned from (notes_per_frame, longest_hold, velocity_mean, velocity_deviation), which may be missing.
+    Parameters
+    ----------
+    rolls : sequence of NDArray[np.uint8], each of shape (T, grid.channels)
+        The songs.
+    grid : Grid
+        What their frames and columns stand for.
+    bpm : float
+        Quarter notes a minute.
+    about : mapping
+        The model's, with the figures of the corpus that it learned from: notes_per_frame,
+        longest_hold, velocity_mean and velocity_deviation, each of which may be missing.
+
+    Returns
+    -------
+    list of str
+        A line of figures, then a line for each thing that went wrong, with its remedy.
     """
-    corpus_density = about.get("notes_per_frame")
     notes = [roll[:, : grid.pitches] for roll in rolls]
     density = np.array([(song > 0).sum() / len(song) for song in notes])
-    pitches = [int(song.any(axis=0).sum()) for song in notes]
     holds = np.array([longest_hold(roll) for roll in rolls])
+    pitches = [int(song.any(axis=0).sum()) for song in notes]
     figures = [
-        _with_corpus(f"{density.mean():.2f} notes a frame", corpus_density, ".2f"),
+        _with_corpus(f"{density.mean():.2f} notes a frame", about.get("notes_per_frame"), ".2f"),
         f"{_span(pitches)} different pitches a song",
         _with_corpus(f"longest hold {holds.max()} frames", about.get("longest_hold"), "d"),
     ]
     if grid.values == "velocity":
-        mean, deviation = velocity_moments(
-            np.bincount(np.concatenate(notes).ravel(), minlength=128)
-        )
-        figures.append(f"velocity {mean:.0f} ± {deviation:.0f}")
-        if "velocity_mean" in about:
-            figures[-1] += (
-                f" (corpus {about['velocity_mean']:.0f} ± {about['velocity_deviation']:.0f})"
-            )
-    lines = [f"{len(rolls)} song{'s'[: len(rolls) > 1]}: " + "; ".join(figures)]
+        figures.append(_velocities(notes, about))
+    line = f"{len(rolls)} song{'s'[: len(rolls) > 1]}: " + "; ".join(figures)
+    beats = holds * grid.frame_seconds(bpm) * bpm / 60
+    return [line, *_faults(density, beats, about.get("notes_per_frame"))]
+
+
+def _velocities(notes: Sequence[NDArray[np.uint8]], about: Mapping[str, Any]) -> str:
+    counts = np.bincount(np.concatenate(notes).ravel(), minlength=128)
+    mean, deviation = velocity_moments(counts)
+    figure = f"velocity {mean:.0f} ± {deviation:.0f}"
+    if "velocity_mean" in about:
+        figure += f" (corpus {about['velocity_mean']:.0f} ± {about['velocity_deviation']:.0f})"
+    return figure
+
+
+def _faults(
+    density: NDArray[np.float64], holds: NDArray[np.float64], corpus_density: float | None
+) -> list[str]:
+    """Return a line for each kind of fault, of songs with these notes a frame and longest holds."""
     silent = density == 0
-    dense = density > CHAOS * corpus_density if corpus_density else np.zeros(len(rolls), bool)
-    frame_beats = grid.frame_seconds(bpm) * bpm / 60
-    stuck = (holds * frame_beats > LONGEST_HOLD) & ~silent
+    dense = np.zeros(len(density), bool)
+    if corpus_density:
+        dense = density > CHAOS * corpus_density
+    stuck = (holds > LONGEST_HOLD) & ~silent
+    lines = []
     if silent.any():
         lines.append(
             f"silence in {_which(silent)}: train longer, raise --temperature or try another --seed"
@@ -65,16 +103,16 @@ def findings(rolls, grid, bpm, about):
     return lines
 
 
-def _with_corpus(text, value, spec):
+def _with_corpus(text: str, value: float | None, spec: str) -> str:
     return text if value is None else f"{text} (corpus {value:{spec}})"
 
 
-def _span(values):
+def _span(values: Sequence[int]) -> str:
     return str(min(values)) if min(values) == max(values) else f"{min(values)} to {max(values)}"
 
 
-def _which(found):
-    """ "the song", "song 2", "songs 2, 5": found (count,) bool."""
+def _which(found: NDArray[np.bool_]) -> str:
+    """Name the songs that are meant, e.g. "the song", "song 2" or "songs 2, 5"; found (count,)."""
     if len(found) == 1:
         return "the song"
     numbers = [str(i + 1) for i in np.flatnonzero(found)]

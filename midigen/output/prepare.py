@@ -1,10 +1,14 @@
 """What `midigen prepare` shows: a table of what became of the inputs."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
 from rich.table import Table
 
 
-def show_summary(console, summary):
-    """Print preparation.summarise(...) as a table."""
+def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
+    """Show what `midigen.preparation.summarise` returns, as a table."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold")
     table.add_column(justify="right")
@@ -14,21 +18,12 @@ def show_summary(console, summary):
     console.print(table)
 
 
-def _rows(summary):
-    splits = summary["splits"]
-    rows = [
-        (
-            "songs",
-            summary["songs"],
-            ", ".join(f"{name} {part['songs']:,}" for name, part in splits.items()),
-        ),
-        (
-            "frames",
-            summary["frames"],
-            ", ".join(f"{name} {part['frames']:,}" for name, part in splits.items()),
-        ),
-        ("notes a frame", summary["notes_per_frame"], ""),
-    ]
+def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, int | float, str]]:
+    """Yield name, figure and remark of every row."""
+    for what in ("songs", "frames"):
+        parts = [f"{name} {part[what]:,}" for name, part in summary["splits"].items()]
+        yield what, summary[what], ", ".join(parts)
+    yield "notes a frame", summary["notes_per_frame"], ""
     counts = [
         ("duplicates", summary["duplicates"], "kept once"),
         ("drum notes", summary["drums"], "left out"),
@@ -37,5 +32,5 @@ def _rows(summary):
         ("merged", summary["merged"], "onsets that the roll cannot show"),
         ("remarks", summary["remarks"], "files; the manifest says what"),
     ]
-    rows += [row for row in counts if row[1]]
-    return rows + [("skipped", count, reason) for reason, count in summary["skipped"].items()]
+    yield from (row for row in counts if row[1])
+    yield from (("skipped", count, reason) for reason, count in summary["skipped"].items())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from midigen.config import Grid
-from midigen.evaluation.copying import DISTINCT, SEED, SHIFTS, Collection
+from midigen.evaluation.copying import MAX_SHIFT, MIN_DISTINCT, SEED_EVENTS, Collection
 from midigen.evaluation.music import Piece
 
 GRID = Grid(low=60, high=83)
@@ -31,7 +31,7 @@ def cut(roll):
 def longest_by_hand(songs, roll):
     """Frames of the longest run of equal parts in any transposition, by trying all."""
     best, ours = 0, cut(roll)
-    for shift in range(-SHIFTS, SHIFTS + 1):
+    for shift in range(-MAX_SHIFT, MAX_SHIFT + 1):
         here = [(tuple(np.flatnonzero(frame) + shift), length) for frame, length in ours]
         for song in songs:
             there = [(tuple(np.flatnonzero(frame)), length) for frame, length in cut(song)]
@@ -41,9 +41,9 @@ def longest_by_hand(songs, roll):
                     while i + n < len(here) and j + n < len(there) and here[i + n] == there[j + n]:
                         n += 1
                         run = here[i : i + n]
-                        windows = [run[k : k + SEED] for k in range(n - SEED + 1)]
+                        windows = [run[k : k + SEED_EVENTS] for k in range(n - SEED_EVENTS + 1)]
                         if windows and all(
-                            len({frame for frame, _ in w}) >= DISTINCT for w in windows
+                            len({frame for frame, _ in w}) >= MIN_DISTINCT for w in windows
                         ):
                             best = max(best, sum(length for _, length in run))
     return best
@@ -117,7 +117,7 @@ def test_a_run_ends_where_the_song_that_has_it_ends(rng):
 
 
 def test_songs_that_lie_side_by_side_are_not_joined(rng):
-    """The second song begins with the last 7 parts of the first, so that its windows go on where those end."""
+    """The second song begins with the last 7 events of the first: their windows are in a row."""
     song = np.eye(24, dtype=np.uint8)[
         np.concatenate([rng.permutation(24), rng.permutation(24), rng.permutation(24)])
     ]

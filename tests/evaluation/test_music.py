@@ -1,4 +1,4 @@
-"""Every statistic on a song small enough to count by hand, and the two measures between histograms."""
+"""Every statistic on a song small enough to count by hand, and the distances of histograms."""
 
 import numpy as np
 import pytest
