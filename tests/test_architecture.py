@@ -44,7 +44,6 @@ HOMES = {
     "rich": ["midigen.output"],
     "mido": ["midigen.midi"],
     "pretty_midi": ["midigen.midi"],
-    "pebble": ["midigen.midi"],
     "numba": ["midigen.kernels"],
     "llvmlite": ["midigen.kernels"],
     "safetensors": ["midigen.files"],
