@@ -8,7 +8,7 @@ followed as `midigen train` does (--rank-tolerance), Eq. (12a), or strictly exac
 through PyTorch, in the same run, TF32 off; the operations that are held to it are those of strictly exact J, Eq. (12).
 Beside it: the CPU kernels on two cores, rank followed; on the same GPU, of the same network, PyTorch's backpropagation
 and RTRL by a scan in JAX, over fewer frames (--jax-frames): each frame costs it the same.
-Needs a GPU, midigen[cuda] and, for the comparisons, torch and jax with CUDA.  A Markdown table on stdout; - is what was
+Needs a GPU, the extra cuda and, for the comparisons, torch and jax with CUDA.  A Markdown table on stdout; - is what was
 not measured, for want of a library, of memory or, on the CPU, of time (--cpu-up-to).
 """
 

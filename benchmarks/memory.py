@@ -4,7 +4,7 @@
 
 midigen's RTRL reads the stream in blocks and keeps J; backpropagation, midigen's own and PyTorch's nn.RNN, keeps every
 frame.  R = 100, 88 inputs, 238 outputs; peak memory above what the imports took, each in a process of its own.  The
-gradients agree: the last column is RTRL's error to backpropagation in float64.  Needs the extra midigen[bench].
+gradients agree: the last column is RTRL's error to backpropagation in float64.  Needs the extra bench.
 """
 
 import argparse

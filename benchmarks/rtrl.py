@@ -5,7 +5,7 @@
 
 One core, float32, inputs of 88 notes, 238 outputs (88 + 150 biases).  A frame costs forward pass, gradient and, where
 the method has one, J.  Every method runs in a process of its own; its gradient is held to backpropagation in float64
-over the same frames.  Needs the extra midigen[bench].  A Markdown table on stdout.
+over the same frames.  Needs the extra bench.  A Markdown table on stdout.
 """
 
 import argparse

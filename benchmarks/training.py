@@ -5,7 +5,7 @@
 Both train the same RNN-RBM (150 tanh units, R = 100, H = 150) by CD-5 with Adam, without augmentation, on every core.
 PyTorch's program is written for speed: songs of like length side by side, padded; one product for all that does not
 wait for the recurrent units; all Gibbs chains of a batch at once; and whichever number of threads suits it best.  The
-two take turns; medians.  Needs the extra midigen[bench].
+two take turns; medians.  Needs the extra bench.
 """
 
 import argparse

@@ -53,7 +53,7 @@ def test_every_way_of_ours_gives_the_gradient(modules, problem, kind):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("peer", ["torch_loop", "torch_rnn", "jax_bptt", "jax_rtrl"])
 def test_every_peer_gives_the_gradient(modules, problem, peer):
-    pytest.importorskip(peer.split("_")[0], reason="the extra midigen[bench] is not installed")
+    pytest.importorskip(peer.split("_")[0], reason="the extra bench is not installed")
     rtrl, peers = modules
     network, params, x, c = problem
     if peer == "torch_rnn" and len(network.shapes) > 1:
@@ -66,7 +66,7 @@ def test_every_peer_gives_the_gradient(modules, problem, peer):
 
 @pytest.mark.filterwarnings("ignore")
 def test_jax_adds_the_gradients_of_series_side_by_side(modules, problem):
-    pytest.importorskip("jax", reason="the extra midigen[bench] is not installed")
+    pytest.importorskip("jax", reason="the extra bench is not installed")
     rtrl, peers = modules
     network, params, x, c = problem
     halves = [np.stack(np.split(rows, 2), axis=1) for rows in (x, c)]
