@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from midigen.config import Grid
+from midigen.config import Grid, PrepareConfig
 from midigen.corpus import SPLITS, Corpus, Song
 from midigen.errors import MidigenError, UsageError
 from midigen.midi import benchmark
-from midigen.midi.guard import MEMORY_LIMIT, TIME_LIMIT, map_guarded
+from midigen.midi.guard import map_guarded
 from midigen.midi.inputs import Input, expand, is_benchmark, printable
-from midigen.midi.read import MAX_BYTES, StrPath, read_table
+from midigen.midi.read import StrPath, read_table
 from midigen.midi.roll import notes_to_roll
 from midigen.midi.worker import Failure
 
@@ -26,7 +26,7 @@ Entry = dict[str, Any]  # what a manifest says of one input; docs/file-formats.m
 
 @dataclass(frozen=True)
 class Settings:
-    """How to prepare.
+    """How to prepare: a Grid, and what PrepareConfig has.
 
     Parameters
     ----------
@@ -34,10 +34,10 @@ class Settings:
         What frames and columns of the rolls stand for.
     split : tuple of float
         Shares of train, valid and test, of any sum.
-    seconds : float
-        Limit on the time that reading a file may take.
-    megabytes : int
-        Limit on the memory that it may take, on Linux.
+    time_limit : float
+        Seconds that reading a file may take.
+    memory_limit : int
+        Megabytes that it may take, on Linux.
     max_bytes : int
         The largest size of a MIDI file that is read.
     workers : int, optional
@@ -45,11 +45,11 @@ class Settings:
     """
 
     grid: Grid = Grid()
-    split: tuple[float, float, float] = (80, 10, 10)
-    seconds: float = TIME_LIMIT
-    megabytes: int = MEMORY_LIMIT
-    max_bytes: int = MAX_BYTES
-    workers: int | None = None
+    split: tuple[float, float, float] = PrepareConfig.split
+    time_limit: float = PrepareConfig.time_limit
+    memory_limit: int = PrepareConfig.memory_limit
+    max_bytes: int = PrepareConfig.max_bytes
+    workers: int | None = PrepareConfig.workers
 
 
 def prepare_paths(
@@ -299,8 +299,8 @@ def _read_all(
     results = map_guarded(
         partial(read_songs, grid=settings.grid, max_bytes=settings.max_bytes),
         paths,
-        seconds=settings.seconds,
-        megabytes=settings.megabytes,
+        seconds=settings.time_limit,
+        megabytes=settings.memory_limit,
         workers=settings.workers,
         preload=preload,
     )

@@ -15,13 +15,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import LifoQueue
 from typing import Any, TypeVar
 
+from midigen.config import PrepareConfig
 from midigen.errors import MidigenError
 from midigen.interrupts import held
 from midigen.midi.inputs import printable
 from midigen.midi.worker import Failure, Setup, read_message, write_message
 
-TIME_LIMIT = 10.0  # seconds
-MEMORY_LIMIT = 256  # megabytes
 WINDOW = 8  # calls per worker that wait or are done and not yet asked for
 # the arguments are sys.path: a worker finds all that its caller can import
 PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from midigen.midi.worker import serve; serve()"
@@ -34,8 +33,8 @@ def map_guarded(
     function: Callable[[T], R],
     items: Iterable[T],
     *,
-    seconds: float = TIME_LIMIT,
-    megabytes: int = MEMORY_LIMIT,
+    seconds: float = PrepareConfig.time_limit,
+    megabytes: int = PrepareConfig.memory_limit,
     workers: int | None = None,
     preload: Iterable[str] = (),
 ) -> Generator[tuple[T, R | Failure], None, None]:

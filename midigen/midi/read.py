@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from midigen.config import PrepareConfig
 from midigen.errors import MidigenError
-from midigen.midi.guard import MEMORY_LIMIT, TIME_LIMIT, map_guarded
+from midigen.midi.guard import map_guarded
 from midigen.midi.inputs import printable
 from midigen.midi.notes import MAX_METRE, NoteTable
 from midigen.midi.worker import Failure
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import pretty_midi
 
 # the worst file of this size takes the parser 2 s and 75 MB; a movement of a concerto has 110,000
-MAX_BYTES = 500_000
+MAX_BYTES = PrepareConfig.max_bytes
 MAX_HOURS = 12
 MAX_TICKS = 9_999_999  # pretty_midi's own limit: it keeps a table of every tick
 # a number in a MIDI file has 4 bytes at most; mido reads a longer one in quadratic time
@@ -63,8 +64,8 @@ def read_notes(path: StrPath, max_bytes: int = MAX_BYTES) -> NoteTable:
 
 def read_many(
     paths: Iterable[StrPath],
-    seconds: float = TIME_LIMIT,
-    megabytes: int = MEMORY_LIMIT,
+    seconds: float = PrepareConfig.time_limit,
+    megabytes: int = PrepareConfig.memory_limit,
     workers: int | None = None,
 ) -> Generator[tuple[StrPath, NoteTable | Failure], None, None]:
     """Read many files in worker processes.
