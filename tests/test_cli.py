@@ -7,7 +7,8 @@ import sys
 import click
 import pytest
 
-from midigen.cli import COMMANDS, group, long_names, main
+from midigen.cli import COMMANDS, group, main
+from midigen.cli.command import long_names
 
 HEAVY = ("numba", "numpy", "rich", "pretty_midi", "mido", "safetensors", "scipy")
 

@@ -10,6 +10,7 @@ import pytest
 
 from midigen.cli import group, main
 from midigen.cli.generate import _frames
+from midigen.cli.options import Length
 from midigen.config import Grid
 from midigen.errors import UsageError
 from midigen.midi.write import midi_bytes, roll_to_midi
@@ -40,7 +41,7 @@ def fake(monkeypatch, tmp_path):
     monkeypatch.setitem(
         sys.modules,
         "midigen.generation",
-        types.SimpleNamespace(DEFAULT_GIBBS_STEPS=25, generate_songs=generate),
+        types.SimpleNamespace(generate_songs=generate),
     )
     monkeypatch.chdir(tmp_path)
     return fake
@@ -88,14 +89,6 @@ def test_a_seed_is_drawn_and_told(fake, capsys):
     first, second = fake.calls
     assert first["seed"] != second["seed"]
     assert f"-seed{first['seed']}-1.mid" in capsys.readouterr().out
-
-
-def test_help_tells_the_default_of_gibbs_steps():
-    from midigen.cli.generate import command
-    from midigen.generation import DEFAULT_GIBBS_STEPS
-
-    [option] = [p for p in command.params if p.name == "gibbs_steps"]
-    assert option.show_default == str(DEFAULT_GIBBS_STEPS)
 
 
 def test_settings_reach_the_model_and_the_file(fake):
@@ -151,8 +144,6 @@ def test_length_on_a_grid_in_seconds(unit, frames):
 
 @pytest.mark.parametrize("length", ["1000001 seconds", "9" * 400, "0.1 beats", "0.125", "0"])
 def test_absurd_lengths_are_refused(length):
-    from midigen.cli.generate import Length
-
     with pytest.raises(UsageError, match="--length"):
         _frames(Length().convert(length, None, None), 1, Grid(), 120, (4, 4))
 

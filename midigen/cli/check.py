@@ -1,8 +1,11 @@
-"""midigen check: versions, devices, and every gradient against finite differences on this machine."""
+"""midigen check: versions, devices, and every gradient against finite differences here."""
+
+from typing import Any
 
 import click
 
-from midigen.cli import Command, teller
+from midigen.cli.command import Command
+from midigen.cli.streams import teller
 
 
 @click.command(cls=Command, short_help="Check the arithmetic on this machine.")
@@ -10,11 +13,13 @@ from midigen.cli import Command, teller
     "--json", "as_json", is_flag=True, help="Print one JSON object in place of the tables."
 )
 @click.pass_context
-def command(ctx, as_json):
-    """Check the arithmetic on this machine: every gradient against finite differences, in every precision.
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Check the arithmetic on this machine: every gradient against finite differences, in every
+    precision.
 
-    Prints versions, devices and a table of relative errors; the exit code is 1 if any is out of tolerance.
-    """
+    Prints versions, devices and a table of relative errors; the exit code is 1 if any is out of
+    tolerance.
+    """  # noqa: D205  one paragraph of the help
     from midigen import checks
     from midigen.kernels.jit import is_compiled
 
@@ -24,18 +29,21 @@ def command(ctx, as_json):
     passed = all(result.passed for result in results)
     if as_json:
         import json
-        import math
-        from dataclasses import asdict
 
-        rows = [
-            {**asdict(r), "error": r.error if math.isfinite(r.error) else None, "passed": r.passed}
-            for r in results
-        ]
-        click.echo(
-            json.dumps({"environment": environment, "checks": rows, "passed": passed}, indent=1)
-        )
+        rows = [_row(result) for result in results]
+        report = {"environment": environment, "checks": rows, "passed": passed}
+        click.echo(json.dumps(report, indent=1))
     else:
         from midigen.output.check import show
 
         show(environment, results)
     ctx.exit(0 if passed else 1)
+
+
+def _row(result: Any) -> dict[str, Any]:
+    """Return a checks.Result as JSON has it: an error that is not finite is null."""
+    import math
+    from dataclasses import asdict
+
+    error = result.error if math.isfinite(result.error) else None
+    return {**asdict(result), "error": error, "passed": result.passed}

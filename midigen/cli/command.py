@@ -1,0 +1,134 @@
+"""A command whose options may also stand in a settings file and in the environment."""
+
+import os
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import click
+
+
+class Command(click.Command):
+    """A command whose long options may stand in its table of the settings file or in variables.
+
+    The command line outranks MIDIGEN_<COMMAND>_<OPTION>, and that the file.  No value may be empty,
+    which would pass for one that is not given, or nan, which is outside no range.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line; the defaults are what the environment and the file say."""
+        options = long_names(self)
+        given = {**(ctx.default_map or {}), **_variables(ctx, options)}
+        defaults: dict[str, Any] = {}
+        for name, value in given.items():
+            defaults |= _meaning(options[name], name, value, ctx)
+        ctx.default_map = defaults
+        rest = super().parse_args(ctx, args)
+        for param in self.params:
+            _refuse_empty(param, ctx)
+        return rest
+
+
+def long_names(command: click.Command) -> dict[str, click.Option]:
+    """Return the long options of a command, with --no-... as their own.
+
+    Returns
+    -------
+    dict
+        {"gibbs-steps": its click.Option, ...}
+    """
+    return {
+        flag[2:]: option
+        for option in command.params
+        if isinstance(option, click.Option)
+        for flag in option.opts + option.secondary_opts
+        if flag.startswith("--")
+    }
+
+
+def load_settings_file(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
+    """Make a settings file the defaults of the group's commands; the callback of --config.
+
+    Raises
+    ------
+    click.UsageError
+        Where it cannot be read, or names what is no setting.
+    """
+    if path is None:
+        return
+    import tomllib  # not for every start
+
+    try:
+        with open(path, "rb") as f:
+            tables = tomllib.load(f)
+    except (OSError, ValueError) as e:  # not TOML, or not even UTF-8
+        raise click.UsageError(f"cannot read the settings in {path}: {e}") from None
+    known = _settings_of(ctx)
+    ctx.default_map = {name: _table(path, name, table, known) for name, table in tables.items()}
+
+
+def _settings_of(ctx: click.Context) -> dict[str, dict[str, str]]:
+    """{command: {setting: how it is written in a settings file}} of the group that is run."""
+    group = ctx.command
+    assert isinstance(group, click.Group)
+    commands = {name: group.get_command(ctx, name) for name in group.list_commands(ctx)}
+    return {
+        name: {key: f"[{name}] {key}" for key in long_names(command)}
+        for name, command in commands.items()
+        if command is not None
+    }
+
+
+def _table(path: str, name: str, table: Any, known: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """Check a command's table, and return it by the names of its options."""
+    if not isinstance(table, dict):
+        _refuse(path, name, {key: place for keys in known.values() for key, place in keys.items()})
+    if name not in known:
+        _refuse(path, f"[{name}]", {command: f"[{command}]" for command in known})
+    settings = {key.replace("_", "-"): value for key, value in table.items()}
+    for key, value in settings.items():
+        if key not in known[name]:
+            _refuse(path, f"[{name}] {key}", known[name])
+        if isinstance(value, dict | list):
+            raise click.UsageError(
+                f"{path}: [{name}] {key} takes one value, written as on the command line"
+            )
+    return settings
+
+
+def _refuse(path: str, wrong: str, right: Mapping[str, str]) -> NoReturn:
+    """Name the nearest of `right`, {name: how it is written in a settings file}."""
+    import difflib  # not for every start
+
+    nearest = difflib.get_close_matches(wrong.strip("[]").split("] ")[-1], right, 1, 0)[0]
+    raise click.UsageError(f"{path}: {wrong} is no setting; the nearest is {right[nearest]}")
+
+
+def _variables(ctx: click.Context, names: Mapping[str, object]) -> dict[str, str]:
+    """Read what the environment says of the long options, by their names."""
+    variables = {name: f"MIDIGEN_{ctx.info_name}_{name}".upper() for name in names}
+    values = {name: os.environ.get(text.replace("-", "_")) for name, text in variables.items()}
+    return {name: value for name, value in values.items() if value}
+
+
+def _meaning(option: click.Option, name: str, value: object, ctx: click.Context) -> dict[str, Any]:
+    """Return what `name = value` says, as click's {parameter: default}.
+
+    A flag takes a truth, and sets its own value.
+    """
+    assert option.name
+    if not option.is_flag:
+        return {option.name: str(value)}
+    on = click.BOOL.convert(str(value), option, ctx)
+    if option.is_bool_flag:
+        return {option.name: on == ("--" + name in option.opts)}
+    return {option.name: option.flag_value} if on else {}
+
+
+def _refuse_empty(param: click.Parameter, ctx: click.Context) -> None:
+    """Refuse a value that is empty or nan."""
+    values = ctx.params.get(param.name or "")
+    for value in values if isinstance(values, tuple) else (values,):
+        if value == "":
+            raise click.BadParameter("it is empty", ctx, param)
+        if value != value:
+            raise click.BadParameter("nan is not a number", ctx, param)

@@ -1,0 +1,75 @@
+"""Paths from stdin and to stdout, and lines to stderr."""
+
+import io
+import os
+import sys
+from collections.abc import Callable
+
+import click
+
+from midigen.errors import MidigenError, UsageError
+
+Path = str | bytes | os.PathLike[str]
+
+
+def teller(quiet: bool) -> Callable[[str], None]:
+    """Return say(line), which writes to stderr, or nothing."""
+
+    def say(line: str) -> None:
+        from midigen.output.console import make_console
+
+        make_console(quiet).print(line, soft_wrap=True)
+
+    return say
+
+
+def path_from_stdin(what: str) -> str:
+    """Read the one path that the command before this one printed.
+
+    Parameters
+    ----------
+    what : str
+        What it is the path of, for messages: "corpus" or "model".
+
+    Raises
+    ------
+    UsageError, MidigenError
+        Where there is no pipe, or not one path in it.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError(f"no {what} given: name a {what}, or pipe its path in")
+    lines = names_on_stdin()
+    if not lines:
+        raise MidigenError(
+            f"no {what} path came through the pipe: the command before this one made none"
+        )
+    if len(lines) > 1:
+        raise UsageError(f"the pipe brought {len(lines)} paths, but one {what} is wanted")
+    return lines[0]
+
+
+def names_on_stdin(end: bytes = b"\n") -> list[str]:
+    """Read names from stdin, in the bytes of the file system and not in stdin's encoding."""
+    names = (
+        name if end == b"\0" else name.rstrip(b"\r") for name in sys.stdin.buffer.read().split(end)
+    )
+    return [os.fsdecode(name) for name in names if name.strip()]
+
+
+def print_path(path: Path) -> None:
+    """Print a path as names_on_stdin reads it."""
+    click.echo(os.fsencode(path))
+
+
+def print_error(message: object) -> None:
+    """Print a message in one line on stderr."""
+    click.echo(f"midigen: {' '.join(str(message).split())}", err=True)
+
+
+def ready_streams() -> None:
+    """Make stdout and the width of the terminal such that nothing fails on them."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # no name of a song ends a table, whatever the encoding
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if not os.environ.get("COLUMNS", "").strip("0"):
+        os.environ.pop("COLUMNS", None)  # rich takes 0 for a width in which nothing can be shown
