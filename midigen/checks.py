@@ -1,40 +1,49 @@
 """Every gradient of midigen against finite differences, at small size, on the machine at hand.
 
-A check is a function of a dtype that returns a relative error: the kernels in that dtype against central differences of
-values (never of gradients) in float64.  To add one, write it and give it a line in CHECKS.
+A check is a function of a backend and a dtype that returns a relative error: the kernels in that
+dtype against central differences of values (never of gradients) in float64 on the CPU.  To add one,
+write it and give it a line in CHECKS.
 """
+
+from __future__ import annotations
 
 import multiprocessing
 import platform
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from midigen import __version__
+from midigen.backends.choose import available, backend_of, gpu_names
+from midigen.backends.cpu import cpu_backend
+from midigen.backends.interface import Array, Backend
 from midigen.interrupts import held
 from midigen.kernels import devices
-from midigen.kernels.cpu import gaussian, rbm
 from midigen.model import exact
+from midigen.model.influence import Influence, advance_influence, influence_gradient
 from midigen.model.mlp import Mlp
 from midigen.model.network import Network
 from midigen.model.policy import Affine, policy_gradient
 from midigen.model.recurrent import RecurrentNetwork
 
-BACKENDS = {"cpu float64": np.float64, "cpu float32": np.float32}
-GPU_BACKENDS = {"cuda float64": np.float64, "cuda float32": np.float32}
+DTYPES = {"float64": np.float64, "float32": np.float32}
 TOLERANCE = {np.float64: 1e-6, np.float32: 1e-4}
 LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
 N, FRAMES, X, R, Y, V, H = 3, 20, 3, 4, 2, 5, 4
 NAMES = ["tanh", "sigmoid", "softplus", "leaky", "linear"]
-PHILOX = (
-    0x6627E8D5,
-    0xE169C58D,
-    0xBC57AC4C,
-    0x9B00DBD8,
-)  # of key 0 and counters 0, as Random123 publishes it
+BIASES = {"bernoulli": 2, "gaussian": 3}
+# of key 0 and counters 0, as Random123 publishes it
+PHILOX = (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)
+
+Floats = NDArray[Any]
+Dtype = type[np.float64] | type[np.float32]
+Check = Callable[[Backend, Dtype], float]
 
 
 @dataclass(frozen=True)
@@ -48,34 +57,32 @@ class Result:
     tolerance: float
 
     @property
-    def passed(self):
-        """False for NaN too."""
+    def passed(self) -> bool:
+        """Whether the error is within the tolerance; False for NaN too."""
         return bool(self.error <= self.tolerance)
 
 
-def environment():
-    """Versions and devices, {name: text}."""
-    gpus = devices.gpu_names()
+def environment() -> dict[str, str]:
+    """Return versions and devices, {name: text}."""
     return {
         "midigen": __version__,
         "python": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},
         "system": platform.platform(),
         "cpu": devices.cpu_name(),
-        "gpu": ", ".join(gpus) or "none that Numba can use",
+        "gpu": ", ".join(gpu_names()) or "none that Numba can use",
     }
 
 
-def run():
-    """The Result of every check on every backend, a list.  A process for each backend: compiling takes most time."""
+def run() -> list[Result]:
+    """Run every check on every backend, each in a process: compiling takes most time."""
     context = multiprocessing.get_context("spawn")
-    backends = [*BACKENDS, *([] if devices.missing() else GPU_BACKENDS)]
-    pools = []
+    backends = [f"{device} {dtype}" for device in available() for dtype in DTYPES]
+    pools: list[Any] = []
     try:
         with held():
-            pools.append(
-                context.Pool(len(backends), signal.signal, (signal.SIGINT, signal.SIG_IGN))
-            )  # for Windows
+            ignore = (signal.SIGINT, signal.SIG_IGN)  # for Windows
+            pools.append(context.Pool(len(backends), signal.signal, ignore))
         return [result for results in pools[0].map(run_backend, backends) for result in results]
     finally:
         with held():
@@ -83,186 +90,212 @@ def run():
                 pool.terminate()
 
 
-def run_backend(backend):
-    """The Result of every check on one backend, a list."""
-    dtype, checks = {**BACKENDS, **GPU_BACKENDS}[backend], CHECKS
-    if backend in GPU_BACKENDS:
-        from midigen.gpu_checks import CHECKS as checks  # needs Numba's CUDA
+def run_backend(name: str) -> list[Result]:
+    """Run every check on one backend, such as "cpu float32"."""
+    device, precision = name.split()
+    backend, dtype = backend_of(device), DTYPES[precision]
     with np.errstate(all="ignore"):  # what is not finite fails the check
         return [
-            Result(name, equation, backend, float(check(dtype)), TOLERANCE[dtype])
-            for name, (equation, check) in checks.items()
+            Result(check, equation, name, float(function(backend, dtype)), TOLERANCE[dtype])
+            for check, (equation, function) in CHECKS.items()
         ]
 
 
-def _error(got, expected):
-    return np.abs(got - expected).max() / np.abs(expected).max()
+def _error(got: Floats, expected: Floats) -> float:
+    return float(np.abs(got - expected).max() / np.abs(expected).max())
 
 
-def _differences(f, x, step=1e-6):
-    """Central differences of f, a number or an array, at x (n,): their axis is the last."""
+def _differences(f: Callable[[Floats], Any], x: Floats, step: float = 1e-6) -> Floats:
+    """Return central differences of f, a number or an array, at x (n,): their axis is the last."""
     x = x.astype(np.float64)
-    return np.stack(
-        [(f(x + step * e) - f(x - step * e)) / (2 * step) for e in np.eye(len(x))], axis=-1
-    )
+    directions = np.eye(len(x))
+    columns = [(f(x + step * e) - f(x - step * e)) / (2 * step) for e in directions]
+    return np.stack(columns, axis=-1)
 
 
-def _random(rng, dtype, *shape):
+def _random(rng: np.random.Generator, dtype: Dtype, *shape: int) -> Floats:
     return rng.normal(size=shape).astype(dtype)
 
 
-def _mlp(dtype):
-    """A network with every activation in `dtype` and in float64, its parameters and inputs."""
+def _mlp(backend: Backend, dtype: Dtype) -> tuple[Mlp, Mlp, Floats, Floats]:
+    """Make a network with every activation, here and in float64, its parameters and inputs."""
     rng = np.random.default_rng(0)
-    tested, wide = (Mlp([X, 5, Y], [NAMES, "linear"], d) for d in (dtype, np.float64))
+    sizes, activations = [X, 5, Y], [NAMES, "linear"]
+    tested, wide = Mlp(sizes, activations, dtype, backend), Mlp(sizes, activations)
     return tested, wide, _random(rng, dtype, tested.parameters), _random(rng, dtype, N, X)
 
 
-def _weight_jacobian(dtype):
-    tested, wide, params, x = _mlp(dtype)
-    return _error(
-        tested.weight_jacobian(params, x), _differences(lambda p: wide.forward(p, x), params)
-    )
+def _weight_jacobian(backend: Backend, dtype: Dtype) -> float:
+    tested, wide, params, x = _mlp(backend, dtype)
+    numeric = _differences(lambda p: wide.forward(p, x), params)
+    return _error(tested.weight_jacobian(params, x), numeric)
 
 
-def _input_jacobian(dtype):
-    tested, wide, params, x = _mlp(dtype)
-    return _error(
-        tested.input_jacobian(params, x)[0],
-        _differences(lambda row: wide.forward(params, row[None])[0], x[0]),
-    )
+def _input_jacobian(backend: Backend, dtype: Dtype) -> float:
+    tested, wide, params, x = _mlp(backend, dtype)
+    numeric = _differences(lambda row: wide.forward(params, row[None])[0], x[0])
+    return _error(tested.input_jacobian(params, x)[0], numeric)
 
 
-def _vector_jacobian(dtype):
-    tested, wide, params, x = _mlp(dtype)
+def _vector_jacobian(backend: Backend, dtype: Dtype) -> float:
+    tested, wide, params, x = _mlp(backend, dtype)
     target = np.ones((N, Y), dtype)
+
+    def loss(p: Floats) -> Any:
+        return 0.5 * ((wide.forward(p, x) - target) ** 2).sum()
+
     gradient, _ = tested.vector_jacobian(params, x, tested.forward(params, x) - target)
-    return _error(
-        gradient, _differences(lambda p: 0.5 * ((wide.forward(p, x) - target) ** 2).sum(), params)
-    )
+    return _error(gradient, _differences(loss, params))
 
 
-def _policy(dtype):
+def _policy(backend: Backend, dtype: Dtype) -> float:
     rng = np.random.default_rng(1)
+    shapes = {
+        "before_policy": (3, X),
+        "after_policy": (2, Y),
+        "before_critic": (4, X + 2),
+        "after_critic": (1, 2),
+    }
     maps = {
         name: Affine(_random(rng, dtype, *shape), _random(rng, dtype, shape[0]))
-        for name, shape in (
-            ("before_policy", (3, X)),
-            ("after_policy", (2, Y)),
-            ("before_critic", (4, X + 2)),
-            ("after_critic", (1, 2)),
-        )
+        for name, shape in shapes.items()
     }
-    (mu, wide_mu), (q, wide_q) = (
-        [Mlp(sizes, ["tanh", "linear"], d) for d in (dtype, np.float64)]
-        for sizes in ([3, 5, Y], [4, 5, 2])
-    )
-    mu_params, q_params, x = (
-        _random(rng, dtype, *s) for s in ((mu.parameters,), (q.parameters,), (N, X))
-    )
+    activations = ["tanh", "linear"]
+    mu, q = (Mlp(sizes, activations, dtype, backend) for sizes in ([3, 5, Y], [4, 5, 2]))
+    wide_mu, wide_q = (Mlp(sizes, activations) for sizes in ([3, 5, Y], [4, 5, 2]))
+    mu_params, q_params = (_random(rng, dtype, net.parameters) for net in (mu, q))
+    x = _random(rng, dtype, N, X)
+
+    def value(p: Floats) -> Any:
+        return policy_gradient(wide_mu, p, wide_q, q_params, x, **maps)[0].sum()
+
     _, gradient = policy_gradient(mu, mu_params, q, q_params, x, **maps)
-    return _error(
-        gradient,
-        _differences(
-            lambda p: policy_gradient(wide_mu, p, wide_q, q_params, x, **maps)[0].sum(), mu_params
-        ),
-    )
+    return _error(gradient, _differences(value, mu_params))
 
 
-def _series(dtype, frames=FRAMES):
-    """A recurrent network in `dtype`, its parameters, inputs, and the differences of sum cos(y) over all frames."""
+def _series(dtype: Dtype, frames: int = FRAMES) -> tuple[Network, Floats, Floats, Floats]:
+    """Make a recurrent network, its parameters, inputs, and the differences of sum cos(y)."""
     rng = np.random.default_rng(2)
-    tested, wide = (
-        Network(X, (5,), R, Y, d, [NAMES, ["tanh"] * R + ["linear"] * Y])
-        for d in (dtype, np.float64)
-    )
+    activations = [NAMES, ["tanh"] * R + ["linear"] * Y]
+    tested, wide = (Network(X, (5,), R, Y, d, activations) for d in (dtype, np.float64))
     params, xs = 0.5 * _random(rng, dtype, tested.parameters), _random(rng, dtype, frames, X)
-    return (
-        tested,
-        params,
-        xs,
-        _differences(lambda p: np.cos(RecurrentNetwork(wide, p).block(xs)).sum(), params),
-    )
+
+    def loss(p: Floats) -> Any:
+        return np.cos(RecurrentNetwork(wide, p).block(xs)).sum()
+
+    return tested, params, xs, _differences(loss, params)
 
 
-def _rtrl(block, dtype, frames=FRAMES, tolerance=0.0):
+def _rtrl(
+    block: int,
+    backend: Backend,
+    dtype: Dtype,
+    frames: int = FRAMES,
+    tolerance: float = 0.0,
+) -> float:
+    """Take two equal series side by side where the backend does, in blocks."""
     network, params, xs, expected = _series(dtype, frames)
-    rnn = RecurrentNetwork(network, params, tolerance=tolerance)
-    for i in range(0, frames, block):
-        rnn.block(xs[i : i + block], lambda t, y: -np.sin(y))
-    return _error(rnn.gradient, expected)
+    series = 2 if backend.series_alone else 1
+    weights, state = backend.to_device(params), backend.zeros((series, R), dtype)
+    gradient = backend.zeros(params.shape, dtype)
+    influence: Influence | None = None
+    for start in range(0, frames, block):
+        x = np.repeat(xs[start : start + block, None], series, axis=1)
+        starts = np.zeros(x.shape[:2], np.uint8)
+        done = backend.forward(network, weights, backend.to_device(x), starts, state)
+        du = backend.to_device(_loss_gradient(backend.to_host(done.u)))
+        adjoint = backend.backward(network, weights, done, du, gradient)
+        if influence is not None:
+            influence_gradient(backend, network, adjoint, influence, gradient)
+        influence = advance_influence(backend, network, weights, done, influence, tolerance)
+    return _error(backend.to_host(gradient) / series, expected)
 
 
-def _rank(dtype):
-    return _rtrl(80, dtype, 100, {np.float64: 1e-8, np.float32: 1e-6}[dtype])
+def _loss_gradient(u: Floats) -> Floats:
+    """Return the gradient of sum cos(y) in u = [r; y]."""
+    du = np.zeros_like(u)
+    du[..., R:] = -np.sin(u[..., R:])
+    return du
 
 
-def _textbook(dtype):
+def _rank(backend: Backend, dtype: Dtype) -> float:
+    tolerance = {np.float64: 1e-8, np.float32: 1e-6}[dtype]
+    return _rtrl(80, backend, dtype, 100, tolerance)
+
+
+def _textbook(backend: Backend, dtype: Dtype) -> float:
     network, params, xs, expected = _series(dtype)
-    block = network.forward(params, xs, np.zeros(R, dtype))
-    du, gradient = np.zeros_like(block.u), np.zeros_like(params)
-    du[:, R:] = -np.sin(block.u[:, R:])
-    network.textbook(params, block, du, None, gradient)
-    return _error(gradient, expected)
+    weights, gradient = backend.to_device(params), backend.zeros(params.shape, dtype)
+    state, starts = backend.zeros((1, R), dtype), np.zeros((FRAMES, 1), np.uint8)
+    block = backend.forward(network, weights, backend.to_device(xs[:, None]), starts, state)
+    du = backend.to_device(_loss_gradient(backend.to_host(block.u)))
+    backend.textbook(network, weights, block, du, None, gradient)
+    return _error(backend.to_host(gradient), expected)
 
 
-def _rbms(dtype, count):
-    """Flat parameters of N RBMs, W (H, V) and then `count` arrays of biases, and the function that takes them apart."""
+def _rbms(
+    dtype: Dtype, kind: str
+) -> tuple[Floats, Callable[[Floats], list[Floats]], np.random.Generator]:
+    """Make flat parameters of N RBMs, W (H, V) and biases, and what takes them apart."""
     rng = np.random.default_rng(3)
-    shapes = [(H, V), (N, V), (N, H), (N, V)][: 1 + count]
+    shapes = [(H, V), (N, V), (N, H), (N, V)][: 1 + BIASES[kind]]
     ends = np.cumsum([n * m for n, m in shapes])[:-1]
     flat = 0.7 * _random(rng, dtype, sum(n * m for n, m in shapes))
-    return (
-        flat,
-        lambda x: [part.reshape(s) for part, s in zip(np.split(x, ends), shapes, strict=True)],
-        rng,
-    )
+
+    def split(x: Floats) -> list[Floats]:
+        return [part.reshape(s) for part, s in zip(np.split(x, ends), shapes, strict=True)]
+
+    return flat, split, rng
 
 
-def _free_energy_gradients(kernels, count, dtype):
-    """dF(v) - dF(v') in all parameters, v binary or, with variances, real."""
-    flat, split, rng = _rbms(dtype, count)
+def _free_energy(kind: str, v: Floats, parts: list[Floats]) -> Floats:
+    """Return F(v) in float64, by the CPU."""
+    energy = np.empty(N)
+    cpu_backend().rbm[kind].free_energy(v.astype(np.float64), *parts, energy)
+    return energy
+
+
+def _free_energy_gradients(kind: str, backend: Backend, dtype: Dtype) -> float:
+    """Check dF(v) - dF(v') in all parameters, v binary or, with variances, real."""
+    flat, split, rng = _rbms(dtype, kind)
     v, sample = (_random(rng, dtype, N, V) for _ in range(2))
-    if count == 2:
+    if kind == "bernoulli":
         v, sample = (v > 0).astype(dtype), (sample > 0).astype(dtype)
     w, *biases = split(flat)
-    gradient_w, out = np.zeros_like(w), [np.empty_like(b) for b in biases]
-    kernels.contrast(v, sample, w, *biases, np.ones(N, dtype), *out, gradient_w)
+    outs: list[Array] = [backend.zeros(part.shape, dtype) for part in (*biases, w)]
+    arguments = [backend.to_device(part) for part in (v, sample, w, *biases, np.ones(N, dtype))]
+    backend.rbm[kind].contrast(*arguments, *outs)
+    *of_biases, of_w = (backend.to_host(out).ravel() for out in outs)
 
-    def difference(x):
-        energies = np.empty((2, N))
-        for energy, frames in zip(energies, (v, sample), strict=True):
-            kernels.free_energy(frames.astype(np.float64), *split(x), energy)
-        return (energies[0] - energies[1]).sum()
+    def difference(x: Floats) -> Any:
+        return (_free_energy(kind, v, split(x)) - _free_energy(kind, sample, split(x))).sum()
 
-    return _error(
-        np.concatenate([g.ravel() for g in (gradient_w, *out)]), _differences(difference, flat)
-    )
+    return _error(np.concatenate([of_w, *of_biases]), _differences(difference, flat))
 
 
-def _log_partition(kernels, count, dtype):
-    """The gradient of -log p(v), summed over all states, against log Z and the free energy."""
-    flat, split, rng = _rbms(dtype, count)
+def _log_partition(kind: str, backend: Backend, dtype: Dtype) -> float:
+    """Check the gradient of -log p(v), summed over all states, against log Z and F."""
+    flat, split, rng = _rbms(dtype, kind)
     v = (_random(rng, dtype, N, V) > 0).astype(dtype)
     w, *biases = split(flat)
-    gradient_w, out = np.zeros_like(w), [np.empty_like(b) for b in biases]
-    exact.contrast(v, w, biases, out, gradient_w)
+    gradient_w, outs = np.zeros_like(w), [np.empty_like(b) for b in biases]
+    exact.contrast(v, w, biases, outs, gradient_w)
 
-    def loss(x):
-        energy = np.empty(N)
-        kernels.free_energy(v.astype(np.float64), *split(x), energy)
-        return energy.sum() + exact.log_partition(*split(x)).sum()
+    def loss(x: Floats) -> Any:
+        w, *biases = split(x)
+        return _free_energy(kind, v, split(x)).sum() + exact.log_partition(w, *biases).sum()
 
-    return _error(np.concatenate([g.ravel() for g in (gradient_w, *out)]), _differences(loss, flat))
-
-
-def _philox(dtype):
-    row = np.empty(4, np.float32)
-    rbm.uniform_row(np.uint64(0), 0, 0, row)
-    return np.abs(row - np.array([word >> 8 for word in PHILOX]) / 2**24).max()
+    return _error(np.concatenate([g.ravel() for g in (gradient_w, *outs)]), _differences(loss, flat))
 
 
-CHECKS = {  # name -> (equation, check)
+def _philox(backend: Backend, dtype: Dtype) -> float:
+    row = backend.to_device(np.empty(4, np.float32))
+    backend.rbm["bernoulli"].uniform_row(np.uint64(0), 0, 0, row)
+    expected = np.array([word >> 8 for word in PHILOX]) / 2**24
+    return float(np.abs(backend.to_host(row) - expected).max())
+
+
+CHECKS: dict[str, tuple[str, Check]] = {  # name -> (equation, check)
     "network, dy/dw": ("(2)-(4)", _weight_jacobian),
     "network, dy/dx": ("(5)", _input_jacobian),
     "network, backpropagation": ("(6)", _vector_jacobian),
@@ -272,9 +305,9 @@ CHECKS = {  # name -> (equation, check)
     "RTRL, blocks of 7": ("(11)-(13)", partial(_rtrl, 7)),
     "RTRL, one block": ("(13)", partial(_rtrl, FRAMES)),
     "RTRL, rank followed": ("(12a)", _rank),
-    "Bernoulli free energy": ("(17)", partial(_free_energy_gradients, rbm, 2)),
-    "Bernoulli -log p, exact": ("(15)", partial(_log_partition, rbm, 2)),
-    "Gaussian free energy": ("(21)", partial(_free_energy_gradients, gaussian, 3)),
-    "Gaussian -log p, exact": ("(15)", partial(_log_partition, gaussian, 3)),
+    "Bernoulli free energy": ("(17)", partial(_free_energy_gradients, "bernoulli")),
+    "Bernoulli -log p, exact": ("(15)", partial(_log_partition, "bernoulli")),
+    "Gaussian free energy": ("(21)", partial(_free_energy_gradients, "gaussian")),
+    "Gaussian -log p, exact": ("(15)", partial(_log_partition, "gaussian")),
     "Philox, known answer": ("", _philox),
 }

@@ -1,14 +1,19 @@
 """What a model has to beat: predictors with an exact likelihood, fitted to the training songs in seconds."""
 
-import math
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
-from midigen.config import ModelConfig, TrainConfig
+from midigen.backends.interface import Backend
+from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.events import Progress, Validated
+from midigen.training.schedule import FULL_PACE, Pace
 from midigen.training.trainer import Trainer
 
 RNN_SETTINGS = TrainConfig(sampler="exact", learning_rate=3e-3, dropout=0.2, transpose=(0, 0))
@@ -45,18 +50,42 @@ def baselines(train, rolls):
     ]
 
 
-def recurrent_baseline(train, valid, rolls, grid, frames, progress=None, threads=0):
-    """A recurrent network whose notes are independent given the past: the model without hidden units in its RBM.
+def recurrent_baseline(
+    train: Sequence[NDArray[np.uint8]],
+    valid: Sequence[NDArray[np.uint8]],
+    rolls: Sequence[NDArray[np.uint8]],
+    grid: Grid,
+    frames: int,
+    progress: Callable[[int], object] | None = None,
+    backend: Backend | None = None,
+) -> Baseline:
+    """Train a recurrent network whose notes are independent given the past.
 
-    The one that predicts `valid` best in a training on `frames` frames of `train`, for the frames of `rolls`: a
-    Baseline.  progress(frames) follows; the same input gives the same network on any number of threads.
+    It is the model without hidden units in its RBM.  The same input gives the same network on any
+    number of threads.
+
+    Parameters
+    ----------
+    train, valid, rolls : sequence of uint8 (T, V)
+        Songs to learn from; those that choose the best network; and those it is asked for.
+    grid : Grid
+    frames : int
+        How many it is trained on.
+    progress : callable, optional
+        Told how many more frames were trained on.
+    backend : Backend, optional
+        The CPU's if left out.
     """
     model = RnnRbm.initial(ModelConfig(grid.channels, rbm_hidden=0), grid, note_means(train))
-    trainer = Trainer(model, train, valid, RNN_SETTINGS, threads)
+    trainer = Trainer(model, train, valid, RNN_SETTINGS, backend)
     best, seen = model, 0
-    for event in trainer.run(math.inf, lambda: trainer.state.frames >= frames):
+
+    def next_pace() -> Pace | None:
+        return None if trainer.counters.frames >= frames else FULL_PACE
+
+    for event in trainer.run(next_pace):
         if isinstance(event, Validated) and event.best:
-            best = RnnRbm(model.config, grid, trainer.average.copy())
+            best = trainer.averaged()
         elif isinstance(event, Progress) and progress:
             progress(event.frames - seen)
             seen = event.frames

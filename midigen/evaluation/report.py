@@ -1,81 +1,114 @@
-"""Whole evaluations as dicts that JSON can hold: a model against a corpus, and songs against a corpus."""
+"""Whole evaluations as dicts that JSON can hold: a model, or songs, against a corpus."""
 
-from contextlib import nullcontext
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from midigen.device import gpu_work
+from midigen.backends.cpu import cpu_backend
+from midigen.backends.interface import Backend
+from midigen.config import Grid
+from midigen.corpus import Corpus
 from midigen.errors import MidigenError
-from midigen.evaluation.accuracy import score, score_draws, score_model
+from midigen.evaluation.accuracy import Accuracy, score, score_draws, score_model
 from midigen.evaluation.baselines import baselines, note_means, recurrent_baseline
-from midigen.evaluation.copying import Collection
-from midigen.evaluation.likelihood import check_measurable, estimate_log_likelihood
+from midigen.evaluation.copying import Collection, Copied
+from midigen.evaluation.likelihood import (
+    check_measurable,
+    estimate_log_likelihood,
+    teacher_forced,
+)
 from midigen.evaluation.music import Piece, compare
 from midigen.midi.read import read_notes
 from midigen.midi.roll import notes_to_roll
+from midigen.model.placed import PlacedModel
+from midigen.model.rnn_rbm import RnnRbm
 from midigen.randomness import generator
 
+Advance = Callable[[int], object] | None
+Rolls = Sequence[NDArray[np.uint8]]
 
-def _unseen(what, total):
+
+def _unseen(what: str, total: int) -> AbstractContextManager[Advance]:
     return nullcontext()
 
 
 def evaluate_model(
-    model,
-    corpus,
-    split,
-    temperatures,
-    chains,
-    seed,
-    max_frames=None,
-    rnn_frames=0,
-    progress=_unseen,
-    device="cpu",
-):
-    """The likelihood and accuracy of a model and of the baselines on one split of a Corpus, all on the same frames.
+    model: RnnRbm,
+    corpus: Corpus,
+    split: str = "test",
+    temperatures: int = 2000,
+    chains: int = 4,
+    seed: int = 0,
+    max_frames: int | None = None,
+    rnn_frames: int = 0,
+    progress: Callable[[str, int], AbstractContextManager[Advance]] = _unseen,
+    backend: Backend | None = None,
+) -> dict[str, Any]:
+    """Measure a model and the baselines on one split of a Corpus, all on the same frames.
 
-    max_frames: of whole songs drawn at random, the same for every model; None for all songs.  rnn_frames: that the
-    recurrent baseline is trained on, 0 for none.  progress(what, total) makes a context whose value is called with the
-    frames done, or is None.  device: of the likelihood, "cpu" or "cuda".  Returns a dict: songs, frames, all_frames,
-    the settings; `rows`, a dict for each predictor (nats a frame with their standard errors, over chains and over
-    songs, and two accuracies); and how far the chains can be trusted, exact, flattery (nats), disagreeing (share of
-    frames).
+    Parameters
+    ----------
+    model : RnnRbm
+    corpus : Corpus
+    split : str
+        "train", "valid" or "test".
+    temperatures, chains, seed : int
+        As `estimate_log_likelihood` takes them.
+    max_frames : int, optional
+        Of whole songs drawn at random, the same for every model; all songs if left out.
+    rnn_frames : int
+        That the recurrent baseline is trained on, 0 for none.
+    progress : callable
+        progress(what, total) makes a context whose value is called with the frames done, or is
+        None.
+    backend : Backend, optional
+        Of the model's likelihood and accuracy, the CPU's if left out.
+
+    Returns
+    -------
+    dict
+        songs, frames, all_frames and the settings; `rows`, a dict for each predictor (nats a frame
+        with their standard errors, over chains and over songs, and two accuracies); and how far the
+        chains can be trusted: exact, flattery (nats), disagreeing (share of frames).
     """
     check_measurable(model)
     _check_grid(model, corpus)
     train, everything = corpus.rolls("train"), corpus.rolls(split)
     if not train or not everything:
         raise MidigenError(
-            f"the corpus holds no songs to {'train' if not train else split}: name another --split, "
-            "or prepare more songs"
+            f"the corpus holds no songs to {'train' if not train else split}: name another "
+            "--split, or prepare more songs"
         )
     rolls = choose_songs(everything, max_frames)
     v, rows, rivals = np.concatenate(rolls), [], baselines(train, rolls)
     if rnn_frames:
         with progress("training a plain recurrent network to compare with", rnn_frames) as advance:
+            valid = corpus.rolls("valid")
             rivals.append(
-                recurrent_baseline(
-                    train, corpus.rolls("valid"), rolls, corpus.grid, rnn_frames, advance
-                )
+                recurrent_baseline(train, valid, rolls, corpus.grid, rnn_frames, advance)
             )
-    with progress("annealing", len(v)) as advance:
-        with gpu_work("take --device cpu"):
-            found = estimate_log_likelihood(
-                model, rolls, temperatures, chains, seed, note_means(train), advance, device=device
-            )
+    backend = backend or cpu_backend()
+    with progress("annealing", len(v)) as advance, backend.guarded("take --device cpu"):
+        placed = PlacedModel(model, backend)
+        songs = teacher_forced(placed, rolls)
+        found = estimate_log_likelihood(
+            placed, songs, temperatures, chains, seed, note_means(train), advance
+        )
+        own_accuracy = score_model(placed, songs, seed)
     for baseline in rivals:
-        accuracy = (
-            score_draws(baseline.p, v, seed)
-            if baseline.copies is None
-            else score(baseline.copies, v)
-        )
+        if baseline.copies is None:
+            accuracy = score_draws(baseline.p, v, seed)
+        else:
+            accuracy = score(baseline.copies, v)
         rows.append(_row(baseline.name, baseline.log_likelihood(v), 0.0, accuracy, rolls))
-    rows.append(
-        _row(
-            "the model", found.frames, found.standard_error, score_model(model, rolls, seed), rolls
-        )
-    )
+    rows.append(_row("the model", found.frames, found.standard_error, own_accuracy, rolls))
     return {
         "split": split,
         "songs": len(rolls),
@@ -92,11 +125,15 @@ def evaluate_model(
     }
 
 
-def choose_songs(rolls, max_frames):
-    """Songs drawn at random, always in the same order, while they have at most max_frames together; one at least."""
+def choose_songs(rolls: Rolls, max_frames: int | None) -> Rolls:
+    """Draw songs, always in the same order, while they have at most max_frames together.
+
+    It is one at least, and all where max_frames is None.
+    """
     if max_frames is None:
         return rolls
-    chosen, left = [], max_frames
+    chosen: list[NDArray[np.uint8]] = []
+    left = max_frames
     for i in generator(0, "evaluated songs").permutation(len(rolls)):
         if chosen and len(rolls[i]) > left:
             break
@@ -105,11 +142,23 @@ def choose_songs(rolls, max_frames):
     return chosen
 
 
-def evaluate_songs(paths, corpus, progress=None):
-    """What MIDI files have of a Corpus: copied runs, and statistics beside its training and its held-out songs.
+def evaluate_songs(
+    paths: Iterable[str | Path], corpus: Corpus, progress: Advance = None
+) -> dict[str, Any]:
+    """Search MIDI files for what they copy of a Corpus, and compare their musical figures with it.
 
-    Returns a dict: songs, skipped ({"song", "reason"}), copying ("songs": a Copied of each, "generated" and "held_out":
-    their summaries) and rows (of music.Row).  progress(1) follows each song that is searched, held-out ones included.
+    Parameters
+    ----------
+    paths : iterable of path
+    corpus : Corpus
+    progress : callable, optional
+        Called with 1 after each song that is searched, held-out ones included.
+
+    Returns
+    -------
+    dict
+        songs, skipped ({"song", "reason"}), copying ("songs": a Copied of each, "generated" and
+        "held_out": their summaries) and rows (of `midigen.evaluation.music.Row`).
     """
     pieces, skipped = _read(paths, corpus.grid)
     train, held_out = corpus_pieces(corpus)
@@ -121,7 +170,7 @@ def evaluate_songs(paths, corpus, progress=None):
         )
     collection = Collection(train)
 
-    def search(piece):
+    def search(piece: Piece) -> Copied:
         found = collection.search(piece)
         if progress:
             progress(1)
@@ -145,16 +194,19 @@ def evaluate_songs(paths, corpus, progress=None):
     }
 
 
-def corpus_pieces(corpus):
-    """The training and the other songs of a Corpus, two lists of Piece."""
-    train, held_out = [], []
+def corpus_pieces(corpus: Corpus) -> tuple[list[Piece], list[Piece]]:
+    """Return the training songs of a Corpus, and the others."""
+    train: list[Piece] = []
+    held_out: list[Piece] = []
     for song in corpus.songs:
         piece = Piece.of(song.name, song.roll, corpus.grid, song.bpm, song.metre)
         (train if song.split == "train" else held_out).append(piece)
     return train, held_out
 
 
-def _read(paths, grid):
+def _read(
+    paths: Iterable[str | Path], grid: Grid
+) -> tuple[list[Piece], list[dict[str, str]]]:
     pieces, skipped = [], []
     for path in paths:
         try:
@@ -166,8 +218,8 @@ def _read(paths, grid):
     return pieces, skipped
 
 
-def _check_grid(model, corpus):
-    """MidigenError where the frames or columns of a corpus do not mean what they mean to the model."""
+def _check_grid(model: RnnRbm, corpus: Corpus) -> None:
+    """Refuse a corpus whose frames or columns do not mean what they mean to the model."""
     ours, theirs = model.grid.to_json(), corpus.grid.to_json()
     ignored = {"outside", "step" if ours["unit"] == "beat" else "steps_per_beat"}
     different = [
@@ -179,7 +231,13 @@ def _check_grid(model, corpus):
         raise MidigenError(f"the corpus is on another grid than the model: {', '.join(different)}")
 
 
-def _row(name, frames, chains_error, accuracy, rolls):
+def _row(
+    name: str,
+    frames: NDArray[np.float64],
+    chains_error: float,
+    accuracy: Accuracy,
+    rolls: Rolls,
+) -> dict[str, Any]:
     return {
         "name": name,
         "log_likelihood": float(frames.mean()),
@@ -190,19 +248,17 @@ def _row(name, frames, chains_error, accuracy, rolls):
     }
 
 
-def _error_over_songs(frames, rolls):
-    """Standard error of the mean over frames (N,) where whole songs were drawn; None for one song."""
+def _error_over_songs(frames: NDArray[np.float64], rolls: Rolls) -> float | None:
+    """Return the standard error of the mean of frames (N,) over whole songs; None for one song."""
     if len(rolls) < 2:
         return None
-    excess = [
-        (part - frames.mean()).sum()
-        for part in np.split(frames, np.cumsum([len(roll) for roll in rolls])[:-1])
-    ]
+    ends = np.cumsum([len(roll) for roll in rolls])
+    excess = [(part - frames.mean()).sum() for part in np.split(frames, ends[:-1])]
     return float(np.sqrt(np.square(excess).sum() * len(rolls) / (len(rolls) - 1)) / len(frames))
 
 
-def _summary(copied):
-    """Of a list of Copied: the median and the longest of their longest runs, in beats, and the mean share; or None."""
+def _summary(copied: list[Copied]) -> dict[str, float] | None:
+    """Return the median and the longest of the longest runs, in beats, and the mean share."""
     if not copied:
         return None
     beats = [found.beats for found in copied]
@@ -213,8 +269,8 @@ def _summary(copied):
     }
 
 
-def _longer(ours, theirs):
-    """How many songs have a longer run than 95 % of the held-out ones have; None without those."""
+def _longer(ours: list[Copied], theirs: list[Copied]) -> int | None:
+    """Count the songs that have a longer run than 95 % of the held-out ones; None without those."""
     if not theirs:
         return None
     limit = np.quantile([found.beats for found in theirs], 0.95)

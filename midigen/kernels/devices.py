@@ -2,8 +2,6 @@
 
 import llvmlite.binding as llvm
 
-from midigen.kernels.cuda.devices import gpu_names, missing  # noqa: F401  until checks.py is new
-
 
 def cpu_name() -> str:
     """Name the processor as LLVM compiles for it, such as "znver4"."""

@@ -1,30 +1,37 @@
-"""A run on disk: its folder, its log, and a checkpoint from which it goes on as if it had not stopped."""
+"""A run on disk: its folder, its log, and a checkpoint to go on from as if it had not stopped."""
+
+from __future__ import annotations
 
 import json
 import math
 import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from midigen import files
+from midigen.backends.choose import backend_of, choose
 from midigen.config import Grid, ModelConfig, TrainConfig
-from midigen.device import choose, training_obstacle
 from midigen.errors import MidigenError, UsageError
+from midigen.model.influence import Influence
 from midigen.model.layout import as_array
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.training.events import State
-from midigen.training.gradient import Carry
-from midigen.training.trainer import trainer_kind
+from midigen.training.events import RolledBack, Validated
+from midigen.training.series import CarriedState
+from midigen.training.state import Counters, Snapshot, Weights
+from midigen.training.trainer import Trainer
 
 KIND, VERSION = "checkpoint", 2
 CHECKPOINT_NAME, LOG_NAME = "checkpoint.safetensors", "log.jsonl"
 
 
-def new_run_folder(parent="output"):
+def new_run_folder(parent: str | Path = "output") -> Path:
     """Make and return the first free parent/run-001, run-002, ..."""
     for number in range(1, 1_000_000):
         folder = Path(parent, f"run-{number:03d}")
@@ -39,8 +46,11 @@ def new_run_folder(parent="output"):
     raise MidigenError(f"{parent} is not a folder: name another place with -o")
 
 
-def use_run_folder(folder):
-    """Make `folder` for a new run.  UsageError where it already holds one, or a file that the run would write over."""
+def use_run_folder(folder: str | Path) -> Path:
+    """Make `folder` for a new run.
+
+    UsageError where it already holds one, or a file that the run would write over.
+    """
     folder = Path(folder)
     if (folder / CHECKPOINT_NAME).exists() or (folder / MODEL_NAME).exists():
         raise UsageError(
@@ -58,8 +68,8 @@ def use_run_folder(folder):
 
 
 @contextmanager
-def alone_in(folder):
-    """While this lasts no other process may train in the folder: MidigenError where one does already."""
+def alone_in(folder: str | Path) -> Iterator[None]:
+    """Keep other processes from training in the folder; MidigenError where one does already."""
     try:
         import fcntl
     except ImportError:  # Windows
@@ -81,114 +91,144 @@ def alone_in(folder):
         os.close(held)
 
 
-def save_checkpoint(folder, trainer, corpus_path, corpus_digest):
-    """Write folder/checkpoint.safetensors, atomically: everything that the rest of the run depends on."""
-    trainer.fetch()
-    tensors = {"theta": trainer.model.theta, "average": trainer.average}
-    for i, moment in enumerate(trainer.optimizer.moments):
-        tensors[f"moment.{i}"] = moment
-    if trainer.particles:
-        tensors["particles"] = np.concatenate(trainer.particles)
-    for slot, carry in trainer.carries.items():
-        tensors |= {f"carry.{slot}.{name}": tensor for name, tensor in carry.tensors().items()}
+def host_only(settings: TrainConfig) -> list[str]:
+    """Name the settings of a run, as a user would, that are known on the CPU alone."""
+    asked = {
+        "--exact": settings.sampler == "exact",
+        "--gradient textbook": settings.gradient == "textbook",
+    }
+    return [name for name, is_asked in asked.items() if is_asked]
+
+
+def save_checkpoint(
+    folder: str | Path, trainer: Trainer, corpus_path: str, corpus_digest: str
+) -> None:
+    """Write folder/checkpoint.safetensors, atomically: all that the rest of the run depends on."""
+    backend, snapshot = trainer.backend, trainer.state.snapshot(trainer.backend)
+    weights, host = snapshot.weights, backend.to_host
+    assert weights is not None
+    tensors = {"theta": host(weights.theta), "average": host(weights.average)}
+    for i, moment in enumerate(weights.moments):
+        tensors[f"moment.{i}"] = host(moment)
+    for _, _, rows in snapshot.particles:
+        tensors["particles"] = host(rows)
+    for slot, carried in snapshot.carries.items():
+        named = carried.tensors(backend).items()
+        tensors |= {f"carry.{slot}.{name}": tensor for name, tensor in named}
     model = trainer.model
-    files.save(
-        Path(folder, CHECKPOINT_NAME),
-        KIND,
-        VERSION,
-        tensors,
-        {
-            "config": model.config.to_json(),
-            "grid": model.grid.to_json(),
-            "about": model.about,
-            "settings": trainer.settings.to_json(),
-            "state": asdict(trainer.state),
-            "steps": trainer.optimizer.steps,
-            "slots": sorted(int(slot) for slot in trainer.carries),
-            "corpus": os.path.abspath(corpus_path),
-            "corpus_digest": corpus_digest,
-        },
-    )
+    header = {
+        "config": model.config.to_json(),
+        "grid": model.grid.to_json(),
+        "about": model.about,
+        "settings": trainer.settings.to_json(),
+        "state": asdict(snapshot.counters),
+        "steps": weights.steps,
+        "slots": sorted(int(slot) for slot in snapshot.carries),
+        "corpus": os.path.abspath(corpus_path),
+        "corpus_digest": corpus_digest,
+    }
+    files.save(Path(folder, CHECKPOINT_NAME), KIND, VERSION, tensors, header)
 
 
 class Checkpoint:
-    """A checkpoint as read: `corpus` and `corpus_digest` say what it was training on; `trainer(...)` goes on."""
+    """A checkpoint as read.
 
-    def __init__(self, folder):
+    Parameters
+    ----------
+    folder : path
+        That of the run.
+
+    Attributes
+    ----------
+    corpus, corpus_digest : str
+        What it was training on.
+
+    Raises
+    ------
+    MidigenError
+        In one line, where there is none or it is damaged.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
         self.path = Path(folder, CHECKPOINT_NAME)
         if not self.path.exists():
             raise MidigenError(
                 f"{folder} holds no {CHECKPOINT_NAME}: name a run folder that `midigen train` made"
             )
         self.tensors, self.header = files.load(self.path, KIND, VERSION)
-        self.corpus, self.corpus_digest = (
-            self.header.get("corpus", ""),
-            self.header.get("corpus_digest"),
-        )
+        self.corpus = self.header.get("corpus", "")
+        self.corpus_digest = self.header.get("corpus_digest")
 
-    def trainer(self, train, valid, device="cpu", say=None):
-        """The Trainer as it was saved, over the same lists of rolls; device, say as device.choose takes them."""
-        header, tensors = self.header, self.tensors
+    def trainer(
+        self,
+        train: Sequence[NDArray[np.uint8]],
+        valid: Sequence[NDArray[np.uint8]],
+        device: str = "cpu",
+        say: Callable[[str], None] | None = None,
+    ) -> Trainer:
+        """Make the Trainer as it was saved, over the same lists of rolls.
 
-        def like(name, array, *shape):
-            return as_array(name, tensors[name], shape or array.shape, array.dtype)
-
+        device and say are as `midigen.backends.choose.choose` takes them.
+        """
+        header = self.header
         try:
-            state = State(**header["state"])
+            counters = Counters(**header["state"])
             files.whole(
                 header["steps"],
-                state.epoch,
-                state.cursor,
-                state.frames,
-                state.rollbacks,
-                state.stale,
+                counters.epoch,
+                counters.cursor,
+                counters.frames,
+                counters.rollbacks,
+                counters.stale,
             )
             model = RnnRbm(
                 ModelConfig.from_json(header["config"]),
                 Grid.from_json(header["grid"]),
-                tensors["theta"],
+                self.tensors["theta"],
                 header["about"],
             )
             settings = TrainConfig.from_json(header["settings"])
-            kind = trainer_kind(choose(device, training_obstacle(settings), say))
-            trainer = kind(model, train, valid, settings, state=state)
-            trainer.average = like("average", trainer.average)
-            trainer.optimizer.steps = header["steps"]
-            trainer.optimizer.moments = [
-                like(f"moment.{i}", moment) for i, moment in enumerate(trainer.optimizer.moments)
-            ]
-            if trainer.particles:
-                ends = np.cumsum([len(roll) for roll in train])
-                trainer.particles = np.split(
-                    like(
-                        "particles",
-                        trainer.particles[0],
-                        int(ends[-1]),
-                        *trainer.particles[0].shape[1:],
-                    ),
-                    ends[:-1],
-                )
-            for slot in header["slots"]:
-                start = f"carry.{slot}."
-                trainer.carries[slot] = Carry.from_tensors(
-                    {
-                        name.removeprefix(start): tensor
-                        for name, tensor in tensors.items()
-                        if name.startswith(start)
-                    }
-                )
-                trainer.carries[slot].check(model)
+            backend = backend_of(choose(device, host_only(settings), say))
+            trainer = Trainer(model, train, valid, settings, backend)
+            trainer.state.restore(backend, self._snapshot(trainer, counters))
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise MidigenError(
                 f"{self.path} is damaged ({type(e).__name__}: {e}): train again"
             ) from None
         return trainer
 
+    def _snapshot(self, trainer: Trainer, counters: Counters) -> Snapshot:
+        """Read what `save_checkpoint` has written, for a trainer of the same model."""
+        backend, state, tensors = trainer.backend, trainer.state, self.tensors
+
+        def like(name: str, array: Any) -> Any:
+            return backend.to_device(as_array(name, tensors[name], array.shape, array.dtype))
+
+        moments = tuple(like(f"moment.{i}", moment) for i, moment in enumerate(state.moments))
+        theta, average = like("theta", state.theta), like("average", state.average)
+        weights = Weights(theta, average, moments, self.header["steps"])
+        particles = []
+        if state.particles is not None:
+            kept = state.particles.kept
+            particles.append((0, kept.shape[0], like("particles", kept)))
+        carries = {}
+        for slot in self.header["slots"]:
+            start = f"carry.{slot}."
+            own = {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
+            carries[slot] = CarriedState.from_tensors(backend, trainer.model, own)
+            in_parts = isinstance(carries[slot].influence, Influence | None)
+            if in_parts == (trainer.settings.gradient == "textbook") and "influence" in own:
+                raise ValueError("J is not laid out as --gradient has it")
+        return Snapshot(counters, carries, tuple(particles), weights)
+
 
 class Log:
-    """log.jsonl: one JSON object a line, one line an event.  A resumed run drops lines from after its checkpoint."""
+    """log.jsonl: one JSON object a line, one line an event.
 
-    def __init__(self, folder, steps):
+    A resumed run drops lines from after its checkpoint, which had made so many `steps`.
+    """
+
+    def __init__(self, folder: str | Path, steps: int) -> None:
         self.path = Path(folder, LOG_NAME)
         kept = []
         if self.path.exists():
@@ -201,8 +241,8 @@ class Log:
         with files.replacing(self.path) as temporary:
             temporary.write_text("".join(line + "\n" for line in kept))
 
-    def write(self, event):
-        """Append one event (a dataclass), with its kind; what is not finite is null."""
+    def write(self, event: Validated | RolledBack) -> None:
+        """Append one event, with its kind; what is not finite is null."""
         values = {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in asdict(event).items()

@@ -1,4 +1,4 @@
-"""What a training run tells about itself: its events, and its counters."""
+"""What a training run tells about itself."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,10 @@ from midigen.errors import MidigenError
 
 @dataclass
 class Progress:
-    """After a step.  position: share of the epoch that is done; frames: trained on so far."""
+    """After a step.
+
+    position is the share of the epoch that is done, frames how many were trained on so far.
+    """
 
     epoch: int
     position: float
@@ -17,7 +20,11 @@ class Progress:
 
 @dataclass
 class Validated:
-    """After a validation: nats a frame (pseudo-likelihood, lower is better), and notes a frame of a short sample."""
+    """After a validation.
+
+    loss and validation are in nats a frame (pseudo-likelihood, lower is better);
+    notes_per_frame is that of a short sample.
+    """
 
     epoch: int
     steps: int
@@ -31,26 +38,12 @@ class Validated:
 
 @dataclass
 class RolledBack:
-    """Non-finite values appeared in `what`; the step before was taken back and the step size halved to `rate`."""
+    """Non-finite values appeared in `what`: the step was taken back, the step size is now `rate`."""
 
     what: str
     rate: float
     steps: int
 
 
-@dataclass
-class State:
-    """The counters of a run; with theta, moments, average, particles and carries, all that a checkpoint holds."""
-
-    epoch: int = 0
-    cursor: int = 0
-    frames: int = 0
-    rate_scale: float = 1.0
-    rollbacks: int = 0
-    stale: int = 0
-    best: float | None = None
-    finished: str | None = None
-
-
-class Diverged(MidigenError):
+class Diverged(MidigenError):  # noqa: N818  (an event of training, too: what has happened)
     """Values were not finite after three halvings of the step."""

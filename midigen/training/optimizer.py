@@ -1,66 +1,97 @@
-"""Adam or SGD with momentum: centred units, clipping, weight decay, and steps of their own for the variances."""
+"""Adam or SGD with momentum, on centred units, with clipping and weight decay."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from midigen.kernels.cpu import optimizer as kernels
+from midigen.backends.interface import Array
+from midigen.config import TrainConfig
+from midigen.model.placed import PlacedModel
 from midigen.training.centre import Centre
+from midigen.training.state import TrainerState
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 class Optimizer:
-    """Moves theta (P,) against a gradient.  Its moments are float arrays like theta, in `moments`, for checkpoints.
+    """Moves theta against a gradient; what it remembers is in a `TrainerState`.
 
-    means (V,): of the notes, for `settings.centre`.
+    Parameters
+    ----------
+    placed : PlacedModel
+        The model whose theta is moved.
+    settings : TrainConfig
+    means : ndarray (V,)
+        Of the notes, for `settings.centre`.
     """
 
-    kernels = kernels
-
-    def __init__(self, model, settings, means):
-        self.model, self.settings, self.steps = model, settings, 0
-        self._centre = Centre(model, means) if settings.centre and not model.gaussian else None
-        self.moments = [
-            np.zeros_like(model.theta) for _ in range(2 if settings.optimizer == "adam" else 1)
-        ]
-        self._decay = np.full_like(model.theta, settings.weight_decay)
-        for layer in model.network.layers(self._decay[: model.network.parameters]):
+    def __init__(self, placed: PlacedModel, settings: TrainConfig, means: NDArray[Any]) -> None:
+        model, self._backend = placed.model, placed.backend
+        self._kernels, self._settings = placed.backend.optimizer, settings
+        self._centre = None
+        if settings.centre and not model.gaussian:
+            self._centre = Centre(placed, means)
+        self._variance_rows = model.variance_rows if model.gaussian else None
+        decay = np.full_like(model.theta, settings.weight_decay)
+        for layer in model.network.layers(decay[: model.network.parameters]):
             layer[:, -1] = 0  # biases are not decayed
+        self._decay = self._backend.to_device(decay)
 
-    def move(self, theta, gradient, rate):
-        """One step, in place.  gradient (P,) is changed: centred, clipped to norm `clip` (0: not), decay added.
+    def moments(self, theta: Array) -> list[Array]:
+        """Make the moments that a run begins with."""
+        count = 2 if self._settings.optimizer == "adam" else 1
+        return [self._backend.zeros(tuple(theta.shape), theta.dtype) for _ in range(count)]
 
-        The rows of the last layer that make log-variances go `variance_rate` of their way.
+    def move(self, state: TrainerState, gradient: Array, rate: float) -> bool:
+        """Take one step.
+
+        Parameters
+        ----------
+        state : TrainerState
+            Whose theta, moments and steps are changed in place.
+        gradient : Array (P + H V,)
+            Changed as well: centred, clipped to norm `clip` (0: not), decay added.
+        rate : float
+            The step size.  The rows of the last layer that make log-variances go `variance_rate`
+            of their way.
+
+        Returns
+        -------
+        bool
+            Whether the gradient was finite; if not, no step was taken.
         """
-        settings = self.settings
+        settings, kernels, theta = self._settings, self._kernels, state.theta
         if self._centre:
             self._centre.enter(theta)
             self._centre.gradient(gradient)
-        norm = self.norm(gradient)
-        scale = settings.clip / norm if settings.clip and norm > settings.clip else 1.0
-        self.kernels.shorten_and_decay(theta, gradient, scale, self._decay)
-        self.steps += 1
-        rows = theta[self.model.variance_rows] if self.model.gaussian else None
-        before = self.copied(rows) if self.model.gaussian else None
-        if settings.optimizer == "adam":
-            self.kernels.adam_step(
-                theta, gradient, *self.moments, rate, BETA1, BETA2, self.steps, EPSILON
-            )
-        else:
-            self.kernels.momentum_step(theta, gradient, *self.moments, rate, settings.momentum)
-        if self.model.gaussian:
-            self.kernels.average_step(rows, before, settings.variance_rate)
+        norm = self._backend.norm(gradient)
+        if math.isfinite(norm):
+            scale = settings.clip / norm if settings.clip and norm > settings.clip else 1.0
+            kernels.shorten_and_decay(theta, gradient, scale, self._decay)
+            state.steps += 1
+            self._step(state, gradient, rate)
         if self._centre:
             self._centre.leave(theta)
+        return math.isfinite(norm)
 
-    def norm(self, gradient):
-        """The length of a gradient, a float."""
-        return float(np.sqrt(np.dot(gradient, gradient)))
+    def _step(self, state: TrainerState, gradient: Array, rate: float) -> None:
+        settings, kernels, theta = self._settings, self._kernels, state.theta
+        slow = theta[self._variance_rows] if self._variance_rows else None
+        before = None if slow is None else self._backend.copy(slow)
+        if settings.optimizer == "adam":
+            kernels.adam_step(
+                theta, gradient, *state.moments, rate, BETA1, BETA2, state.steps, EPSILON
+            )
+        else:
+            kernels.momentum_step(theta, gradient, *state.moments, rate, settings.momentum)
+        if slow is not None:
+            kernels.average_step(slow, before, settings.variance_rate)
 
-    def copied(self, array):
-        """A copy of a part of theta."""
-        return array.copy()
-
-    def forget(self):
+    def forget(self, state: TrainerState) -> None:
         """Go on without moments."""
-        for moment in self.moments:
-            moment[:] = 0
+        for moment in state.moments:
+            self._backend.fill(moment, 0)

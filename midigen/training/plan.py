@@ -1,58 +1,86 @@
 """What an epoch of training draws: batches, transpositions, a key; and how often a run looks up."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from midigen.config import Grid, TrainConfig
 from midigen.randomness import derive_key, generator
 
-# trained on between validations, where the setting leaves it open: at least so many frames; and so many steps, which
-# the running mean of the weights needs to show an improvement, but no more than so many frames
+# Between validations, where the setting leaves it open, a run trains on at least so many frames;
+# and takes so many steps, which the running mean of the weights needs to show an improvement, but
+# on no more than so many frames.
 VALIDATED_FRAMES, VALIDATED_STEPS, MOST_FRAMES = 20_000, 200, 200_000
 
-# where so many songs are in one key, and there are so many frames that they need not be multiplied, this share of the
-# songs is transposed
+# Where so many songs are in one key, and there are so many frames that they need not be multiplied,
+# this share of the songs is transposed.
 ONE_KEY, ONE_KEY_FRAMES, ONE_KEY_SHARE = 0.75, 10_000, 0.5
+
+Rolls = Sequence[NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """What an epoch draws: batches of song numbers; a shift in semitones for each song; the key of the chains."""
+    """What an epoch draws.
+
+    Attributes
+    ----------
+    number : int
+        From 0.
+    batches : list of ndarray
+        Of song numbers.
+    shifts : ndarray of int
+        Semitones, for each song.
+    key : int
+        Of the Markov chains.
+    """
 
     number: int
-    batches: list
-    shifts: np.ndarray
+    batches: list[NDArray[np.int64]]
+    shifts: NDArray[np.int64]
     key: int
 
 
 class Plan:
-    """The epochs of a run on songs, uint8 (T, V) each: `epoch(number)` is the same whenever it is asked for.
+    """The epochs of a run: `epoch(number)` is the same whenever it is asked for.
 
-    transpose_share: of the songs, in an epoch: settings.transpose_share or what its None stands for.
-    validate_every: epochs between validations.
+    Parameters
+    ----------
+    rolls : sequence of uint8 (T, V)
+    grid : Grid
+    settings : TrainConfig
+
+    Attributes
+    ----------
+    transpose_share : float
+        Of the songs, in an epoch: that of the settings, or what its None stands for.
+    validate_every : int
+        Epochs between validations.
     """
 
-    def __init__(self, rolls, grid, settings):
-        self._settings, self._lengths, self._drawn = (
-            settings,
-            np.array([len(roll) for roll in rolls], np.int64),
-            None,
-        )
+    def __init__(self, rolls: Rolls, grid: Grid, settings: TrainConfig) -> None:
+        self._settings = settings
+        self._lengths = np.array([len(roll) for roll in rolls], np.int64)
+        self._drawn: Epoch | None = None
         share = settings.transpose_share
         self.transpose_share = share_to_transpose(rolls, grid) if share is None else share
         self._reach = [transposition_range(roll, grid, settings.transpose) for roll in rolls]
-        self.validate_every = settings.validate_every or validation_interval(
-            int(self._lengths.sum()), len(self.epoch(0).batches)
-        )
+        frames, batches = int(self._lengths.sum()), len(self.epoch(0).batches)
+        self.validate_every = settings.validate_every or validation_interval(frames, batches)
 
-    def epoch(self, number):
-        """The Epoch of that number, from 0."""
+    def epoch(self, number: int) -> Epoch:
+        """Return the Epoch of that number, from 0."""
         if self._drawn is None or self._drawn.number != number:
             self._drawn = self._draw(number)
         return self._drawn
 
-    def _draw(self, number):
-        """Songs of like length are put together, the batches in random order."""
+    def _draw(self, number: int) -> Epoch:
+        """Put songs of like length together, the batches in random order."""
         settings, count = self._settings, len(self._lengths)
         rng = generator(settings.seed, "order", number)
         size = count if settings.update == "epoch" else settings.batch
@@ -62,15 +90,15 @@ class Plan:
             order = np.argsort(self._lengths * rng.uniform(0.8, 1.25, count), kind="stable")
         batches = [order[i : i + size] for i in range(0, count, size)]
         batches = [batches[i] for i in rng.permutation(len(batches))]
-        lows, highs = np.array(self._reach).T if count else ((), ())
+        lows, highs = np.array(self._reach, np.int64).reshape(-1, 2).T
         shifts = rng.integers(lows, np.add(highs, 1)) * (rng.random(count) < self.transpose_share)
         return Epoch(number, batches, shifts, int(derive_key(settings.seed, "train", number)))
 
 
-def validation_interval(frames, batches):
-    """Epochs between validations, of an epoch with so many frames and batches."""
+def validation_interval(frames: int, batches: int) -> int:
+    """Return the epochs between validations, of an epoch with so many frames and batches."""
 
-    def epochs(wanted, had):
+    def epochs(wanted: int, had: int) -> int:
         return -(-wanted // max(had, 1))
 
     return max(
@@ -79,11 +107,12 @@ def validation_interval(frames, batches):
     )
 
 
-def share_to_transpose(rolls, grid):
-    """The share of the songs that an epoch should transpose: all, or fewer where they have a key in common.
+def share_to_transpose(rolls: Rolls, grid: Grid) -> float:
+    """Return the share of the songs that an epoch should transpose.
 
-    A song's key is taken from the others: that transposition in which its pitch classes fit their mean best.  Where
-    most songs fit best as they are, most new ones will; a few are transposed for the sake of those that do not.
+    It is all, or fewer where they have a key in common.  A song's key is taken from the others:
+    that transposition in which its pitch classes fit their mean best.  Where most songs fit best as
+    they are, most new ones will; a few are transposed for the sake of those that do not.
     """
     if sum(map(len, rolls)) < ONE_KEY_FRAMES:
         return 1.0
@@ -98,20 +127,12 @@ def share_to_transpose(rolls, grid):
     return ONE_KEY_SHARE if (fit.argmax(axis=0) == 0).mean() >= ONE_KEY else 1.0
 
 
-def transposition_range(roll, grid, limits):
-    """The shifts within limits (low, high) that keep every note of a roll in the grid's range."""
+def transposition_range(
+    roll: NDArray[Any], grid: Grid, limits: tuple[int, int]
+) -> tuple[int, int]:
+    """Return the shifts within limits (low, high) that keep every note of a roll in range."""
     sounding = np.flatnonzero(roll.reshape(len(roll), -1, grid.pitches).any(axis=(0, 1)))
     if not len(sounding):
         return 0, 0
-    return max(limits[0], -int(sounding[0])), min(limits[1], grid.pitches - 1 - int(sounding[-1]))
-
-
-def shifted(roll, shift, pitches):
-    """A roll (T, V) transposed by `shift` semitones; what leaves at one end comes back at the other."""
-    shift %= pitches
-    if not shift:
-        return roll
-    wide = roll.reshape(len(roll), -1, pitches)
-    moved = np.empty_like(wide)  # np.roll does this in five times the time
-    moved[:, :, shift:], moved[:, :, :shift] = wide[:, :, :-shift], wide[:, :, -shift:]
-    return moved.reshape(roll.shape)
+    lowest, highest = int(sounding[0]), int(sounding[-1])
+    return max(limits[0], -lowest), min(limits[1], grid.pitches - 1 - highest)

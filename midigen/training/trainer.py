@@ -1,359 +1,361 @@
-"""Training: epochs, batches of songs, validation, early stop.  It yields events and prints nothing.
+"""Training: epochs, batches of songs, validation, early stop.  It yields events, prints nothing.
 
-Every random number comes from (seed, what it is for, epoch, place), every song's gradient from one thread into a buffer
-of its own, and buffers are added in a fixed order: a run is the same on any number of threads, stopped or not.
+Every random number comes from (seed, what it is for, epoch, place); every series' gradient is
+summed by itself, and these sums are added in a fixed order: a run is the same on any number of
+threads, stopped or not.
 """
 
+from __future__ import annotations
+
 import math
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from midigen.backends.cpu import cpu_backend
+from midigen.backends.interface import Array, Backend
+from midigen.config import TrainConfig
 from midigen.generation import choose_levels, generate
-from midigen.kernels.cpu.optimizer import average_step
-from midigen.kernels.jit import usable_cores
+from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm, note_moments
 from midigen.randomness import derive_key, generator
-from midigen.training.events import Diverged, Progress, RolledBack, State, Validated
-from midigen.training.gradient import Carry, Stream, joined
+from midigen.training.events import Diverged, Progress, RolledBack, Validated
 from midigen.training.negative import random_song
 from midigen.training.optimizer import Optimizer
-from midigen.training.plan import Plan, shifted
+from midigen.training.plan import Epoch, Plan
+from midigen.training.schedule import FULL_PACE, NextPace, Pace
+from midigen.training.series import CarriedState, Series, SeriesGroup
+from midigen.training.songs import Songs
+from midigen.training.state import Counters, TrainerState
 
 ROLLBACKS = 3
 CHECKED_FRAMES = 1000  # of training songs, for the loss beside the validation figure
-LANES = 8  # streams, at most, that the songs of a batch are dealt to: fewer and longer ones cost less Python
-MOST_GIBBS = 5  # times as many Gibbs steps at the end of a run
+MOST_SERIES = 8  # that the songs of a batch are dealt to: fewer and longer ones cost less Python
 SAMPLE = {"frames": 64, "count": 4}
+GO_ON = (
+    "the last checkpoint is whole, go on from it with --resume, or with --device cpu as well"
+)
+
+Event = Progress | Validated | RolledBack
 
 
-@dataclass
 class Trainer:
-    """Trains `model` in place on lists of rolls, uint8 (T, V).  `average` is the running mean of theta, and kept.
+    """Trains a model on rolls, uint8 (T, V) each.
 
-    pace: what the step size is multiplied by, lowered in the last part of a run, when `cooling`: then validations no
-    longer end it.
+    Parameters
+    ----------
+    model : RnnRbm
+        What training starts from; it stays as it is but for a Gaussian model's levels.
+    train, valid : list of ndarray
+        Songs to learn from, and held-out ones.
+    settings : TrainConfig
+    backend : Backend, optional
+        The CPU's if left out.
+
+    Attributes
+    ----------
+    state : TrainerState
+        All that changes.
+    plan : Plan
+        The epochs.
+    pace : Pace
+        That of the last batch.
     """
 
-    device = "cpu"
-    model: RnnRbm
-    train: list
-    valid: list
-    settings: object
-    threads: int = 0
-    state: State = field(default_factory=State)
-    cooling: bool = False
-    pace: float = 1.0
+    def __init__(
+        self,
+        model: RnnRbm,
+        train: Sequence[NDArray[np.uint8]],
+        valid: Sequence[NDArray[np.uint8]],
+        settings: TrainConfig,
+        backend: Backend | None = None,
+    ) -> None:
+        self.model, self.train, self.valid, self.settings = model, train, valid, settings
+        self.backend = backend or cpu_backend()
+        theta = self.backend.to_device(model.theta)
+        self._placed = PlacedModel(model, self.backend, theta)
+        self._optimizer = Optimizer(self._placed, settings, note_moments(train, model.grid)[0])
+        particles = None
+        if settings.sampler == "persistent":
+            particles = Songs.particles_of(self.backend, model, train)
+        self.state = TrainerState(
+            theta, self.backend.copy(theta), self._optimizer.moments(theta), 0, particles
+        )
+        self._songs = Songs.of_rolls(self.backend, model, train)
+        self.plan, self.pace = Plan(train, model.grid, settings), FULL_PACE
 
     @property
-    def rate(self):
+    def counters(self) -> Counters:
+        """How far the run has come."""
+        return self.state.counters
+
+    @property
+    def rate(self) -> float:
         """The step size now."""
-        return self.settings.learning_rate * self.state.rate_scale * self.pace
+        return self.settings.learning_rate * self.counters.rate_scale * self.pace.factor
 
-    def __post_init__(self):
-        self.threads = self.threads or usable_cores()
-        self._pool, self._helpers = (
-            ThreadPoolExecutor(self.threads),
-            ThreadPoolExecutor(self.threads),
-        )
-        self.plan = Plan(self.train, self.model.grid, self.settings)
-        self._means = note_moments(self.train, self.model.grid)[0]
-        self.optimizer = Optimizer(self.model, self.settings, self._means)
-        self.average = self.model.theta.copy()
-        self.particles = (
-            [self._pack(self.model.frames(roll)) for roll in self.train]
-            if self.settings.sampler == "persistent"
-            else []
-        )
-        self.carries = {}
-        self._sums = []  # a gradient for each stream, in memory that stays: fresh memory costs a page fault every 4 KB
+    @property
+    def epochs_done(self) -> float:
+        """Passes over the songs so far, with a fraction."""
+        return self.counters.epoch + self.counters.cursor / len(self._epoch.batches)
 
-    def averaged(self):
-        """The model that is validated and kept: the running mean of the weights."""
-        return RnnRbm(self.model.config, self.model.grid, self.average, self.model.about)
+    def current(self) -> RnnRbm:
+        """Return the model with the weights as they are now."""
+        return self._with(self.state.theta)
 
-    def run(self, epochs, stop):
-        """Train until `epochs` are done, stop() is true or validation stops improving; yields the events above.
+    def averaged(self) -> RnnRbm:
+        """Return the model that is validated and kept: with the running mean of the weights."""
+        return self._with(self.state.average)
 
-        state.finished then says so; it is None where there is more to gain.
+    def _with(self, theta: Array) -> RnnRbm:
+        host = self.backend.to_host(theta).copy()
+        return RnnRbm(self.model.config, self.model.grid, host, self.model.about)
+
+    def run(self, next_pace: NextPace) -> Iterator[Event]:
+        """Train until next_pace() is None or validation stops improving.
+
+        counters.finished then says so; it is None where there is more to gain.
+
+        Parameters
+        ----------
+        next_pace : callable
+            Gives the `Pace` of the next batch, or None ahead of the one to stop at.
+
+        Yields
+        ------
+        Progress, Validated, RolledBack
         """
-        state = self.state
-        while state.epoch < epochs and (self.cooling or not state.finished):
+        while True:
             batches = self._epoch.batches
-            while state.cursor < len(batches):
-                if stop():
+            while self.counters.cursor < len(batches):
+                pace = next_pace()
+                if pace is None or (self.counters.finished and not pace.cooling):
                     return
-                rolled_back = self._batch(batches[state.cursor])
+                self.pace = pace
+                rolled_back = self._batch(batches[self.counters.cursor])
                 if rolled_back:
                     yield rolled_back
                     continue
-                state.cursor += 1
-                yield Progress(
-                    state.epoch, state.cursor / len(batches), state.frames, self.optimizer.steps
-                )
-            state.epoch, state.cursor = state.epoch + 1, 0
-            if state.epoch % self.plan.validate_every == 0:
-                event = self.look()
+                counters = self.counters
+                counters.cursor += 1
+                position = counters.cursor / len(batches)
+                yield Progress(counters.epoch, position, counters.frames, self.state.steps)
+            self.counters.epoch, self.counters.cursor = self.counters.epoch + 1, 0
+            if self.counters.epoch % self.plan.validate_every == 0:
+                event = self.validate()
                 self._judge(event)
                 yield event
 
     @property
-    def _epoch(self):
-        """The plan of the epoch that state counts: the same after a resume."""
-        return self.plan.epoch(self.state.epoch)
+    def _epoch(self) -> Epoch:
+        """The plan of the epoch that the counters are in: the same after a resume."""
+        return self.plan.epoch(self.counters.epoch)
 
     @np.errstate(all="ignore")  # what is not finite is found below, and named
-    def _batch(self, songs):
-        """Train on one batch; returns a RolledBack event where values were not finite, else None."""
-        state = self.state
-        carries = {lane: carry.copy() for lane, carry in self.carries.items()}
-        step = self._step_settings()
-        lanes = [songs[lane::LANES] for lane in range(min(LANES, len(songs)))]
-        streams = self._open_all(lanes, step)
-        noise = self._noise(streams, step)
-        frames = 0
-        while any(not s.done for s in streams):
-            gradient, count = self._mean_gradient(streams, noise)
-            what = self._not_finite(gradient) or self._move(gradient)
-            if what:
-                self.carries = carries
-                return self._roll_back(what)
-            frames += count
-        self._close_all(lanes, streams)
-        state.frames += frames
+    def _batch(self, songs: NDArray[np.int64]) -> RolledBack | None:
+        """Train on one batch; returns an event where values were not finite."""
+        with self.backend.guarded(GO_ON):
+            before = self.state.snapshot(self.backend, songs)
+            steps = self.pace.gibbs_steps(self.settings.gibbs_steps)
+            settings = replace(self.settings, gibbs_steps=steps)
+            groups, frames = self._groups(songs, settings), 0
+            noise = self._noise(songs, settings)
+            while any(not group.done for group in groups):
+                gradient, count = self._mean_gradient(groups, noise)
+                what = self._move(gradient)
+                if what:
+                    self.state.restore(self.backend, before)
+                    return self._roll_back(what)
+                frames += count
+            if settings.concatenate:
+                self.state.carries.update(
+                    (i, group.carried) for i, group in enumerate(groups) if group.carried
+                )
+            self.counters.frames += frames
         return None
 
-    def _open_all(self, lanes, settings):
-        """A stream for every lane, a list of song numbers."""
-        return [self._open(lane, songs, settings) for lane, songs in enumerate(lanes)]
-
-    def _close_all(self, lanes, streams):
-        """Keep what the streams of a batch leave: particles, and carries where songs are one series."""
-        for lane, (songs, stream) in enumerate(zip(lanes, streams, strict=True)):
-            if stream.particles is not None:
-                self._close(songs, stream)
-            if self.settings.concatenate:
-                self.carries[lane] = stream.carry
-
-    def _mean_gradient(self, streams, noise):
-        """The streams' gradient a frame, with that of the noise, up to the next move of the weights; and frames."""
-        gradient, count = self._gradient(streams)
-        gradient /= count
-        if not all(
-            s.done for s in noise
-        ):  # songs that are longer than it may still be on their way
-            own = gradient.copy()
-            gradient, pushed = self._gradient(noise)
-            gradient /= pushed
-            gradient += own
-        return gradient, count
-
-    def _step_settings(self):
-        """The settings of the next step: the slower the weights move, the more Gibbs steps, up to MOST_GIBBS times."""
-        steps = round(self.settings.gibbs_steps / max(self.pace, 1 / MOST_GIBBS))
-        return replace(self.settings, gibbs_steps=steps) if self.cooling else self.settings
-
-    def _open(self, lane, songs, settings):
-        """A stream of songs of the training set, each with its shift and its particles."""
-        epoch, particles, pitches = self._epoch, None, self.model.grid.pitches
-        if self.particles:
-            particles = joined(
-                [
-                    shifted(self._unpack(self.particles[song]), epoch.shifts[song], pitches)
-                    for song in songs
-                ]
+    def _groups(self, songs: NDArray[np.int64], settings: TrainConfig) -> list[SeriesGroup]:
+        """Deal the songs of a batch to series, and these to groups."""
+        dealt = [songs[i::MOST_SERIES] for i in range(min(MOST_SERIES, len(songs)))]
+        behind_one_another = settings.update == "block" or settings.concatenate
+        series: list[Series] = []
+        for some in dealt:
+            series += self._series(some, self.backend.series_alone and not behind_one_another)
+        if settings.concatenate:  # each goes on from a state of its own
+            together = [[i] for i in range(len(series))]
+        else:
+            together = self.backend.split([min(len(one), settings.block) for one in series])
+        silent = CarriedState.silent(self.backend, self.model) if settings.concatenate else None
+        return [
+            SeriesGroup(
+                self._placed,
+                settings,
+                self._songs,
+                self.state.particles,
+                [series[i] for i in some],
+                self.state.carries.get(some[0], silent) if settings.concatenate else None,
             )
-        carry = self.carries.get(lane) if settings.concatenate else None
-        return Stream(
-            self.model,
-            [shifted(self.train[song], epoch.shifts[song], pitches) for song in songs],
-            carry or Carry.start(self.model),
-            np.uint64((epoch.key + int(songs[0])) % 2**64),
-            settings,
-            particles,
-        )
+            for some in together
+        ]
 
-    def _close(self, songs, stream):
-        """Keep the particles of a stream's songs."""
-        at, shifts = 0, self._epoch.shifts
-        for song in songs:
-            end = at + len(self.train[song])
-            back = shifted(stream.particles[at:end], -shifts[song], self.model.grid.pitches)
-            self.particles[song] = self._pack(back)
-            at = end
+    def _series(self, songs: NDArray[np.int64], alone: bool) -> list[Series]:
+        """Put songs behind one another in a series or, with the same draws, each in its own."""
+        epoch = self._epoch
+        key = (epoch.key + int(songs[0])) % 2**64
+        places = [self._songs.places(int(song), int(epoch.shifts[song])) for song in songs]
+        firsts = np.concatenate([[0], np.cumsum([len(place) for place in places])])
+        if alone:
+            return [
+                Series(place, np.zeros(len(place), np.uint8), key, int(first))
+                for place, first in zip(places, firsts, strict=False)
+            ]
+        starts = np.zeros(firsts[-1], np.uint8)
+        if not self.settings.concatenate:
+            starts[firsts[1:-1]] = 1
+        return [Series(np.concatenate(places), starts, key)]
 
-    def _pack(self, particles):
-        """Particles (T, V) as they are kept: bits, or float32 for Gaussian units."""
-        return (
-            particles.astype(np.float32)
-            if self.model.gaussian
-            else np.packbits(particles.astype(np.uint8), axis=1)
-        )
-
-    def _unpack(self, packed):
-        """What a stream moves on, a copy of what _pack kept."""
-        return (
-            packed.copy()
-            if self.model.gaussian
-            else np.unpackbits(packed, axis=1, count=self.model.config.visible)
-        )
-
-    def _noise(self, streams, settings):
-        """Streams of random songs for one batch, as long as its songs on average."""
+    def _noise(self, songs: NDArray[np.int64], settings: TrainConfig) -> list[SeriesGroup]:
+        """Make the random songs of one batch, as long as its series are on average."""
         if settings.negative == "off":
             return []
-        frames = int(np.mean([len(s.v) for s in streams]))
-        return [
-            Stream(self.model, [song], Carry.start(self.model), key, settings, negative=True)
-            for song, key in self._random_songs(frames, settings)
+        total = sum(len(self.train[song]) for song in songs)
+        frames = total // min(MOST_SERIES, len(songs))
+        place = settings.seed, "noise", self.counters.epoch, self.counters.cursor
+        rng, visible = generator(*place), self.model.config.visible
+        count = settings.negative_songs
+        rolls = [
+            random_song(rng, frames, visible, settings.negative_density) for _ in range(count)
         ]
-
-    def _random_songs(self, frames, settings):
-        """Those of this batch, each with its key."""
-        place = settings.seed, "noise", self.state.epoch, self.state.cursor
-        rng = generator(*place)
+        noise = Songs.of_rolls(self.backend, self.model, rolls)
+        series = [
+            Series(noise.places(i), np.zeros(frames, np.uint8), int(derive_key(*place, i)))
+            for i in range(count)
+        ]
         return [
-            (
-                random_song(rng, frames, self.model.config.visible, settings.negative_density),
-                derive_key(*place, i),
+            SeriesGroup(
+                self._placed, settings, noise, None, [series[i] for i in some], negative=True
             )
-            for i in range(settings.negative_songs)
+            for some in self.backend.split([min(frames, settings.block)] * count)
         ]
 
-    def _gradient(self, streams):
-        """Sum of the streams' gradients up to the next move of the weights, and its frame count.
+    def _mean_gradient(
+        self, groups: list[SeriesGroup], noise: list[SeriesGroup]
+    ) -> tuple[Array, int]:
+        """Return the gradient a frame, noise's with it, up to the next move of the weights."""
+        gradient, count = self._gradient("gradient", groups)
+        if all(group.done for group in noise):  # songs that are longer may still be on their way
+            self.backend.optimizer.scale(gradient, count)
+        else:
+            pushed, frames = self._gradient("pushed", noise)
+            self.backend.optimizer.mean_gradient(gradient, count, pushed, frames)
+        return gradient, count
 
-        With `update` "block" that is one block of every stream, else the whole of every stream.  The next call writes
-        over the sum.
+    def _gradient(self, name: str, groups: list[SeriesGroup]) -> tuple[Array, int]:
+        """Sum the groups' gradients up to the next move of the weights, and their frames.
+
+        With `update` "block" that is one block of every group, else the whole of every group.
         """
-        whole = self.settings.update != "block"
-        streams = [s for s in streams if not s.done]
-        helpers = self._helpers if len(streams) < self.threads else None  # there are cores to spare
-        while len(self._sums) < len(streams):
-            self._sums.append(np.empty_like(self.model.theta))
+        once = self.settings.update == "block"
 
-        def job(stream, gradient):
-            gradient[:], count = 0, 0
-            while not stream.done:
-                count += stream.step(gradient, helpers)
-                if not whole:
-                    break
-            return count
+        def job_of(group: SeriesGroup) -> Callable[[Array], int]:
+            def job(gradient: Array) -> int:
+                count = group.step(gradient)
+                while not (once or group.done):
+                    count += group.step(gradient)
+                return count
 
-        jobs = [self._pool.submit(job, *pair) for pair in zip(streams, self._sums, strict=False)]
-        frames = sum(done.result() for done in jobs)
-        total, *others = self._sums[: len(streams)]
-        for gradient in others:
-            total += gradient
-        return total, frames
+            return job
 
-    def _not_finite(self, theta):
-        """Names of the tensors of a theta-like vector that hold NaN or infinity, or ""."""
-        if np.isfinite(np.dot(theta, theta)):
-            return ""
-        names = [
-            name
-            for name, tensor in self.model.tensors(theta).items()
-            if not np.isfinite(tensor).all()
-        ]
-        return "gradient of " + (", ".join(names) or "all (it is too large)")
+        jobs = [job_of(group) for group in groups if not group.done]
+        theta = self.state.theta
+        return self.backend.accumulate(name, jobs, theta.size, theta.dtype)
 
-    def _decay(self):
-        """How much the running mean keeps of itself: it forgets its first steps soon."""
-        steps, limit = self.optimizer.steps, self.settings.average
-        return min(limit, (1 + steps) / (10 + steps)) if limit else 0.0
-
-    def _move(self, gradient):
-        """One step of the optimizer and of the running mean; returns a name if theta is then not finite."""
-        theta = self.model.theta
-        self.optimizer.move(theta, gradient, self.rate)
-        if not np.isfinite(np.dot(theta, theta)):
+    def _move(self, gradient: Array) -> str:
+        """Step, and move the running mean; returns what is not finite, or ""."""
+        state, kernels = self.state, self.backend.optimizer
+        if not self._optimizer.move(state, gradient, self.rate):
+            return "gradient of " + (self._not_finite(gradient) or "all (it is too large)")
+        if not math.isfinite(self.backend.norm(state.theta)):
             return "weights after a step"
-        average_step(self.average, theta, self._decay())
+        kernels.average_step(state.average, state.theta, self._average_decay())
         return ""
 
-    def _roll_back(self, what):
-        """Go back to the running mean of the weights and halve the step size; Diverged after three times.
+    def _average_decay(self) -> float:
+        """Say how much the running mean keeps of itself: it forgets its first steps soon."""
+        steps, limit = self.state.steps, self.settings.average
+        return min(limit, (1 + steps) / (10 + steps)) if limit else 0.0
 
-        One step back is not enough: weights whose gradient explodes have been on their way there for many.
+    def _not_finite(self, gradient: Array) -> str:
+        """Name the tensors of a gradient that hold NaN or infinity."""
+        tensors = self.model.tensors(self.backend.to_host(gradient))
+        names = [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]
+        return ", ".join(names)
+
+    def _roll_back(self, what: str) -> RolledBack:
+        """Go back to the running mean of the weights and halve the step size.
+
+        One step back is not enough: weights whose gradient explodes have been on their way there
+        for many.  Diverged after three times.
         """
-        state = self.state
-        if state.rollbacks >= ROLLBACKS:
+        state, counters = self.state, self.counters
+        if counters.rollbacks >= ROLLBACKS:
             raise Diverged(
-                f"training diverged: {what} not finite, {state.rollbacks} smaller steps did not help; "
-                f"try a lower --learning-rate than {self.settings.learning_rate:g}"
+                f"training diverged: {what} not finite, {counters.rollbacks} smaller steps did "
+                f"not help; try a lower --learning-rate than {self.settings.learning_rate:g}"
             )
-        self._restore()
-        state.rollbacks += 1
-        state.rate_scale /= 2
-        return RolledBack(what, self.rate, self.optimizer.steps)
+        self.backend.assign(state.theta, state.average)
+        self._optimizer.forget(state)
+        counters.rollbacks += 1
+        counters.rate_scale /= 2
+        return RolledBack(what, self.rate, state.steps)
 
-    def _restore(self):
-        """Back to the running mean, without moments."""
-        self.model.theta[:] = self.average
-        self.optimizer.forget()
-
-    def fetch(self):
-        """Make the arrays here those of the run: on the CPU they are."""
-
-    def _scores(self, model, rolls):
-        """The pseudo-log-likelihood of every frame of the rolls, a list of float64 (T,)."""
-        return list(self._pool.map(model.pseudo_log_likelihood, rolls))
-
-    def look(self):
+    def validate(self) -> Validated:
         """Validate the averaged model; changes nothing in the run but a Gaussian model's levels.
 
-        loss and validation are minus the pseudo-log-likelihood, nats a frame, of some training songs and of the
-        held-out ones (of those training songs again, where none are held out).
+        loss and validation are minus the pseudo-log-likelihood, nats a frame, of some training
+        songs and of the held-out ones (of those training songs again, where none are held out).
         """
-        self.fetch()
-        state, model = self.state, self.averaged()
+        with self.backend.guarded(GO_ON):
+            return self._validate()
 
-        def mean(rolls):
-            return -float(np.concatenate(self._scores(model, rolls)).mean())
+    def _validate(self) -> Validated:
+        counters, model = self.counters, self.averaged()
+        placed = PlacedModel(model, self.backend, self.state.average)
+
+        def mean(rolls: Sequence[NDArray[Any]]) -> float:
+            frames = placed.of_every_song(rolls, placed.pseudo_log_likelihood)
+            return -float(np.concatenate(frames).mean())
 
         ends = np.cumsum([len(roll) for roll in self.train])
         checked = self.train[: int(np.searchsorted(ends, CHECKED_FRAMES)) + 1]
         if model.gaussian:
-            model.about["levels"] = self.model.about["levels"] = choose_levels(
-                model, checked, self.settings.seed
-            )
+            levels = choose_levels(placed, checked, self.settings.seed)
+            model.about["levels"] = self.model.about["levels"] = levels
         loss = mean(checked)
         validation = mean(self.valid) if self.valid else loss
-        sample = generate(model, seed=self.settings.seed, device=self.device, **SAMPLE)
+        sample = generate(model, seed=self.settings.seed, backend=self.backend, **SAMPLE)
         notes = float((sample[:, :, : model.grid.pitches] > 0).sum(axis=2).mean())
+        is_best = counters.best is None or validation < counters.best
         return Validated(
-            state.epoch,
-            self.optimizer.steps,
-            state.frames,
+            counters.epoch,
+            self.state.steps,
+            counters.frames,
             loss,
             validation,
-            math.isfinite(validation) and (state.best is None or validation < state.best),
+            math.isfinite(validation) and is_best,
             notes,
             self.rate,
         )
 
-    def _judge(self, event):
+    def _judge(self, event: Validated) -> None:
         """Count the validations without a new best; `patience` of them end the run."""
-        state = self.state
+        counters = self.counters
         if event.best:
-            state.best, state.stale = event.validation, 0
-        elif not self.cooling:
-            state.stale += 1
-            if state.stale >= self.settings.patience:
-                state.finished = "early stop: validation has stopped improving"
-
-    @property
-    def epochs_done(self):
-        """Passes over the songs so far, with a fraction."""
-        return self.state.epoch + self.state.cursor / len(self._epoch.batches)
-
-
-def trainer_kind(device):
-    """The class of Trainer for a device, "cpu" or "cuda"."""
-    if device == "cpu":
-        return Trainer
-    from midigen.training.cuda import CudaTrainer  # what it imports is slow, and needs Numba's CUDA
-
-    return CudaTrainer
+            counters.best, counters.stale = event.validation, 0
+        elif not self.pace.cooling:
+            counters.stale += 1
+            if counters.stale >= self.settings.patience:
+                counters.finished = "early stop: validation has stopped improving"

@@ -1,0 +1,99 @@
+"""How long a run lasts, and how large its steps are: values that are worked out, not kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+COOLING = 0.4  # share of a run over which the step size runs down to 0
+MOST_GIBBS = 5  # times as many Gibbs steps at the end of a run
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a batch is trained on.
+
+    Attributes
+    ----------
+    factor : float
+        What the step size is multiplied by.
+    cooling : bool
+        Whether this is the last part of a run, which validations no longer end.
+    """
+
+    factor: float = 1.0
+    cooling: bool = False
+
+    def gibbs_steps(self, steps: int) -> int:
+        """Give more Gibbs steps the slower the weights move, up to MOST_GIBBS times `steps`."""
+        if not self.cooling:
+            return steps
+        return round(steps / max(self.factor, 1 / MOST_GIBBS))
+
+
+NextPace = Callable[[], Pace | None]  # that of the next batch; None to stop ahead of it
+FULL_PACE = Pace()
+
+
+@dataclass
+class Budget:
+    """When to stop: after `epochs` in all, or `minutes` from the first step on, which compiles.
+
+    None is no limit.
+    """
+
+    epochs: int | None
+    minutes: float | None
+    started: float | None = None
+
+    def start(self) -> None:
+        """Start the clock, once."""
+        if self.started is None:
+            self.started = time.monotonic()
+
+    def seconds(self) -> float:
+        """Return the seconds since the clock was started."""
+        return 0.0 if self.started is None else time.monotonic() - self.started
+
+    def share_done(self, epochs_done: float) -> float:
+        """Return the share of the budget that is used, 0..1, by its tighter limit.
+
+        epochs_done may be a fraction.
+        """
+        shares = [0.0]
+        if self.minutes is not None:
+            shares.append(self.seconds() / (60 * self.minutes))
+        if self.epochs is not None:
+            shares.append(epochs_done / self.epochs)
+        return min(1.0, max(shares))
+
+
+@dataclass(frozen=True)
+class CoolDown:
+    """The last part of a run, in which the step size runs down from 1 to 0.
+
+    It lasts for what is left of the budget or, after an early stop, for as many frames as make
+    COOLING of all.
+
+    Attributes
+    ----------
+    begun : float
+        The share of the budget that was used when it began.
+    frames : int
+        How many were trained on before.
+    early : bool
+        Whether validation has ended the run.
+    """
+
+    begun: float
+    frames: int
+    early: bool
+
+    def pace(self, share: float, frames: int) -> Pace | None:
+        """Return the Pace where `share` of the budget is used and so many frames were trained on."""
+        left = (1 - share) / max(1 - self.begun, 1e-9)
+        if self.early:
+            more = (frames - self.frames) / max(self.frames, 1)
+            left = min(left, 1 - more * (1 - COOLING) / COOLING)
+        return Pace(left, cooling=True) if left > 0 else None
