@@ -7,7 +7,7 @@ import pytest
 
 from midigen.kernels.cuda import gibbs, rbm
 from midigen.kernels.cuda.blas import matrix
-from midigen.kernels.cuda.jit import SHARED, Tile, TooWide
+from midigen.kernels.cuda.jit import SHARED, Tile, TooWideError
 from midigen.kernels.cuda.memory import upload
 
 KEY = np.uint64(2**63 + 5)
@@ -112,5 +112,5 @@ def test_blocks_fit_into_shared_memory_and_are_many(count, row_bytes, rows):
 
 
 def test_a_row_that_does_not_fit_is_refused():
-    with pytest.raises(TooWide, match="shared memory"):
+    with pytest.raises(TooWideError, match="shared memory"):
         gibbs.launch(None, (np.float32,), 1, 20_000, 80_000, (), Tile())

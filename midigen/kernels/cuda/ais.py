@@ -8,7 +8,7 @@ from numba import cuda, float64, uint64
 from midigen.kernels.codes import MOST_MOVES  # noqa: F401  callers keep to it
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import as_matrix
-from midigen.kernels.cuda.gibbs import half_sweep, launch, padded, take_keys, transposed
+from midigen.kernels.cuda.gibbs import half_sweep, launch, load_keys, padded, transposed
 from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, device, jit
 from midigen.kernels.cuda.rbm import sample_bernoulli, series_of
 from midigen.kernels.scalar import f64
@@ -26,8 +26,8 @@ def anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weig
     in place; log_weight (N,) float64 is added to, in nats.  A draw depends on (key, move, first_row + n, unit) alone.
     """
     w, base, a, b, v = (as_matrix(x) for x in (w, base, a, b, v))
-    real, across = v.scalar_type, transposed(w, tile)
-    places = [part for x in (w, across, base, a, b, v) for part in (x.array, x.layout)]
+    real, wt = v.scalar_type, transposed(w, tile)
+    places = [part for x in (w, wt, base, a, b, v) for part in (x.array, x.layout)]
     launch(
         _annealed,
         (real,),
@@ -50,26 +50,40 @@ def anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weig
 
 
 @cache
-def _grown(real):
+def _hidden_field(real):
     """The field at the next beta; ratio *= (1 + e^(x + d)) / (1 + e^x), d being a move's growth of the field."""
     one, two, tanh, sigmoid = real(1), real(2), scalar.tanh(real), scalar.sigmoid(real)
 
     @device
-    def grown(x, given, row, unit, place):
+    def hidden_field(x, given, row, unit, place):
         ratio, b, at, step, low, high = given
         bias, t = b[at[0] + row * at[1] + unit], tanh(step * x / two)
         ratio[place] *= f64(1) + f64(sigmoid(low * x + bias) * (two * t / (one - t)))
         return high * x + bias
 
-    return grown
+    return hidden_field
 
 
 @device
-def _tilted(x, given, row, unit, place):
+def _visible_field(x, given, row, unit, place):
     """The field at the next beta, `high`, of a visible unit."""
     base, base_at, a, a_at, high = given
     start = base[base_at[0] + row * base_at[1] + unit]
     return start + high * (a[a_at[0] + row * a_at[1] + unit] - start) + high * x
+
+
+@device
+def _weight(
+    n, r, rows, visible, hidden, temperatures, base, base_at, a, a_at, memory, held, log_ratio
+):
+    """Sum the growth of a row's log p over the moves, from the sum of its states v at `held`."""
+    weight = f64(0)
+    for i in range(visible):
+        growth = f64(a[a_at[0] + n * a_at[1] + i]) - f64(base[base_at[0] + n * base_at[1] + i])
+        weight += f64(memory[held + i * rows + r]) * growth / temperatures
+    for j in range(hidden):
+        weight += log_ratio[j * rows + r]
+    return weight
 
 
 @cache
@@ -77,7 +91,7 @@ def _annealed(real, each, most):
     """`memory` has a place for each hidden unit's product of ratios, and then holds v, h and the sum of all v."""
     kind, zero, one, wide = NUMBA_TYPE[real], real(0), real(1), f64().itemsize // real().itemsize
     draw_hidden, draw_visible = (
-        half_sweep(real, each, False, settle) for settle in (_grown(real), _tilted)
+        half_sweep(real, each, False, settle) for settle in (_hidden_field(real), _visible_field)
     )
 
     @jit()
@@ -93,8 +107,8 @@ def _annealed(real, each, most):
         first_rows,
         w,
         w_at,
-        across,
-        across_at,
+        wt,
+        wt_at,
         base,
         base_at,
         a,
@@ -114,7 +128,7 @@ def _annealed(real, each, most):
         begin, of_v, of_h = cuda.blockIdx.x * rows, (visible + 3 >> 2) * 4, (hidden + 3 >> 2) * 4
         behind_v = of_h * wide + of_v
         states, held = of_h * wide * rows, (behind_v + of_h) * rows
-        take_keys(thread, threads, begin, rows, count, keys, first_rows, key_of, row_of)
+        load_keys(thread, threads, begin, rows, count, keys, first_rows, key_of, row_of)
         for e in range(thread, of_h * rows, threads):
             ratio[e] = f64(1)
         for e in range(thread, rows * visible, threads):
@@ -138,8 +152,8 @@ def _annealed(real, each, most):
                 behind_v,
                 hidden,
                 groups,
-                across,
-                across_at,
+                wt,
+                wt_at,
                 (ratio, b, b_at, real(1 / temperatures), low, high),
                 one,
                 begin,
@@ -179,14 +193,20 @@ def _annealed(real, each, most):
                 v[v_at[0] + n * v_at[1] + i] = memory[states + i * rows + e // visible]
         cuda.syncthreads()
         for n in range(begin + thread, min(begin + rows, count), threads):
-            weight = f64(0)
-            for i in range(visible):
-                growth = f64(a[a_at[0] + n * a_at[1] + i]) - f64(
-                    base[base_at[0] + n * base_at[1] + i]
-                )
-                weight += f64(memory[held + i * rows + n - begin]) * growth / temperatures
-            for j in range(hidden):
-                weight += ratio[j * rows + n - begin]
-            log_weight[n] += weight
+            log_weight[n] += _weight(
+                n,
+                n - begin,
+                rows,
+                visible,
+                hidden,
+                temperatures,
+                base,
+                base_at,
+                a,
+                a_at,
+                memory,
+                held,
+                ratio,
+            )
 
     return annealed

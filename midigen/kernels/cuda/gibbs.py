@@ -14,7 +14,7 @@ from numba import cuda, uint64
 
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import as_matrix, copy, scratch_matrix
-from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, TooWide, device, jit
+from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, TooWideError, device, jit
 from midigen.kernels.cuda.scalar import normals, uniform, words
 from midigen.kernels.scalar import u64
 
@@ -37,7 +37,7 @@ def launch(factory, kind, count, widest, row_bytes, arguments, tile):
     while rows > 1 and (-(-count // rows) < tile.blocks or rows * row_bytes > SHARED):
         rows //= 2
     if rows * row_bytes > SHARED:
-        raise TooWide(
+        raise TooWideError(
             f"a chain takes {row_bytes} bytes of shared memory, of which there are {SHARED}: too many units"
         )
     each = min(rows, READ // kind[0]().itemsize)
@@ -59,9 +59,9 @@ def transposed(w, tile):
 def chain(v, w, a, b, z, sweeps, beta, keys, first_rows, first_sweep, out, tile):
     """gibbs_chain of midigen.kernels.cuda.rbm where z is None, else that of midigen.kernels.cuda.gaussian."""
     v, w, a, b, out = (as_matrix(x) for x in (v, w, a, b, out))
-    gaussian, real, across = z is not None, out.scalar_type, transposed(w, tile)
+    gaussian, real, wt = z is not None, out.scalar_type, transposed(w, tile)
     z, spread = (as_matrix(z), 1 / math.sqrt(beta)) if gaussian else (a, 1)
-    places = [part for x in (w, across, v, a, b, z, out) for part in (x.array, x.layout)]
+    places = [part for x in (w, wt, v, a, b, z, out) for part in (x.array, x.layout)]
     launch(
         _chain,
         (real, gaussian),
@@ -84,7 +84,7 @@ def chain(v, w, a, b, z, sweeps, beta, keys, first_rows, first_sweep, out, tile)
 
 
 @device
-def take_keys(thread, threads, begin, rows, count, keys, first_rows, key_of, row_of):
+def load_keys(thread, threads, begin, rows, count, keys, first_rows, key_of, row_of):
     """Every row's key and its number among that key's draws; rows are dealt out to series in turn."""
     for r in range(thread, rows, threads):
         n = min(begin + r, count - 1)
@@ -232,8 +232,8 @@ def _chain(real, gaussian, each, most):
         first_rows,
         w,
         w_at,
-        across,
-        across_at,
+        wt,
+        wt_at,
         v,
         v_at,
         a,
@@ -251,7 +251,7 @@ def _chain(real, gaussian, each, most):
         total = cuda.local.array((4, each), kind)
         thread, threads, rows = cuda.threadIdx.x, cuda.blockDim.x, groups * each
         begin, behind = cuda.blockIdx.x * rows, (visible + 3 >> 2) * 4
-        take_keys(thread, threads, begin, rows, count, keys, first_rows, key_of, row_of)
+        load_keys(thread, threads, begin, rows, count, keys, first_rows, key_of, row_of)
         for e in range(thread, rows * visible, threads):
             n, i, value = begin + e // visible, e % visible, zero
             if n < count:
@@ -274,8 +274,8 @@ def _chain(real, gaussian, each, most):
                 behind,
                 hidden,
                 groups,
-                across,
-                across_at,
+                wt,
+                wt_at,
                 (b, b_at, beta),
                 spread,
                 begin,

@@ -26,24 +26,24 @@ SHARED = (
 MOST_BATCHES = 65535  # of products in one launch, and series
 
 
-class TooWide(Exception):
+class TooWideError(Exception):
     """A model has more units than a block of threads has shared memory for."""
 
 
 def shared_bytes(count, real, what):
-    """Bytes of `count` numbers in shared memory.  TooWide, which says `what` they are of, where there are too many."""
+    """Bytes of `count` numbers in shared memory.  TooWideError, which says `what` they are of, where there are too many."""
     size = int(count) * real().itemsize
     if size > SHARED:
-        raise TooWide(
+        raise TooWideError(
             f"{what} takes {size} bytes of shared memory, of which there are {SHARED}: too many units"
         )
     return size
 
 
 def is_gpu_error(error):
-    """Whether an exception tells of the GPU: it is of Numba's driver, of cuda-core, which launches kernels, or TooWide."""
+    """Whether an exception tells of the GPU: it is of Numba's driver, of cuda-core, which launches kernels, or TooWideError."""
     module = type(error).__module__
-    return isinstance(error, TooWide) or ".cudadrv." in module or module.startswith("cuda.")
+    return isinstance(error, TooWideError) or ".cudadrv." in module or module.startswith("cuda.")
 
 
 def jit(**options):

@@ -41,12 +41,12 @@ def _level(value, threshold, gain, offset, loudest):
 
 
 @cache
-def _hearing(real):
+def _forward(real):
     """A device function: y of the last layer from what goes into the first, both in memory, all layers crossed."""
     activation, (part, whole) = scalar.activation(real), adders(real)
 
     @device
-    def hear(memory, old, new, sums, thread, threads, layers, table, codes, params):
+    def forward(memory, old, new, sums, thread, threads, layers, table, codes, params):
         for k in range(layers):
             units, below, step = table[k, UNITS], table[k, BELOW], table[k, ACROSS]
             group, groups, place = thread // step, threads // step, thread % step
@@ -64,7 +64,7 @@ def _hearing(real):
             old, new = new, old
         return old, new
 
-    return hear
+    return forward
 
 
 def play(
@@ -96,7 +96,7 @@ def play(
     count, frames, visible = tuple(songs.shape)
     threads = walkers(sizes, int(sizes[-1]), tile)
     table, on_device = layers_of(tuple(int(n) for n in sizes), int(sizes[-1]), 0, threads)
-    widest, states, across = int(sizes.max()), padded(visible) + padded(w.rows), transposed(w, tile)
+    widest, states, wt = int(sizes.max()), padded(visible) + padded(w.rows), transposed(w, tile)
     low, high = (0, 0) if log_variances is None else log_variances
     numbers = beta, 1 / math.sqrt(beta) if gaussian else 1, low, high - low, *(levels or NO_LEVELS)
     _played(real, gaussian)[
@@ -114,8 +114,8 @@ def play(
         transposed_layers(table, params, tile),
         w.array,
         w.layout,
-        across.array,
-        across.layout,
+        wt.array,
+        wt.layout,
         keys,
         sweeps,
         tuple(real(number) for number in numbers),
@@ -126,7 +126,7 @@ def play(
 
 @cache
 def _played(real, gaussian):
-    kind, one, half, hear = NUMBA_TYPE[real], real(1), real(0.5), _hearing(real)
+    kind, one, half, forward = NUMBA_TYPE[real], real(1), real(0.5), _forward(real)
     draw_hidden, draw_visible = (
         half_sweep(real, 1, normal, biased) for normal in (False, gaussian)
     )
@@ -145,8 +145,8 @@ def _played(real, gaussian):
         params,
         w,
         w_at,
-        across,
-        across_at,
+        wt,
+        wt_at,
         keys,
         sweeps,
         numbers,
@@ -170,7 +170,9 @@ def _played(real, gaussian):
             for i in range(thread, visible, threads):
                 memory[chain + i] = memory[old + i]
             row_of[0] = u64(first + t)
-            old, new = hear(memory, old, new, sums, thread, threads, layers, table, codes, params)
+            old, new = forward(
+                memory, old, new, sums, thread, threads, layers, table, codes, params
+            )
             a, b, z = old + recurrent, old + recurrent + visible, old + recurrent + visible + hidden
             if gaussian:  # states and means in units of the deviations
                 for i in range(thread, visible, threads):
@@ -190,8 +192,8 @@ def _played(real, gaussian):
                     behind,
                     hidden,
                     1,
-                    across,
-                    across_at,
+                    wt,
+                    wt_at,
                     (memory, (b, 0), beta),
                     spread,
                     0,

@@ -31,7 +31,7 @@ def ungrouped(begin, at, i, j):
 
 
 @cache
-def _taker(real, threads, size, wide, depth, along_depth):
+def _tile_loader(real, threads, size, wide, depth, along_depth):
     """Two device functions for a tile of `size` lines: fetch what a thread takes of it, 0 outside, into registers;
     put that in shared memory (depth, wide).  Neighbours read neighbours."""
     log_size, log_depth, zero, parts = (
@@ -97,13 +97,13 @@ def _square(depth, each, wide_a, columns, run_a, run_b):
             add_one(shared_a, shared_b, total, left, right, 7, y, x)
 
     @device
-    def lay(done, total, first, y, x):
+    def store(done, total, first, y, x):
         """Four of a thread's rows into shared memory; `first` is a literal, so that `total` stays in registers."""
         for i in range(4):
             for j in range(each):
                 done[(y + i) * columns + (j >> 2) * run_b + x + (j & 3)] = total[first + i, j]
 
-    return add, lay
+    return add, store
 
 
 @cache
@@ -157,9 +157,9 @@ def product_kernel(real, a_along_k, b_along_n, rows, columns, depth, each, group
     size_a, size_b, size_c, runs = depth * wide_a, depth * columns, run_a * columns, each // 4
     # tile sizes are powers of 2: shifts and masks, unlike // and %, let the compiler see that addresses are aligned
     log_across, log_columns = across.bit_length() - 1, columns.bit_length() - 1
-    fetch_a, put_a = _taker(real, threads, rows, wide_a, depth, a_along_k)
-    fetch_b, put_b = _taker(real, threads, columns, columns, depth, not b_along_n)
-    add, lay = _square(depth, each, wide_a, columns, run_a, run_b)
+    fetch_a, put_a = _tile_loader(real, threads, rows, wide_a, depth, a_along_k)
+    fetch_b, put_b = _tile_loader(real, threads, columns, columns, depth, not b_along_n)
+    add, store = _square(depth, each, wide_a, columns, run_a, run_b)
     write = _writer(real, threads, size_c, log_columns, grouped, scaled)
     parts_a, parts_b = rows * depth // threads, columns * depth // threads
 
@@ -222,9 +222,9 @@ def product_kernel(real, a_along_k, b_along_n, rows, columns, depth, each, group
         # through shared memory, run by run: neighbours write to neighbours
         for run in range(runs):
             if run == 0:
-                lay(done, total, 0, y, x)
+                store(done, total, 0, y, x)
             else:
-                lay(done, total, each - 4, y, x)
+                store(done, total, each - 4, y, x)
             cuda.syncthreads()
             write(
                 done,

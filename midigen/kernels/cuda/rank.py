@@ -24,76 +24,113 @@ def orthonormal_rows(s, units, tolerance, out, ranks, tile=TILE):
         scratch("rest", n_series * count * units, f64),
         scratch("unit", n_series * units, f64),
     )
-    _peeled()[n_series, threads, 0, count * (across + 1) * f64().itemsize](
+    _gram_schmidt()[n_series, threads, 0, count * (across + 1) * f64().itemsize](
         count, units, step, across, tolerance * tolerance, flat(s), rest, unit, flat(out), ranks
     )
 
 
-@cache
-def _peeled():
-    """One series a block.  `memory` holds a sum of each thread for every row, (M, across), and the rows' totals (M,)."""
+@device
+def _add_up(memory, count, across, thread, threads):
+    """Put every row's sum of its threads' numbers behind them all."""
+    for r in range(thread, count, threads):
+        total = 0.0
+        for p in range(across):
+            total += memory[r * across + p]
+        memory[count * across + r] = total
 
-    @device
-    def add_up(memory, count, across, thread, threads):
-        for r in range(thread, count, threads):
-            total = 0.0
-            for p in range(across):
-                total += memory[r * across + p]
-            memory[count * across + r] = total
+
+@device
+def _longest(memory, first, count):
+    """Find the longest of `count` rows, its squared length, and whether all rows are finite."""
+    best, length, finite = 0, -1.0, True
+    for r in range(count):
+        if not memory[first + r] < math.inf:  # also what is no number
+            finite = False
+        if memory[first + r] > length:
+            best, length = r, memory[first + r]
+    return best, length, finite
+
+
+@device
+def _take_row(s, from_s, rest, out, to, units, place, across):
+    """Copy a row of s into `rest`, set it to 0 in `out`; return a thread's part of its square."""
+    total = 0.0
+    for j in range(place, units, across):
+        x = float64(s[from_s + j])
+        rest[to + j] = x
+        out[to + j] = 0
+        total += x * x
+    return total
+
+
+@device
+def _dot(rest, row, unit, first, units, place, across):
+    """Return a thread's part of the product of a row and the unit vector."""
+    total = 0.0
+    for j in range(place, units, across):
+        total += rest[row + j] * unit[first + j]
+    return total
+
+
+@device
+def _remove(rest, row, unit, first, product, units, place, across):
+    """Take the unit vector's part out of a row; return a thread's part of what is left, squared."""
+    total = 0.0
+    for j in range(place, units, across):
+        x = rest[row + j] - product * unit[first + j]
+        rest[row + j] = x
+        total += x * x
+    return total
+
+
+@cache
+def _gram_schmidt():
+    """One series a block of threads.
+
+    `memory` holds a sum of each thread for every row, (M, across), and the rows' totals, (M,).
+    """
 
     @jit()
-    def peeled(count, units, step, across, smallest, s, rest, unit, out, ranks):
+    def gram_schmidt(count, units, step, across, smallest, s, rest, unit, out, ranks):
         memory = cuda.shared.array(0, float64)
         thread, threads, series = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
         group, place, groups = thread // across, thread % across, threads // across
-        begin, found, longest = series * count * units, 0, 1.0
+        begin, first, totals = series * count * units, series * units, count * across
+        found, longest = 0, 1.0
         for r in range(group, count, groups):
-            total = 0.0
-            for j in range(place, units, across):
-                x = float64(s[(series * count + r) * step + j])
-                rest[begin + r * units + j] = x
-                out[begin + r * units + j] = 0
-                total += x * x
-            memory[r * across + place] = total
+            memory[r * across + place] = _take_row(
+                s, (series * count + r) * step, rest, out, begin + r * units, units, place, across
+            )
         while True:
             cuda.syncthreads()
-            add_up(memory, count, across, thread, threads)
+            _add_up(memory, count, across, thread, threads)
             cuda.syncthreads()
-            best, length = 0, -1.0
-            for r in range(count):
-                if not memory[count * across + r] < math.inf:  # also what is no number
-                    found = count
-                if memory[count * across + r] > length:
-                    best, length = r, memory[count * across + r]
+            best, length, finite = _longest(memory, totals, count)
+            if not finite:
+                found = count
             if found == 0:
                 longest = max(longest, length)
             if found >= count or length <= smallest * longest:
                 break
             for j in range(thread, units, threads):
                 x = rest[begin + best * units + j] / math.sqrt(length)
-                unit[series * units + j] = x
+                unit[first + j] = x
                 out[begin + found * units + j] = x
             found += 1
             cuda.syncthreads()
             for r in range(group, count, groups):
-                total = 0.0
-                for j in range(place, units, across):
-                    total += rest[begin + r * units + j] * unit[series * units + j]
-                memory[r * across + place] = total
+                memory[r * across + place] = _dot(
+                    rest, begin + r * units, unit, first, units, place, across
+                )
             cuda.syncthreads()
-            add_up(memory, count, across, thread, threads)
+            _add_up(memory, count, across, thread, threads)
             cuda.syncthreads()
             for r in range(group, count, groups):
-                total = 0.0
-                for j in range(place, units, across):
-                    x = (
-                        rest[begin + r * units + j]
-                        - memory[count * across + r] * unit[series * units + j]
-                    )
-                    rest[begin + r * units + j] = x
-                    total += x * x
-                memory[r * across + place] = total
+                product = memory[totals + r]
+                memory[r * across + place] = _remove(
+                    rest, begin + r * units, unit, first, product, units, place, across
+                )
         if thread == 0:
             ranks[series] = found
 
-    return peeled
+    return gram_schmidt

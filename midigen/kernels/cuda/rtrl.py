@@ -24,6 +24,7 @@ from midigen.kernels.cuda.jit import (
     SHARED,
     TILE,
     along,
+    device,
     jit,
     over,
     shared_bytes,
@@ -273,10 +274,59 @@ def _slopes(plan, k, first, count, codes, frames, going, n_series, tile):
     return out
 
 
+@device
+def _units_below(plan, k):
+    """Count the units of all layers below layer k."""
+    total = 0
+    for lower in range(k):
+        total += plan[lower, UNITS]
+    return total
+
+
+@cache
+def _crossing(real, rows_each):
+    """Make two device functions that take a block's rows over a layer: by its slopes, its weights.
+
+    Number i of row r is memory[.. + i rows_each + r].
+    """
+    slope, zero = scalar.slope(real), real(0)
+
+    @device
+    def by_slopes(memory, old, thread, threads, units, codes, code, y, at, q, gathered, kept):
+        """Multiply by slopes, and leave the products of the first `kept` rows in q."""
+        for i in range(thread, units, threads):
+            value = slope(codes[code + i], y[at + i])
+            for r in range(rows_each):
+                m = memory[old + i * rows_each + r] * value
+                memory[old + i * rows_each + r] = m
+                if r < kept:
+                    q[gathered + r * units + i] = m
+
+    @device
+    def by_weights(total, memory, old, new, thread, threads, units, columns, w, at, stride):
+        """Multiply rows of `units` numbers by a matrix (units, columns) of w."""
+        for j in range(thread, columns, threads):
+            for r in range(rows_each):
+                total[r] = zero
+            for i in range(units):
+                weight = w[u64(at + j + i * stride)]
+                for r in range(rows_each):
+                    total[r] += memory[u64(old + i * rows_each + r)] * weight
+            for r in range(rows_each):
+                memory[new + j * rows_each + r] = total[r]
+
+    return by_slopes, by_weights
+
+
 @cache
 def _walked(real, rows_each):
-    """`memory` holds rows_each rows of S in front of a layer and, behind it, number by number side by side."""
-    slope, zero, kind = scalar.slope(real), real(0), NUMBA_TYPE[real]
+    """Make the kernel that carries rows of S back over a chunk of frames.
+
+    A block of threads has rows_each rows of one series.  `memory` holds them in front of a layer
+    and behind it, number by number, those of the rows side by side.
+    """
+    zero, kind = real(0), NUMBA_TYPE[real]
+    by_slopes, by_weights = _crossing(real, rows_each)
 
     @jit()
     def walked(
@@ -307,6 +357,7 @@ def _walked(real, rows_each):
         total = cuda.local.array(rows_each, kind)
         thread, threads, series = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.y
         row, layers, old, new = cuda.blockIdx.x * rows_each, plan.shape[0], 0, rows_each * widest
+        kept = rows - row if slots > 0 else 0
         for e in range(thread, rows_each * width, threads):
             r, i = e // width, e % width
             memory[i * rows_each + r] = (
@@ -314,48 +365,35 @@ def _walked(real, rows_each):
             )
         for t in range(stop - 1, first - 1, -1):
             for crossed in range(layers):
-                # from the cut down at frame t, then from the top down to the cut at the frame before
-                k = cut - 1 - crossed if crossed < cut else layers - 1 - (crossed - cut)
+                # from the cut down at frame t, then from the top down to the cut, a frame earlier
                 here = crossed < cut
+                k = cut - 1 - crossed if here else layers - 1 - (crossed - cut)
                 inside = here or t > 0
-                w, x, y = (
-                    (params, inputs, u) if inside else (before_params, before_inputs, before_u)
-                )
-                frames, place = (
-                    (h, (t if here else t - 1) * n_series + series) if inside else (1, series)
-                )
-                units, below, gathered = plan[k, UNITS], plan[k, BELOW], 0
-                for lower in range(k):
-                    gathered += plan[lower, UNITS]
-                gathered = (
-                    slots * n_series * rows * gathered
-                    + ((t - first) * n_series + series) * rows * units
-                )
+                w, x, y = before_params, before_inputs, before_u
+                frames, place = 1, series
+                if inside:
+                    w, x, y = params, inputs, u
+                    frames, place = h, (t if here else t - 1) * n_series + series
+                units, below = plan[k, UNITS], plan[k, BELOW]
+                at = place * outputs
+                if k < layers - 1:
+                    y = x
+                    at = frames * n_series * plan[k + 1, INPUTS] + place * (units + 1)
+                gathered = slots * n_series * rows * _units_below(plan, k)
+                gathered += (((t - first) * n_series + series) * rows + row) * units
                 cuda.syncthreads()
-                for i in range(thread, units, threads):
-                    if k == layers - 1:
-                        value = y[place * outputs + i]
-                    else:
-                        value = x[frames * n_series * plan[k + 1, INPUTS] + place * (units + 1) + i]
-                    value = slope(codes[plan[k, CODES] + i], value)
-                    for r in range(rows_each):
-                        m = memory[old + i * rows_each + r] * value
-                        memory[old + i * rows_each + r] = m
-                        if slots > 0 and row + r < rows:
-                            q[gathered + (row + r) * units + i] = m
+                code = plan[k, CODES]
+                by_slopes(
+                    memory, old, thread, threads, units, codes, code, y, at, q, gathered, kept
+                )
                 cuda.syncthreads()
                 low = outside if k == 0 else 0
-                ends = k == 0 and going[t * n_series + series] == zero
-                for j in range(thread, below - low, threads):
-                    for r in range(rows_each):
-                        total[r] = zero
-                    at = plan[k, PARAMS] + low + j
-                    for i in range(0 if not ends else units, units):
-                        weight = w[u64(at + i * (below + 1))]
-                        for r in range(rows_each):
-                            total[r] += memory[u64(old + i * rows_each + r)] * weight
-                    for r in range(rows_each):
-                        memory[new + j * rows_each + r] = total[r]
+                if k == 0 and going[t * n_series + series] == zero:
+                    units = 0  # the series begins here
+                columns, at = below - low, plan[k, PARAMS] + low
+                by_weights(
+                    total, memory, old, new, thread, threads, units, columns, w, at, below + 1
+                )
                 old, new = new, old
         cuda.syncthreads()
         for e in range(thread, rows_each * width, threads):

@@ -213,7 +213,7 @@ def _adder(real, each, down, across):
         add_one(total, states, state + three * forth, w, at + three * on, units)
 
     @device
-    def add_up(total, states, state, n_series, w, at, step, unit, units, part, parts, count):
+    def add_up(total, states, state, padded, w, at, step, unit, units, part, parts, count):
         for r in range(each):
             for c in range(COLUMNS):
                 total[r, c] = zero
@@ -225,9 +225,9 @@ def _adder(real, each, down, across):
             u64(min(unit + 2 * across, last) - first),
             u64(min(unit + 3 * across, last) - first),
         )
-        state, at = u64(state + part * n_series), u64(at + part * step + first)
+        state, at = u64(state + part * padded), u64(at + part * step + first)
         forth, on, rounds = (
-            u64(parts * n_series),
+            u64(parts * padded),
             u64(parts * step),
             (count - part + parts - 1) // parts,
         )
