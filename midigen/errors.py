@@ -17,6 +17,3 @@ class SkippedInputsError(MidigenError):
     """The work is done, but some inputs were left out and `--strict` was asked."""
 
     exit_code = 3
-
-
-SkippedInputs = SkippedInputsError  # its former name

@@ -1,4 +1,4 @@
-"""What a model has to beat: predictors with an exact likelihood, fitted to the training songs in seconds."""
+"""What a model has to beat: predictors with an exact likelihood, fitted to the training songs."""
 
 from __future__ import annotations
 
@@ -21,25 +21,44 @@ RNN_SETTINGS = TrainConfig(sampler="exact", learning_rate=3e-3, dropout=0.2, tra
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """Notes that are independent given the past: p (N, V) float64, the probability of every note of every frame.
+    """The predictions of N frames, whose notes are independent given the past.
 
-    copies: what it plays where that is not drawn from p, (N, V), or None.
+    Parameters
+    ----------
+    name : str
+        What it is called in the table.
+    p : NDArray[np.float64], shape (N, V)
+        The probability of every note of every frame.
+    copies : NDArray[np.uint8], shape (N, V), optional
+        The notes that it plays; where left out, they are drawn from `p`.
     """
 
     name: str
-    p: np.ndarray
-    copies: np.ndarray | None = None
+    p: NDArray[np.float64]
+    copies: NDArray[np.uint8] | None = None
 
-    def log_likelihood(self, v):
-        """log p(v_t) of the frames v (N, V), (N,) float64, in nats."""
+    def log_likelihood(self, v: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return the log-likelihood of the frames v (N, V), in nats: float64 (N,)."""
         with np.errstate(divide="ignore"):
             return np.where(v > 0, np.log(self.p), np.log1p(-self.p)).sum(axis=1)
 
 
-def baselines(train, rolls):
-    """The baselines without a network for the frames of `rolls`, counted in `train`: a list of Baseline.
+def baselines(
+    train: Sequence[NDArray[np.uint8]], rolls: Sequence[NDArray[np.uint8]]
+) -> list[Baseline]:
+    """Make the baselines that have no network.
 
-    Both are lists of uint8 (T, V).
+    Parameters
+    ----------
+    train : sequence of NDArray[np.uint8], each of shape (T, V)
+        The songs in which notes are counted.
+    rolls : sequence of NDArray[np.uint8], each of shape (T, V)
+        The songs whose frames are predicted.
+
+    Returns
+    -------
+    list of Baseline
+        Random notes, the 1-gram of every note, and the last frame repeated.
     """
     v, before = np.concatenate(train), last_frames(train)
     now = last_frames(rolls)
@@ -93,17 +112,20 @@ def recurrent_baseline(
     return Baseline("recurrent network, independent notes", expit(fields.astype(np.float64)))
 
 
-def note_means(train):
-    """How often each note sounds in the training songs, (V,), with one frame added with it and one without."""
+def note_means(train: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    """Return how often each note sounds in the training songs, with add-one smoothing: (V,)."""
     v = np.concatenate(train)
     return _share(v, np.ones_like(v))
 
 
-def last_frames(rolls):
-    """The frame before every frame, (N, V), silence before the first of a song."""
+def last_frames(rolls: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Return the frame before every frame, silence before the first of a song: (N, V)."""
     return np.concatenate([np.vstack([np.zeros_like(roll[:1]), roll[:-1]]) for roll in rolls])
 
 
-def _share(v, where):
-    """Share (V,) of the frames where `where` (N, V) is 1 in which v (N, V) is 1 too, both uint8; add-one smoothing."""
+def _share(v: NDArray[np.uint8], where: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the share of the ones in `where` (N, V) at which v (N, V) is 1, too, for every note.
+
+    With add-one smoothing: (V,).
+    """
     return ((v & where).sum(axis=0, dtype=np.int64) + 1) / (where.sum(axis=0, dtype=np.int64) + 2)
