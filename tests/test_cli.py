@@ -1,4 +1,4 @@
-"""The command line as a whole: help, exit codes, settings from files and variables, one line for every error."""
+"""The command line as a whole: help, exit codes, settings from files and variables, errors."""
 
 import os
 import subprocess
@@ -176,7 +176,7 @@ def test_a_reader_that_has_enough_is_no_failure():
 
 @pytest.fixture
 def settings_of(monkeypatch):
-    """settings_of(NAME, *ARGS, after) runs `midigen ARGS NAME AFTER` with a command that only records its settings."""
+    """settings_of(NAME, *ARGS, after) runs `midigen ARGS NAME AFTER`, to return settings."""
 
     def run(name, *args, after=()):
         given = {}
@@ -191,9 +191,8 @@ def settings_of(monkeypatch):
 
 def test_settings_from_a_file(tmp_path, settings_of):
     config = tmp_path / "midigen.toml"
-    config.write_text(
-        "[generate]\ncount = 3\nlength = 12\ngibbs-steps = 9\nkeep_primer = false\n[train]\nepochs = 5\n"
-    )
+    table = "count = 3\nlength = 12\ngibbs-steps = 9\nkeep_primer = false\n"
+    config.write_text(f"[generate]\n{table}[train]\nepochs = 5\n")
     given = settings_of("generate", "--config", str(config))
     assert (given["count"], given["length"], given["gibbs_steps"], given["keep_primer"]) == (
         3,

@@ -21,7 +21,7 @@ ABOUT = {"name": "tunes", "bpm": 90.0, "metre": [3, 4], "notes_per_frame": 1.0}
 
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
-    """A model that plays a rising scale, and the record of the calls that reach it; the test runs in tmp_path."""
+    """A model that plays a rising scale, and the calls that reach it; runs in tmp_path."""
     fake = types.SimpleNamespace(
         about=dict(ABOUT), grid=Grid(), gaussian=False, digest="d1635", calls=[]
     )
@@ -71,8 +71,8 @@ def test_seed_and_settings_stand_in_the_file(fake):
     assert run("--seed", "7", "--count", "2", "--temperature", "0.9") == 0
     [text] = texts("output/tunes-seed7-2.mid")
     assert text == (
-        "midigen 0.1.0; seed 7; song 2 of 2; model d1635; 256 frames; temperature 0.9; gibbs-steps 25; "
-        "primer 0 frames"
+        "midigen 0.1.0; seed 7; song 2 of 2; model d1635; 256 frames; temperature 0.9; "
+        "gibbs-steps 25; primer 0 frames"
     )
 
 
@@ -186,7 +186,8 @@ def test_a_tempo_that_nobody_can_play_is_brought_into_the_range_of_bpm(fake, bpm
     ] == [microseconds]
 
 
-def primer(path, grid=Grid(), metre=(2, 4)):
+def primer(path, metre=(2, 4)):
+    grid = Grid()
     roll = np.zeros((8, grid.channels), np.uint8)
     roll[:, 0] = 1
     path.write_bytes(midi_bytes(roll_to_midi(roll, grid, 120, metre)))
@@ -296,16 +297,17 @@ def test_ctrl_c_leaves_the_finished_songs_whole(fake, monkeypatch, capsys):
 
 def test_stderr_compares_with_the_corpus_unless_quiet(fake, capsys):
     run()
-    figures = "1 song: 1.00 notes a frame (corpus 1.00); 40 different pitches a song; longest hold 1 frames"
-    assert figures in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "1 song: 1.00 notes a frame (corpus 1.00); 40 different pitches a song; " in err
+    assert "longest hold 1 frames" in err
     run("--quiet")
     assert capsys.readouterr().err == ""
 
 
 def rolls(*songs):
-    """(count, 64, 88) uint8 from the numbers of notes in every frame, each song's notes moving on a pitch a frame."""
+    """(count, 64, 88) uint8 from each song's notes a frame, which move on a pitch a frame."""
     rolls = np.zeros((len(songs), 64, 88), np.uint8)
-    for roll, width in zip(rolls, songs):
+    for roll, width in zip(rolls, songs, strict=True):
         for t in range(64):
             roll[t, t % 7 : t % 7 + width] = 1
     return rolls

@@ -1,17 +1,20 @@
-"""midigen train as a user runs it: the run folder, resuming, the toy that can be checked exactly, what goes wrong."""
+"""midigen train as a user runs it: settings, run folder, resuming, a toy, what goes wrong."""
 
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import MISSING, asdict, fields
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from midigen.cli import main
-from midigen.config import Grid
+from midigen.config import BudgetConfig, Grid, ModelConfig, TrainConfig
 from midigen.corpus import Corpus, Song
 from midigen.files import load, save
 from midigen.generation import generate
@@ -64,6 +67,135 @@ def files(folder):
     }
 
 
+# for every setting: an option that is not its default, and the value that it stands for
+TYPED = {
+    "hidden": ("--hidden 7,5", (7, 5)),
+    "recurrent": ("--recurrent 7", 7),
+    "rbm_hidden": ("--rbm-hidden 7", 7),
+    "visible_model": ("--visible-model gaussian", "gaussian"),
+    "deviation": ("--deviation 0.1,0.5", (0.1, 0.5)),
+    "dtype": ("--dtype float64", "float64"),
+    "block": ("--block 7", 7),
+    "rank_tolerance": ("--rank-tolerance 0.01", 0.01),
+    "update": ("--update epoch", "epoch"),
+    "batch": ("--batch 7", 7),
+    "gradient": ("--gradient textbook", "textbook"),
+    "concatenate": ("--concatenate", True),
+    "sampler": ("--cd", "cd"),
+    "gibbs_steps": ("--gibbs-steps 7", 7),
+    "centre": ("--no-centre", False),
+    "optimizer": ("--optimizer sgd", "sgd"),
+    "learning_rate": ("--learning-rate 0.5", 0.5),
+    "variance_rate": ("--variance-rate 0.5", 0.5),
+    "momentum": ("--momentum 0.5", 0.5),
+    "clip": ("--clip 0.5", 0.5),
+    "weight_decay": ("--weight-decay 0.5", 0.5),
+    "average": ("--average 0.5", 0.5),
+    "dropout": ("--dropout 0.5", 0.5),
+    "noise": ("--noise 0.5", 0.5),
+    "transpose": ("--transpose -3,4", (-3, 4)),
+    "transpose_share": ("--transpose-share 0.5", 0.5),
+    "negative": ("--negative literal", "literal"),
+    "negative_weight": ("--negative-weight 0.5", 0.5),
+    "negative_density": ("--negative-density 0.6", 0.6),
+    "negative_margin": ("--negative-margin -0.5", -0.5),
+    "negative_songs": ("--negative-songs 7", 7),
+    "validate_every": ("--validate-every 7", 7),
+    "patience": ("--patience 7", 7),
+    "seed": ("--seed 7", 7),
+    "minutes": ("--minutes 0.5", 0.5),
+    "epochs": ("--epochs 7", 7),
+}
+ALSO_TYPED = [("sampler", "--exact", "exact"), ("sampler", "--persistent", "persistent")]
+DEFAULTS = {
+    f.name: f.default
+    for owner in (ModelConfig, TrainConfig, BudgetConfig)
+    for f in fields(owner)
+    if f.default is not MISSING
+}
+DEFAULTS["visible_model"] = "auto"  # what the corpus holds
+
+
+@pytest.fixture
+def arrived(monkeypatch):
+    """arrived(*ARGS) runs `midigen ARGS`, and returns the settings that reach a run, by name."""
+    module = importlib.import_module("midigen.cli.train")
+    given = {}
+
+    def new(path, output, sizes, settings, device, say):
+        given.update(sizes, **asdict(settings))
+        return SimpleNamespace(model_path="model")
+
+    def follow(run, limits, *_):
+        given.update(asdict(limits))
+
+    monkeypatch.setattr(module, "_new", new)
+    monkeypatch.setattr(module, "_train", follow)
+
+    def run(*args):
+        given.clear()
+        assert main(list(args)) == 0
+        return dict(given)
+
+    return run
+
+
+def test_without_options_a_run_gets_the_defaults(arrived):
+    assert set(TYPED) == set(DEFAULTS)
+    assert arrived("train", "corpus") == DEFAULTS
+
+
+@pytest.mark.parametrize("source", ["command line", "variable", "settings file"])
+@pytest.mark.parametrize(
+    "name, typed, value",
+    [*((name, *pair) for name, pair in TYPED.items()), *ALSO_TYPED],
+    ids=lambda value: str(value),
+)
+def test_every_setting_reaches_the_run(arrived, monkeypatch, tmp_path, name, typed, value, source):
+    option, _, word = typed.partition(" ")
+    before, behind = [], []
+    if source == "command line":
+        behind = typed.split()
+    elif source == "variable":
+        variable = option[2:].upper().replace("-", "_")
+        monkeypatch.setenv(f"MIDIGEN_TRAIN_{variable}", word or "1")
+    else:
+        path = tmp_path / "settings.toml"
+        path.write_text(f"[train]\n{option[2:]} = {json.dumps(word) if word else 'true'}\n")
+        before = ["--config", str(path)]
+    given = arrived(*before, "train", "corpus", *behind)
+    assert type(given[name]) is type(value)
+    assert given == {**DEFAULTS, name: value}
+
+
+def test_the_command_line_outranks_the_other_sources(arrived, monkeypatch):
+    monkeypatch.setenv("MIDIGEN_TRAIN_CD", "1")
+    assert arrived("train", "corpus", "--exact")["sampler"] == "exact"
+    assert arrived("train", "corpus", "--persistent")["sampler"] == "persistent"
+    assert arrived("train", "corpus", "--cd", "--exact")["sampler"] == "exact"
+
+
+def test_each_sampler_trains_in_its_own_way(corpus):
+    """With one Gibbs step and large weights.
+
+    The chains of both samplers draw the same random numbers, so where the weights are small they
+    meet within a few steps, wherever they have begun, and give the same gradient to the bit.
+    """
+    weights = []
+    quick = ["--gibbs-steps", "1", "--learning-rate", "0.05", "--epochs", "20"]
+    for sampler in ("persistent", "cd", "exact"):
+        assert train(corpus, f"--{sampler}", *SMALL, *quick, "-o", sampler, "-q") == 0
+        tensors, header = load(f"{sampler}/checkpoint.safetensors", "checkpoint", 2)
+        assert header["settings"]["sampler"] == sampler
+        assert RnnRbm.load(sampler).about["settings"]["sampler"] == sampler
+        assert ("particles" in tensors) == (sampler == "persistent")
+        weights.append(tensors["theta"])
+    persistent, cd, exact = weights
+    assert not np.array_equal(persistent, cd)
+    assert not np.array_equal(persistent, exact)
+    assert not np.array_equal(cd, exact)
+
+
 def test_a_run_folder_and_its_path_on_stdout(corpus, tmp_path, capsys):
     assert train(corpus, "--epochs", "2", "--validate-every", "1", *SMALL) == 0
     assert train(corpus, "--epochs", "1", *SMALL, "-q") == 0
@@ -82,7 +214,7 @@ def test_a_run_folder_and_its_path_on_stdout(corpus, tmp_path, capsys):
 
 
 def test_the_bouncing_note_is_learned(corpus):
-    """To under 0.05 nats a frame, log Z summed exactly; the recurrent weights move; the songs go on bouncing."""
+    """To under 0.05 nats a frame, exactly; the recurrent weights move; new songs go on bouncing."""
     assert (
         train(
             corpus,

@@ -1,4 +1,4 @@
-"""Velocities from a MIDI file to a song: the roll, the corpus, what training refuses, the levels, the written notes."""
+"""Velocities from a MIDI file to a song: roll, corpus, refusals, levels, written notes."""
 
 import io
 
@@ -7,12 +7,14 @@ import pretty_midi
 import pytest
 
 from midigen.__main__ import main
+from midigen.backends.cpu import cpu_backend
 from midigen.config import Grid, ModelConfig
 from midigen.corpus import Corpus, Song, longest_hold
 from midigen.generation import choose_levels, generate
 from midigen.midi.read import read_notes
 from midigen.midi.roll import notes_to_roll
 from midigen.midi.write import midi_bytes, roll_to_midi
+from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
 
 GRID = Grid(low=60, high=67, values="velocity")
@@ -116,7 +118,7 @@ def make_model(**changes):
 
 def test_levels_give_the_songs_notes_and_velocities():
     model, rolls = make_model(), [random_roll(400, i) for i in range(3)]
-    model.about["levels"] = choose_levels(model, rolls, seed=1)
+    model.about["levels"] = choose_levels(PlacedModel(model, cpu_backend()), rolls, seed=1)
     made, real = generate(model, 400, count=3), np.concatenate(rolls)
     made = made.reshape(-1, GRID.channels)
     assert made.dtype == np.uint8 and made.max() <= 127
@@ -129,7 +131,8 @@ def test_levels_give_the_songs_notes_and_velocities():
 
 def test_levels_of_silence():
     model = make_model()
-    model.about["levels"] = choose_levels(model, [np.zeros((20, GRID.channels), np.uint8)], seed=1)
+    silence = [np.zeros((20, GRID.channels), np.uint8)]
+    model.about["levels"] = choose_levels(PlacedModel(model, cpu_backend()), silence, seed=1)
     assert (
         set(model.about["levels"]) == {"threshold"}
         and not model.roll(np.zeros((1, GRID.channels))).any()
@@ -137,7 +140,7 @@ def test_levels_of_silence():
 
 
 def test_prepare_train_generate(tmp_path, monkeypatch, capsys):
-    """The whole way, with the refusals on it, a resumed run and a Gaussian model of a corpus without velocities."""
+    """The whole way: refusals, a resumed run, a Gaussian model of a corpus without velocities."""
     monkeypatch.chdir(tmp_path)
     songs = tmp_path / "songs"
     songs.mkdir()

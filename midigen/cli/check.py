@@ -1,11 +1,16 @@
 """midigen check: versions, devices, and every gradient against finite differences here."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from midigen.cli.command import Command
 from midigen.cli.streams import teller
+
+if TYPE_CHECKING:
+    from midigen.checks import Result
 
 
 @click.command(cls=Command, short_help="Check the arithmetic on this machine.")
@@ -40,7 +45,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     ctx.exit(0 if passed else 1)
 
 
-def _row(result: Any) -> dict[str, Any]:
+def _row(result: Result) -> dict[str, Any]:
     """Return a checks.Result as JSON has it: an error that is not finite is null."""
     import math
     from dataclasses import asdict

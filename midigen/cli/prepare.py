@@ -88,19 +88,12 @@ def command(
     from midigen.output.prepare import show_summary
     from midigen.preparation import Settings, prepare, summarise
 
-    grid, limits = _grid(ctx, named_range, given), make(PrepareConfig, given)
+    grid, config = _grid(ctx, named_range, given), make(PrepareConfig, given)
     if output is not None:
         _check_replaceable(output)
     files = _find_inputs(inputs, null)
     console = make_console(quiet or as_json)
-    settings = Settings(
-        grid,
-        limits.split,
-        limits.time_limit,
-        limits.memory_limit,
-        limits.max_bytes,
-        limits.workers,
-    )
+    settings = Settings(grid, **config.to_json())
     with progress(console, "reading", len(files)) as advance:
         corpus, warnings = prepare(files, settings, on_file=lambda entry: advance())
     path = output or os.path.join("output", f"corpus-{corpus.digest[:10]}.safetensors")

@@ -1,38 +1,51 @@
-"""What `midigen check` shows, on stdout, since it is the result: versions, devices and a table of relative errors."""
+"""What `midigen check` shows, on stdout, since it is the result."""
+
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
+from midigen.checks import Result
 
-def show(environment, results):
-    """Print checks.environment() and then the Results, a row a check and a column a backend."""
+
+def show(environment: Mapping[str, str], results: Sequence[Result]) -> None:
+    """Print versions, devices and a table of relative errors.
+
+    Parameters
+    ----------
+    environment : mapping
+        That of `midigen.checks.environment`.
+    results : sequence of Result
+        Each check is a row, each backend a column.
+    """
     console = Console(markup=False, highlight=False, emoji=False)
     for name, text in environment.items():
         console.print(f"{name:9} {text}", soft_wrap=True)
-    backends = list(dict.fromkeys(r.backend for r in results))
-    table = Table("check", "equation", box=None, padding=(0, 2, 0, 0))
-    for backend in backends:
-        table.add_column(backend, justify="right")
-    rows = {}
-    for result in results:
-        rows.setdefault((result.check, result.equation), {})[result.backend] = result
-    for (check, equation), by_backend in rows.items():
-        table.add_row(
-            check, equation, *(_cell(by_backend[b]) if b in by_backend else "" for b in backends)
-        )
     console.print()
-    console.print(table)
+    console.print(_table(results))
     console.print()
-    failed = sum(not r.passed for r in results)
+    passed = sum(result.passed for result in results)
     console.print(
-        f"relative errors; {len(results) - failed} of {len(results)} within tolerance",
+        f"relative errors; {passed} of {len(results)} within tolerance",
         soft_wrap=True,
     )
 
 
-def _cell(result):
-    return (
-        f"{result.error:.1e}"
-        if result.passed
-        else f"FAILED {result.error:.1e} > {result.tolerance:.0e}"
-    )
+def _table(results: Sequence[Result]) -> Table:
+    table = Table("check", "equation", box=None, padding=(0, 2, 0, 0))
+    backends = list(dict.fromkeys(result.backend for result in results))
+    for backend in backends:
+        table.add_column(backend, justify="right")
+    rows: dict[tuple[str, str], dict[str, Result]] = {}
+    for result in results:
+        rows.setdefault((result.check, result.equation), {})[result.backend] = result
+    for (check, equation), by_backend in rows.items():
+        cells = [_cell(by_backend[name]) if name in by_backend else "" for name in backends]
+        table.add_row(check, equation, *cells)
+    return table
+
+
+def _cell(result: Result) -> str:
+    if result.passed:
+        return f"{result.error:.1e}"
+    return f"FAILED {result.error:.1e} > {result.tolerance:.0e}"
