@@ -1,30 +1,25 @@
-"""The networks and RBMs as NumPy-facing objects over the kernels: the public API, imported when first used.
+"""The networks and RBMs as NumPy-facing objects over the kernels."""
 
-from midigen.model import Mlp, Network, RecurrentNetwork, squared_error, Affine, policy_gradient, RnnRbm
-from midigen.model import BernoulliRbm, GaussianRbm
-"""
+from midigen.model.layout import Layout as Layout
+from midigen.model.mlp import Mlp as Mlp
+from midigen.model.network import Network as Network
+from midigen.model.policy import Affine as Affine
+from midigen.model.policy import policy_gradient as policy_gradient
+from midigen.model.rbm import BernoulliRbm as BernoulliRbm
+from midigen.model.rbm import GaussianRbm as GaussianRbm
+from midigen.model.recurrent import RecurrentNetwork as RecurrentNetwork
+from midigen.model.recurrent import squared_error as squared_error
+from midigen.model.rnn_rbm import RnnRbm as RnnRbm
 
-import importlib
-
-_HOMES = {
-    "Mlp": "mlp",
-    "Network": "network",
-    "RecurrentNetwork": "recurrent",
-    "squared_error": "recurrent",
-    "Affine": "policy",
-    "policy_gradient": "policy",
-    "RnnRbm": "rnn_rbm",
-    "BernoulliRbm": "rbm",
-    "GaussianRbm": "rbm",
-}
-__all__ = list(_HOMES)
-
-
-def __getattr__(name):
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__():
-    return __all__
+__all__ = [
+    "Affine",
+    "BernoulliRbm",
+    "GaussianRbm",
+    "Layout",
+    "Mlp",
+    "Network",
+    "RecurrentNetwork",
+    "RnnRbm",
+    "policy_gradient",
+    "squared_error",
+]

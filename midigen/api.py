@@ -1,0 +1,335 @@
+"""What `import midigen` offers: the commands of the command line as functions.
+
+They work in notebooks, in scripts without an `if __name__ == "__main__"`, and from stdin.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import midigen.kernels  # noqa: F401  ahead of NumPy, whose BLAS then keeps to one thread as well
+
+# isort: split
+import pretty_midi
+from numpy.typing import NDArray
+
+from midigen import __version__
+from midigen.backends.choose import backend_of, choose
+from midigen.config import (
+    EvaluateConfig,
+    GenerateConfig,
+    Grid,
+    ModelConfig,
+    PrepareConfig,
+    TrainConfig,
+)
+from midigen.corpus import Corpus
+from midigen.duration import length_in_frames, parse_length, playable_bpm
+from midigen.evaluation.report import evaluate_model, evaluate_songs
+from midigen.generation import generate_songs
+from midigen.midi.read import read_notes
+from midigen.midi.roll import notes_to_roll
+from midigen.midi.write import roll_to_midi
+from midigen.model.rnn_rbm import RnnRbm
+from midigen.preparation import Settings, prepare_paths
+from midigen.training.checkpoint import use_run_folder
+from midigen.training.run import Run
+from midigen.training.schedule import Budget
+from midigen.training.trainer import Event
+
+StrPath = str | os.PathLike[str]
+DEFAULTS = EvaluateConfig()
+
+
+def prepare(
+    paths: StrPath | Iterable[StrPath],
+    *,
+    on_file: Callable[[dict[str, Any]], object] = lambda entry: None,
+    **settings: Any,
+) -> Corpus:
+    """Read MIDI files into a corpus.
+
+    Parameters
+    ----------
+    paths : path or iterable of paths
+        Files, folders to search for them, and globs.
+    on_file : callable
+        Called with the verdict on every file, a dict, as it comes.
+    **settings
+        Of `midigen.config.Grid` (steps_per_beat, low, high, ...) and of
+        `midigen.config.PrepareConfig` (split, time_limit, ...): the options of `midigen prepare`.
+
+    Returns
+    -------
+    Corpus
+        Its `manifest` says what became of every file; `save(path)` keeps it.
+
+    Raises
+    ------
+    MidigenError
+        Where a path is missing, or no usable song is found.
+    TypeError, ValueError
+        For a setting that there is not, or a value out of its range.
+    """
+    grid, reading = _sorted_out(settings, Grid, PrepareConfig)
+    reader = PrepareConfig(**reading)
+    options = {f.name: getattr(reader, f.name) for f in fields(PrepareConfig)}
+    return prepare_paths(paths, Settings(Grid(**grid), **options), on_file)
+
+
+def train(
+    corpus: Corpus | StrPath,
+    minutes: float | None = 2.0,
+    *,
+    epochs: int | None = None,
+    folder: StrPath | None = None,
+    device: str = "cpu",
+    progress: Callable[[Event], object] = lambda event: None,
+    stop: Callable[[], bool] = lambda: False,
+    **settings: Any,
+) -> RnnRbm:
+    """Train a model on a corpus.
+
+    Parameters
+    ----------
+    corpus : Corpus or path
+    minutes : float or None
+        How long, from the first step on, before which kernels may compile; None for no limit.
+    epochs : int, optional
+        Passes over the training songs, at most; with it, `minutes` only counts if it is given.
+    folder : path, optional
+        Keeps the run: the model, the last checkpoint for `midigen train --resume`, the log, and the
+        corpus.
+    device : str
+        "cpu", "cuda" or "auto".
+    progress : callable
+        Called with what happens: `midigen.training.events.Progress` after every step, `Validated`
+        and `RolledBack`.
+    stop : callable
+        Training ends after the step in which it is true.
+    **settings
+        Of `midigen.config.ModelConfig` (hidden, recurrent, rbm_hidden, ...) and of
+        `midigen.config.TrainConfig` (learning_rate, batch, seed, ...): the options of
+        `midigen train`.
+
+    Returns
+    -------
+    RnnRbm
+        The best model of all validated.
+
+    Raises
+    ------
+    MidigenError
+        Where there is nothing to train on, or training diverges.
+    TypeError, ValueError
+        For a setting that there is not, or a value out of its range.
+    """
+    sizes, learning = _sorted_out(settings, ModelConfig, TrainConfig)
+    sizes.setdefault("visible_model", "auto")
+    corpus = corpus if isinstance(corpus, Corpus) else Corpus.load(corpus)
+    if epochs is not None and minutes == 2.0:
+        minutes = None
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch) if folder is None else Path(folder)
+        run = Run.new(
+            lambda: use_run_folder(place),
+            corpus,
+            str(place / "corpus.midigen"),
+            sizes,
+            TrainConfig(**learning),
+            device,
+        )
+        if folder is not None:
+            corpus.save(place / "corpus.midigen")
+        for event in run.events(Budget(epochs, minutes), stop):
+            progress(event)
+        return RnnRbm.load(run.model_path)
+
+
+def load(path: StrPath) -> RnnRbm:
+    """Read a model: a run's folder, or its model.safetensors.
+
+    MidigenError, in one line, where that cannot be done.
+    """
+    return RnnRbm.load(Path(path))
+
+
+def generate(
+    model: RnnRbm | StrPath,
+    count: int = 1,
+    length: str | float = "64 beats",
+    seed: int = 0,
+    *,
+    primer: StrPath | None = None,
+    temperature: float = 1.0,
+    gibbs_steps: int = GenerateConfig.gibbs_steps,
+    bpm: float | None = None,
+    program: int = 0,
+    velocity: int | None = None,
+    device: str = "cpu",
+    progress: Callable[[int], None] | None = None,
+) -> list[pretty_midi.PrettyMIDI]:
+    """Make new songs.
+
+    Parameters
+    ----------
+    model : RnnRbm or path
+    count : int
+        How many songs.
+    length : str or float
+        Of each: "32 bars", "64 beats" or "90 seconds"; a bare number is beats.
+    seed : int
+        The same seed, model and settings give the same songs.
+    primer : path, optional
+        A MIDI file that the songs go on from; it is not part of them.
+    temperature : float
+        Below 1 the music is tamer, above 1 wilder.
+    gibbs_steps : int
+        Gibbs sampling steps for each frame.
+    bpm : float, optional
+        Quarter notes a minute; the corpus's median if left out.
+    program : int
+        General MIDI instrument, from 0.
+    velocity : int, optional
+        Loudness of every note, 1..127; the model's own, or 80, if left out.
+    device : str
+        "cpu", "cuda" or "auto".
+    progress : callable, optional
+        Told, from worker threads, how many more frames there are.
+
+    Returns
+    -------
+    list of pretty_midi.PrettyMIDI
+        `song.write(path)` keeps one.
+
+    Raises
+    ------
+    MidigenError
+        Where a file cannot be read.
+    ValueError
+        For a value out of its range.
+    """
+    amount = parse_length(length)
+    settings = GenerateConfig(
+        count=count,
+        length=amount,
+        temperature=temperature,
+        gibbs_steps=gibbs_steps,
+        bpm=bpm,
+        program=program,
+        velocity=velocity,
+        seed=seed,
+    )
+    player = model if isinstance(model, RnnRbm) else load(model)
+    grid, about, opening = player.grid, player.about, None
+    metre: tuple[int, int] = tuple(about.get("metre") or (4, 4))
+    if primer is not None:
+        opening, metre = _primer(primer, grid)
+    tempo = settings.bpm or playable_bpm(about)
+    songs = generate_songs(
+        player,
+        length_in_frames(amount, grid, tempo, metre),
+        count,
+        opening,
+        temperature,
+        gibbs_steps,
+        seed,
+        progress,
+        backend_of(choose(device)),
+    )
+    told = f"midigen {__version__}; seed {seed}; model {player.digest}"
+    return [
+        roll_to_midi(roll, grid, tempo, metre, program, velocity, f"{told}; song {i} of {count}")
+        for i, roll in enumerate(songs, start=1)
+    ]
+
+
+def evaluate(
+    what: RnnRbm | StrPath | Sequence[StrPath | pretty_midi.PrettyMIDI],
+    corpus: Corpus | StrPath,
+    *,
+    split: str = DEFAULTS.split,
+    temperatures: int = DEFAULTS.temperatures,
+    chains: int = DEFAULTS.chains,
+    seed: int = DEFAULTS.seed,
+    max_frames: int | None = DEFAULTS.max_frames,
+    rnn_frames: int = 0,
+    device: str = "cpu",
+) -> dict[str, Any]:
+    """Measure a model, or songs, against a corpus.
+
+    Parameters
+    ----------
+    what : RnnRbm, path of a model, or sequence of songs
+        Songs are MIDI files, or what `generate` has made.
+    corpus : Corpus or path
+    split, temperatures, chains, seed, max_frames, rnn_frames
+        As `midigen evaluate` has them, of a model; but no recurrent network is trained to stand
+        beside it unless rnn_frames is given.
+    device : str
+        "cpu", "cuda" or "auto".
+
+    Returns
+    -------
+    dict
+        Of a model what `midigen.evaluation.report.evaluate_model` returns: `rows` has nats a frame
+        and accuracies.  Of songs what `evaluate_songs` does: figures, and what was copied.
+
+    Raises
+    ------
+    MidigenError
+        In one line, where a file cannot be read, or the two do not fit.
+    """
+    corpus = corpus if isinstance(corpus, Corpus) else Corpus.load(corpus)
+    if isinstance(what, str | os.PathLike):
+        what = load(what)
+    if isinstance(what, RnnRbm):
+        settings = EvaluateConfig(split, temperatures, chains, rnn_frames, max_frames, seed)
+        return evaluate_model(
+            what,
+            corpus,
+            settings.split,
+            settings.temperatures,
+            settings.chains,
+            settings.seed,
+            settings.max_frames,
+            settings.rnn_frames,
+            backend=backend_of(choose(device)),
+        )
+    with tempfile.TemporaryDirectory() as scratch:
+        paths = [_as_file(song, Path(scratch, f"song-{i}.mid")) for i, song in enumerate(what, 1)]
+        return evaluate_songs(paths, corpus)
+
+
+def _as_file(song: StrPath | pretty_midi.PrettyMIDI, path: Path) -> Path:
+    """Write a song that is none yet to a file."""
+    if not isinstance(song, pretty_midi.PrettyMIDI):
+        return Path(song)
+    song.write(str(path))
+    return path
+
+
+def _primer(path: StrPath, grid: Grid) -> tuple[NDArray[Any], tuple[int, int]]:
+    table = read_notes(path)
+    return notes_to_roll(table, grid)[0], table.metre
+
+
+def _sorted_out(
+    settings: Mapping[str, Any], first: type[Any], second: type[Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Deal settings to two dataclasses by name; TypeError, with the nearest, for another."""
+    ours, theirs = ({f.name for f in fields(kind)} for kind in (first, second))
+    for name in settings:
+        if name not in ours | theirs:
+            near = difflib.get_close_matches(name, sorted(ours | theirs), 1, 0)[0]
+            raise TypeError(f"{name!r} is no setting; the nearest is {near!r}")
+    return (
+        {name: value for name, value in settings.items() if name in ours},
+        {name: value for name, value in settings.items() if name in theirs},
+    )

@@ -1,0 +1,77 @@
+"""How long music lasts: lengths as users write them, tempi, and frames of a grid."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from midigen.config import GenerateConfig, Grid
+
+USUAL_BPM = 120.0  # of a model that does not say its corpus's
+UNITS = {
+    "beats": ("", "beat", "beats"),
+    "bars": ("bar", "bars"),
+    "seconds": ("s", "sec", "second", "seconds"),
+}
+
+
+def parse_length(text: str | float) -> tuple[float, str]:
+    """Read an amount of music.
+
+    Parameters
+    ----------
+    text : str or number
+        "32 bars", "64beats", "90 s", or a bare number of beats.
+
+    Returns
+    -------
+    float, str
+        The amount and its unit, a key of UNITS.
+
+    Raises
+    ------
+    ValueError
+        With what to write instead.
+
+    Examples
+    --------
+    >>> parse_length("32 bars")
+    (32.0, 'bars')
+    """
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+) *([a-z]*)", str(text).strip().lower())
+    for unit, names in UNITS.items():
+        if match and match[2] in names:
+            return float(match[1]), unit
+    raise ValueError(f"{text!r} is no length: write 32 bars, 64 beats or 90 seconds")
+
+
+def length_in_frames(
+    length: tuple[float, str], grid: Grid, bpm: float, metre: tuple[int, int]
+) -> int:
+    """Return a length in frames of the grid, at least 1.
+
+    Bars follow the metre (n, d); bars and beats follow the bpm, on a grid in seconds as well.
+    ValueError for less than one frame.
+
+    >>> length_in_frames((2.0, "bars"), Grid(), 120.0, (3, 4))
+    24
+    """
+    amount, unit = length
+    beats = {
+        "bars": amount * 4 * metre[0] / metre[1],
+        "beats": amount,
+        "seconds": amount * bpm / 60,
+    }[unit]
+    frames = beats * 60 / bpm / grid.frame_seconds(bpm)
+    if frames <= 0.5:  # round(0.5) is 0
+        raise ValueError(f"{amount:g} {unit} is less than one frame of the model")
+    return round(frames)
+
+
+def playable_bpm(about: Mapping[str, Any]) -> float:
+    """Return the tempo of a model's corpus, within what can be played: some files' is not."""
+    tempo = GenerateConfig.setting_of("bpm")
+    assert tempo.low is not None and tempo.high is not None
+    bpm: float = about.get("bpm", USUAL_BPM)
+    return min(max(bpm, tempo.low), tempo.high)
