@@ -285,7 +285,9 @@ def _log_partition(kind: str, backend: Backend, dtype: Dtype) -> float:
         w, *biases = split(x)
         return _free_energy(kind, v, split(x)).sum() + exact.log_partition(w, *biases).sum()
 
-    return _error(np.concatenate([g.ravel() for g in (gradient_w, *outs)]), _differences(loss, flat))
+    return _error(
+        np.concatenate([g.ravel() for g in (gradient_w, *outs)]), _differences(loss, flat)
+    )
 
 
 def _philox(backend: Backend, dtype: Dtype) -> float:

@@ -57,7 +57,6 @@ class CpuBackend:
 
     name = "cpu"
     series_alone = False
-    most_rows = 0
     rows_at_once = 64  # the states of so many frames stay in the core's own cache
     annealing = ais
     optimizer = optimizer
@@ -270,9 +269,7 @@ class CpuBackend:
     ) -> NDArray[Any]:
         shape = block.u.shape[-1], network.parameters
         whole = (
-            np.zeros(shape, network.dtype)
-            if influence is None
-            else influence.reshape(shape).copy()
+            np.zeros(shape, network.dtype) if influence is None else influence.reshape(shape).copy()
         )
         textbook.textbook_block(
             network.sizes,

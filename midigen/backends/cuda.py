@@ -43,12 +43,14 @@ from midigen.kernels.cuda.jit import is_gpu_error
 from midigen.kernels.cuda.memory import empty, scratch, upload
 
 
+MOST_ROWS = 1 << 17  # frames of a group, about: bounds the memory
+
+
 class CudaBackend:
     """The backend `midigen.backends.interface.Backend` on a GPU."""
 
     name = "cuda"
     series_alone = True
-    most_rows = 1 << 17  # bounds the memory
     rows_at_once = 8192
     rbm = {"bernoulli": rbm, "gaussian": gaussian}
     annealing = ais
@@ -207,9 +209,7 @@ class CudaBackend:
         count, width = tuple(rows.shape)[-2], max(units, network.recurrent)
         if isinstance(rows, np.ndarray):  # the same ones for every series
             on_device = upload(rows, network.dtype)
-            rows = matrix(
-                on_device, 0, series * count, units, rows_per_group=count, group_stride=0
-            )
+            rows = matrix(on_device, 0, series * count, units, rows_per_group=count, group_stride=0)
         s = empty((series, count, width), network.dtype)
         copy(rows, matrix(s, 0, series * count, units, width))
         return s
@@ -307,9 +307,7 @@ class CudaBackend:
         widths, real = (network.sizes[:-1] + 1).tolist(), network.dtype
         inputs = empty((frames * series * sum(widths),), real)
         for width in widths:
-            source = matrix(
-                block.inputs, (h * at + first * width) * series, frames * series, width
-            )
+            source = matrix(block.inputs, (h * at + first * width) * series, frames * series, width)
             copy(source, matrix(inputs, frames * at * series, frames * series, width))
             at += width
         outputs = int(network.sizes[-1])
@@ -364,10 +362,10 @@ class CudaBackend:
     # -- the order of work -----------------------------------------------------------------------
 
     def split(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Groups of at most most_rows frames, by falling length: shorter series fill them up."""
+        """Groups of at most MOST_ROWS frames, by falling length: shorter series fill them up."""
         order, start, groups = np.argsort(lengths)[::-1].tolist(), 0, []
         while start < len(order):
-            stop = start + max(1, self.most_rows // max(int(lengths[order[start]]), 1))
+            stop = start + max(1, MOST_ROWS // max(int(lengths[order[start]]), 1))
             groups.append(order[start:stop])
             start = stop
         return groups

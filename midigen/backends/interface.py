@@ -17,16 +17,13 @@ free reshape there.  What a backend calls an `Array` lies on its device; NumPy a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, SupportsIndex
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-
-Item = TypeVar("Item", contravariant=True)
-Result = TypeVar("Result", covariant=True)
 
 
 class Array(Protocol):
@@ -41,7 +38,7 @@ class Array(Protocol):
     @property
     def size(self) -> int: ...  # noqa: D102
 
-    def reshape(self, *shape: int) -> Any: ...  # noqa: D102
+    def reshape(self, length: SupportsIndex, /, *others: SupportsIndex) -> Any: ...  # noqa: D102
 
     def __getitem__(self, key: Any, /) -> Any: ...  # noqa: D105
 
@@ -109,57 +106,81 @@ class PlayLevels(NamedTuple):
 
 
 class RbmKernels(Protocol):
-    """The kernels of one kind of RBM; Bernoulli and Gaussian ones differ in the number of biases.
+    """The kernels of one kind of RBM, as `midigen.kernels.cpu.rbm` and `gaussian` have them.
 
-    `biases` stands for a (N, V) and b (N, H) and, of Gaussian units, z (N, V).  key and first_row
-    are made by `Backend.per_series`.  docs/mathematics.md, Eq. (15)-(22).
+    Bernoulli and Gaussian units differ in the biases that follow w: a (N, V) and b (N, H), and of
+    Gaussian units z (N, V).  Outputs come last and are overwritten, but gradient_w, which is added
+    to.  key and first_row are made by `Backend.per_series`.  Eq. (15)-(22).
     """
 
-    def corrupt(self, key: Any, noise: float, dropout: float, x: Array, first_row: Any) -> None:
+    def uniform_row(self, key: Any, sweep: int, row: int, out: Any, /) -> None:
+        """Write the uniform numbers of one row of a draw to out (4 Q,), float32."""
+
+    def corrupt(self, key: Any, noise: float, dropout: float, x: Any, first_row: Any, /) -> None:
         """Flip or shift notes of x (N, V), and drop some, in place."""
 
-    def gibbs_chain(self, v: Array, w: Any, *biases_steps_key_rows_out: Any) -> None:
-        """Take `sweeps` steps of block Gibbs sampling from v (N, V) to out (N, V)."""
+    def gibbs_chain(self, v: Any, w: Any, /, *arguments: Any) -> None:
+        """Take steps of block Gibbs sampling.
 
-    def free_energy(self, v: Array, w: Any, *biases_out: Any) -> None:
-        """Write F(v) of every row to out (N,), float64."""
+        The arguments are the biases, sweeps, beta, key, first_sweep, first_row, out (N, V).
+        """
 
-    def contrast(self, v: Array, sample: Array, w: Any, *biases_weight_outs: Any) -> None:
-        """Write weight (dF(v) - dF(sample)) to the outs, and add its sum to gradient_w."""
+    def hidden_probability(self, v: Any, w: Any, /, *arguments: Any) -> None:
+        """Write p(h = 1 | v); the arguments are b, (z,) and out (N, H)."""
 
-    def pseudo_log_likelihood(self, v: Array, w: Any, *biases_out: Any) -> None:
-        """Write the sum over notes of log p(v_i | the other notes) to out (N,), float64."""
+    def visible_probability(self, h: Any, w: Any, a: Any, out: Any, /) -> None:
+        """Write p(v = 1 | h), of Bernoulli units, to out (N, V)."""
+
+    def free_energy(self, v: Any, w: Any, /, *arguments: Any) -> None:
+        """Write F(v) of every row; the arguments are the biases and out (N,), float64."""
+
+    def contrast(self, v: Any, sample: Any, w: Any, /, *arguments: Any) -> None:
+        """Write weight (dF(v) - dF(sample)).
+
+        The arguments are the biases, weight (N,), an output for each bias, and gradient_w (H, V).
+        """
+
+    def pseudo_log_likelihood(self, v: Any, w: Any, /, *arguments: Any) -> None:
+        """Write the sum over notes of log p(v_i | the others); biases and out (N,), float64."""
 
 
 class Backend(Protocol):
-    """Everything that is done on a device.
+    """Everything that is done on a device."""
 
-    Attributes
-    ----------
-    name : str
-        As `--device` has it.
-    series_alone : bool
-        Whether every song should be a series of its own.  Else a batch is dealt to a few series,
-        songs behind one another, which costs less Python.
-    most_rows : int
-        Rows N of a group, at most; 0 for groups of one series.
-    rows_at_once : int
-        Frames that annealing takes in one job.
-    rbm : mapping of str to RbmKernels
-        By kind of visible unit, "bernoulli" and "gaussian".
-    annealing, optimizer, rolls, jacobian : modules of kernels
-        Twins in `midigen.kernels`, with equal names and signatures.
-    """
+    @property
+    def name(self) -> str:
+        """What `--device` calls it."""
 
-    name: str
-    series_alone: bool
-    most_rows: int
-    rows_at_once: int
-    rbm: Any
-    annealing: Any
-    optimizer: Any
-    rolls: Any
-    jacobian: Any
+    @property
+    def series_alone(self) -> bool:
+        """Whether every song should be a series of its own.
+
+        Else a batch is dealt to a few series, songs behind one another, which costs less Python.
+        """
+
+    @property
+    def rows_at_once(self) -> int:
+        """Frames that annealing takes in one job."""
+
+    @property
+    def rbm(self) -> Mapping[str, RbmKernels]:
+        """The kernels of each kind of visible unit, "bernoulli" and "gaussian"."""
+
+    @property
+    def annealing(self) -> Any:
+        """Kernels of annealed importance sampling: `midigen.kernels.cpu.ais` and its twin."""
+
+    @property
+    def optimizer(self) -> Any:
+        """Kernels of a step of the weights: `midigen.kernels.cpu.optimizer` and its twin."""
+
+    @property
+    def rolls(self) -> Any:
+        """Kernels that read and write songs: `midigen.kernels.cpu.rolls` and its twin."""
+
+    @property
+    def jacobian(self) -> Any:
+        """Kernels of the general gradients, Eq. (2)-(6): `midigen.kernels.cpu.jacobian` and twin."""
 
     # -- arrays --------------------------------------------------------------------------------
 

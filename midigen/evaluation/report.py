@@ -91,9 +91,7 @@ def evaluate_model(
     if rnn_frames:
         with progress("training a plain recurrent network to compare with", rnn_frames) as advance:
             valid = corpus.rolls("valid")
-            rivals.append(
-                recurrent_baseline(train, valid, rolls, corpus.grid, rnn_frames, advance)
-            )
+            rivals.append(recurrent_baseline(train, valid, rolls, corpus.grid, rnn_frames, advance))
     backend = backend or cpu_backend()
     with progress("annealing", len(v)) as advance, backend.guarded("take --device cpu"):
         placed = PlacedModel(model, backend)
@@ -204,9 +202,7 @@ def corpus_pieces(corpus: Corpus) -> tuple[list[Piece], list[Piece]]:
     return train, held_out
 
 
-def _read(
-    paths: Iterable[str | Path], grid: Grid
-) -> tuple[list[Piece], list[dict[str, str]]]:
+def _read(paths: Iterable[str | Path], grid: Grid) -> tuple[list[Piece], list[dict[str, str]]]:
     pieces, skipped = [], []
     for path in paths:
         try:

@@ -28,7 +28,11 @@ KIND, VERSION, FILE_NAME = "model", 1, "model.safetensors"
 LOUDEST = 127  # the MIDI velocity that a Gaussian model sees as 1
 START = 0.25  # share of a note's variance that z starts with: hidden units explain the rest
 FIGURES = ("notes_per_frame", "velocity_mean", "velocity_deviation", "validation")  # of `about`
-LEVELS = {"threshold": 0.3, "gain": 1.0, "offset": 0.0}  # see `roll`; until training has chosen some
+LEVELS = {
+    "threshold": 0.3,
+    "gain": 1.0,
+    "offset": 0.0,
+}  # see `roll`; until training has chosen some
 
 
 def note_moments(

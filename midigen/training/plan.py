@@ -127,9 +127,7 @@ def share_to_transpose(rolls: Rolls, grid: Grid) -> float:
     return ONE_KEY_SHARE if (fit.argmax(axis=0) == 0).mean() >= ONE_KEY else 1.0
 
 
-def transposition_range(
-    roll: NDArray[Any], grid: Grid, limits: tuple[int, int]
-) -> tuple[int, int]:
+def transposition_range(roll: NDArray[Any], grid: Grid, limits: tuple[int, int]) -> tuple[int, int]:
     """Return the shifts within limits (low, high) that keep every note of a roll in range."""
     sounding = np.flatnonzero(roll.reshape(len(roll), -1, grid.pitches).any(axis=(0, 1)))
     if not len(sounding):

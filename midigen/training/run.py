@@ -163,9 +163,7 @@ class Run:
         all_done = self.trainer.epochs_done >= (budget.epochs or math.inf)
         return "all epochs done" if all_done else "time is up"
 
-    def _follow(
-        self, next_pace: NextPace, budget: Budget, log: Log, save: bool
-    ) -> Iterator[Event]:
+    def _follow(self, next_pace: NextPace, budget: Budget, log: Log, save: bool) -> Iterator[Event]:
         """Train: logs and yields the events, keeps the best model, saves now and then if `save`."""
         saved = -math.inf  # the first step is saved at once: from then on any end can be resumed
         for event in self.trainer.run(next_pace):

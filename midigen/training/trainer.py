@@ -35,9 +35,7 @@ ROLLBACKS = 3
 CHECKED_FRAMES = 1000  # of training songs, for the loss beside the validation figure
 MOST_SERIES = 8  # that the songs of a batch are dealt to: fewer and longer ones cost less Python
 SAMPLE = {"frames": 64, "count": 4}
-GO_ON = (
-    "the last checkpoint is whole, go on from it with --resume, or with --device cpu as well"
-)
+GO_ON = "the last checkpoint is whole, go on from it with --resume, or with --device cpu as well"
 
 Event = Progress | Validated | RolledBack
 
@@ -226,9 +224,7 @@ class Trainer:
         place = settings.seed, "noise", self.counters.epoch, self.counters.cursor
         rng, visible = generator(*place), self.model.config.visible
         count = settings.negative_songs
-        rolls = [
-            random_song(rng, frames, visible, settings.negative_density) for _ in range(count)
-        ]
+        rolls = [random_song(rng, frames, visible, settings.negative_density) for _ in range(count)]
         noise = Songs.of_rolls(self.backend, self.model, rolls)
         series = [
             Series(noise.places(i), np.zeros(frames, np.uint8), int(derive_key(*place, i)))
