@@ -49,6 +49,12 @@ def test_help_is_complete(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_help_names_no_package_of_somebody_else(name):
+    """`midigen` on the package index is not this program."""
+    assert not any("pip install" in (getattr(p, "help", "") or "") for p in command(name).params)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_the_group_s_line_of_help_begins_the_command_s_own(name):
     assert command(name).get_short_help_str(limit=200).startswith(COMMANDS[name][1].rstrip("."))
 
