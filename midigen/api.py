@@ -107,7 +107,7 @@ def train(
         Keeps the run: the model, the last checkpoint for `midigen train --resume`, the log, and the
         corpus.
     device : str
-        "cpu", "cuda" or "auto".
+        One of `midigen.backends.choose.DEVICES`.
     progress : callable
         Called with what happens: `midigen.training.events.Progress` after every step, `Validated`
         and `RolledBack`.
@@ -199,7 +199,7 @@ def generate(
     velocity : int, optional
         Loudness of every note, 1..127; the model's own, or 80, if left out.
     device : str
-        "cpu", "cuda" or "auto".
+        One of `midigen.backends.choose.DEVICES`.
     progress : callable, optional
         Told, from worker threads, how many more frames there are.
 
@@ -273,7 +273,7 @@ def evaluate(
         As `midigen evaluate` has them, of a model; but no recurrent network is trained to stand
         beside it unless rnn_frames is given.
     device : str
-        "cpu", "cuda" or "auto".
+        One of `midigen.backends.choose.DEVICES`.
 
     Returns
     -------
