@@ -1,9 +1,10 @@
 """Numba's CUDA simulator, made faster and repeatable: the threads of a block take turns.
 
-The simulator lets all of them run at once, threads of the operating system that its own loop competes with.  Here one
-runs up to its next cuda.syncthreads() before another does, and the order of turns is reversed at every barrier, so that
-a barrier that is missing gives a wrong result, and the same one each time.  A kernel without barriers needs no threads.
-Of a kernel whose blocks meet, all blocks take turns, on a GPU of MULTIPROCESSORS; others run block by block.
+The simulator lets all of them run at once, threads of the operating system that its own loop
+competes with.  Here one runs up to its next cuda.syncthreads() before another does, and the order
+of turns is reversed at every barrier, so that a barrier that is missing gives a wrong result, and
+the same one each time.  A kernel without barriers needs no threads.  Of a kernel whose blocks meet,
+all blocks take turns, on a GPU of MULTIPROCESSORS; others run block by block.
 """
 
 import sys
@@ -97,7 +98,7 @@ def run(manager, block, *arguments):
 
 
 def array(self, shape, dtype):
-    """FakeCUDAShared.array for shapes that are known, by the line that asks for it, a block its own."""
+    """FakeCUDAShared.array for known shapes, by the line that asks for it, a block its own."""
     if shape == 0:
         return made(self, shape, dtype)
     caller = sys._getframe(1)

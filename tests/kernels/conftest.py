@@ -1,4 +1,4 @@
-"""The backends that kernel tests run on."""
+"""The kernels of both backends, called with NumPy arrays."""
 
 import inspect
 from importlib import import_module
@@ -6,24 +6,23 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from midigen.kernels.cuda.jit import SIMULATED
-from midigen.kernels.cuda.memory import upload
-from midigen.model.influence import Block
-from midigen.model.network import Network
+from tests import SIMULATED
 
 HOST = "sizes", "starts", "log_variances"
 
 
 class OnDevice:
-    """A module of midigen.kernels.cuda, called like its twin on the CPU: arrays go to the device and come back.
+    """A module of midigen.kernels.cuda, called like its twin on the CPU.
 
-    HOST stays on the host, where these functions read it.
+    Arrays go to the device and come back; HOST stays on the host, where these functions read it.
     """
 
     def __init__(self, name):
         self._module = import_module(f"midigen.kernels.cuda.{name}")
 
     def __getattr__(self, name):
+        from midigen.kernels.cuda.memory import upload
+
         function = getattr(self._module, name)
 
         def call(*arguments):
@@ -38,52 +37,6 @@ class OnDevice:
                     here[...] = there.copy_to_host()
 
         return call
-
-
-class OneLane(Network):
-    """A Network whose work a LaneNetwork of one lane does: arrays go to the device and come back."""
-
-    def __init__(self, *arguments, **options):
-        super().__init__(*arguments, **options)
-        from midigen.model.lanes import LaneNetwork
-
-        self._lanes = LaneNetwork(self)
-
-    def _on_device(self, block):
-        return Block(upload(block.inputs), upload(block.u[:, None]), block.starts[:, None])
-
-    def forward(self, params, x, state, starts=None):
-        starts, there = (
-            np.zeros(len(x), np.uint8) if starts is None else starts,
-            upload(state[None]),
-        )
-        block = self._lanes.forward(upload(params), upload(x[:, None]), there, starts[:, None])
-        state[:] = there.copy_to_host()[0]
-        return Block(block.inputs.copy_to_host(), block.u.copy_to_host()[:, 0], starts)
-
-    def backward(self, params, block, du, gradient):
-        out = upload(gradient)
-        adjoint = self._lanes.backward(
-            upload(params), self._on_device(block), upload(du[:, None]), out
-        )
-        gradient[:] = out.copy_to_host()
-        return adjoint.copy_to_host()[0]
-
-    def influence(self, params, block, old, tolerance=0.0):
-        return self._lanes.influence(upload(params), self._on_device(block), old, tolerance)
-
-    def influence_gradient(self, adjoint, influence, gradient):
-        out = upload(gradient)
-        self._lanes.influence_gradient(upload(adjoint[None]), influence, out)
-        gradient[:] = out.copy_to_host()
-
-
-@pytest.fixture(
-    params=[Network, pytest.param(OneLane, marks=pytest.mark.cuda)], ids=["cpu", "cuda"]
-)
-def network_kind(request):
-    """Network, or a class like it that works on the other backend."""
-    return request.param
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
