@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 
 from midigen import __version__, starter
+from midigen.cli import main
+from midigen.corpus import Corpus
 from midigen.errors import MidigenError
 
+from .midi.craft import melody
 from .test_architecture import project_files
 
 ROOT = Path(__file__).parents[1]
@@ -90,6 +93,26 @@ def test_starter_songs_of_a_wheel(installed):
     program = "from midigen.starter import starter_songs; print(*starter_songs(), sep='\\n')"
     found = [Path(line) for line in run(installed, "-c", program).splitlines()]
     assert found == [installed / "midigen" / "songs" / path.name for path in SONGS]
+
+
+def prepared(corpus, *arguments):
+    """The digests of the songs of a corpus that `midigen prepare` makes."""
+    assert main(["prepare", *map(str, arguments), "-q", "-o", str(corpus)]) == 0
+    return [song.digest for song in Corpus.load(corpus).songs]
+
+
+def test_a_wheel_is_enough_to_prepare_the_starter_songs(installed, tmp_path):
+    corpus = tmp_path / "installed"
+    run(installed, "-m", "midigen", "prepare", "--starter", "-q", "-o", str(corpus))
+    found = [song.digest for song in Corpus.load(corpus).songs]
+    assert len(found) == 32 and found == prepared(tmp_path / "checkout", ROOT / "songs")
+
+
+def test_starter_songs_lie_beside_inputs(tmp_path):
+    (tmp_path / "mine.mid").write_bytes(melody(*range(40, 50)))
+    alone = prepared(tmp_path / "alone", tmp_path / "mine.mid")
+    both = prepared(tmp_path / "both", "--starter", tmp_path / "mine.mid")
+    assert set(both) == {*alone, *prepared(tmp_path / "starter", "--starter")} and len(both) == 33
 
 
 def test_no_starter_songs_is_one_line(tmp_path, monkeypatch):

@@ -32,6 +32,11 @@ RANGES = {"piano": (21, 108), "note": (48, 83)}
     help="The list on stdin ends its names with NUL, as find -print0 writes it; implies -.",
 )
 @click.option(
+    "--starter",
+    is_flag=True,
+    help="The starter songs that come with midigen, beside any INPUT.",
+)
+@click.option(
     "-o",
     "--output",
     metavar="FILE",
@@ -62,6 +67,7 @@ def command(
     ctx: click.Context,
     inputs: tuple[str, ...],
     null: bool,
+    starter: bool,
     output: str | None,
     named_range: str | None,
     as_json: bool,
@@ -77,6 +83,7 @@ def command(
 
     \b
         midigen prepare songs/
+        midigen prepare --starter
         midigen prepare "albums/**/*.mid" --range note -o my.corpus
         find . -name "*.mid" -print0 | midigen prepare -0
 
@@ -91,7 +98,7 @@ def command(
     grid, config = _grid(ctx, named_range, given), make(PrepareConfig, given)
     if output is not None:
         _check_replaceable(output)
-    files = _find_inputs(inputs, null)
+    files = _find_inputs(inputs, null, starter)
     console = make_console(quiet or as_json)
     settings = Settings(grid, **config.to_json())
     with progress(console, "reading", len(files)) as advance:
@@ -131,13 +138,16 @@ def _grid(ctx: click.Context, named_range: str | None, given: dict[str, Any]) ->
     return make(Grid, given)
 
 
-def _find_inputs(inputs: tuple[str, ...], null: bool) -> list[Input]:
-    """Find the files that the command line and the list on stdin name."""
+def _find_inputs(inputs: tuple[str, ...], null: bool, starter: bool) -> list[Input]:
+    """Find the files that the command line and the list on stdin name, and the starter songs."""
     from midigen.midi.inputs import expand, printable
+    from midigen.starter import starter_songs
 
     named = [name for name in inputs if name != "-"]
     from_stdin = null or len(named) < len(inputs)
-    if not inputs and not from_stdin:
+    if starter:
+        named += map(str, starter_songs())
+    elif not inputs and not from_stdin:
         raise UsageError("no input given: name MIDI files or folders, or - for a list on stdin")
     listed: list[str] = []
     if from_stdin:
