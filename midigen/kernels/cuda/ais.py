@@ -1,4 +1,10 @@
-"""Annealed importance sampling for N Bernoulli RBMs at once, as midigen.kernels.cpu.ais has it, on the GPU."""
+"""Annealed importance sampling for N Bernoulli RBMs at once (Salakhutdinov and Murray, ICML 2008).
+
+    log p_beta(v) = ((1 - beta) base + beta a)^T v + sum_j softplus((beta W v + b)_j) + constant
+
+Arguments as in its twin midigen.kernels.cpu.ais; keys, rows and StridedMatrix as in
+midigen.kernels.cuda.rbm.  A block of threads takes some chains through all moves of a call.
+"""
 
 import math
 from functools import cache
@@ -7,27 +13,50 @@ from numba import cuda, float64, uint64
 
 from midigen.kernels.codes import MOST_MOVES  # noqa: F401  callers keep to it
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.blas import as_matrix
+from midigen.kernels.cuda.blas import MatrixLike, as_matrix
 from midigen.kernels.cuda.gibbs import half_sweep, launch, load_keys, padded, transposed
-from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, device, jit
-from midigen.kernels.cuda.rbm import sample_bernoulli, series_of
+from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, Tile, device, jit
+from midigen.kernels.cuda.memory import DeviceArray
+from midigen.kernels.cuda.rbm import PerSeries, sample_bernoulli, series_of
 from midigen.kernels.scalar import f64
 
 
-def draw_base(base, key, first_row, out, tile=TILE):
-    """out (N, V) <- a sample of the base, p(v_i = 1) = sigmoid(base_i), base (N, V); sweep 0 of the key."""
+def draw_base(
+    base: MatrixLike, key: PerSeries, first_row: PerSeries, out: MatrixLike, tile: Tile = TILE
+) -> None:
+    """Draw a state of every base, p(v_i = 1) = sigmoid(base_i), with sweep number 0.
+
+    Parameters as in midigen.kernels.cpu.ais.draw_base.
+    """
     sample_bernoulli(key, 0, first_row, base, None, out, tile)
 
 
-def anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weight, tile=TILE):
-    """Move chains on from beta = first / temperatures to last / temperatures, at most MOST_MOVES moves.
+def anneal(
+    w: MatrixLike,
+    base: MatrixLike,
+    a: MatrixLike,
+    b: MatrixLike,
+    first: int,
+    last: int,
+    temperatures: int,
+    key: PerSeries,
+    first_row: PerSeries,
+    v: MatrixLike,
+    log_weight: DeviceArray,
+    tile: Tile = TILE,
+) -> None:
+    """Move chains from beta = first / temperatures on to last / temperatures.
 
-    Contiguous device arrays of one float type: w (H, V), base and a (N, V), b (N, H); v (N, V) of 0 and 1 is moved on
-    in place; log_weight (N,) float64 is added to, in nats.  A draw depends on (key, move, first_row + n, unit) alone.
+    Parameters as in midigen.kernels.cpu.ais.anneal.
+
+    Raises
+    ------
+    TooWideError
+        Where the units of a chain do not fit into a block's shared memory.
     """
     w, base, a, b, v = (as_matrix(x) for x in (w, base, a, b, v))
     real, wt = v.scalar_type, transposed(w, tile)
-    places = [part for x in (w, wt, base, a, b, v) for part in (x.array, x.layout)]
+    places = [part for x in (w, wt, base, a, b, v) for part in x.operand]
     launch(
         _annealed,
         (real,),
@@ -51,11 +80,15 @@ def anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weig
 
 @cache
 def _hidden_field(real):
-    """The field at the next beta; ratio *= (1 + e^(x + d)) / (1 + e^x), d being a move's growth of the field."""
+    """Make a device function: a hidden unit's field at the next beta, from x = (W v)_j.
+
+    ratio *= (1 + e^(y + d)) / (1 + e^y), y being the field now, and d its growth by this move.
+    """
     one, two, tanh, sigmoid = real(1), real(2), scalar.tanh(real), scalar.sigmoid(real)
 
     @device
     def hidden_field(x, given, row, unit, place):
+        """Compute the field, as `settle` of midigen.kernels.cuda.gibbs.half_sweep."""
         ratio, b, at, step, low, high = given
         bias, t = b[at[0] + row * at[1] + unit], tanh(step * x / two)
         ratio[place] *= f64(1) + f64(sigmoid(low * x + bias) * (two * t / (one - t)))
@@ -66,7 +99,7 @@ def _hidden_field(real):
 
 @device
 def _visible_field(x, given, row, unit, place):
-    """The field at the next beta, `high`, of a visible unit."""
+    """Compute a visible unit's field at the next beta, `high`, from x = (W^T h)_i."""
     base, base_at, a, a_at, high = given
     start = base[base_at[0] + row * base_at[1] + unit]
     return start + high * (a[a_at[0] + row * a_at[1] + unit] - start) + high * x
@@ -88,7 +121,11 @@ def _weight(
 
 @cache
 def _annealed(real, each, most):
-    """`memory` has a place for each hidden unit's product of ratios, and then holds v, h and the sum of all v."""
+    """Make the kernel.
+
+    `memory` has a place for each hidden unit's product of ratios, and then holds v, h and the sum
+    of all v.
+    """
     kind, zero, one, wide = NUMBA_TYPE[real], real(0), real(1), f64().itemsize // real().itemsize
     draw_hidden, draw_visible = (
         half_sweep(real, each, False, settle) for settle in (_hidden_field(real), _visible_field)

@@ -1,25 +1,31 @@
-"""Matrices in device arrays, and their products, copies and transpositions."""
+"""Matrices in device arrays: products, copies, transposition.
+
+    C <- (alpha op(A) op(B) + beta source) scale
+
+The twin of gemm is midigen.kernels.cpu.blas.gemm.
+"""
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any, TypeAlias
 
 from numba import cuda
 
-from midigen.kernels.cuda.jit import TILE, jit, over
-from midigen.kernels.cuda.memory import scratch
+from midigen.kernels.cuda.jit import TILE, Scalar, Tile, jit, over
+from midigen.kernels.cuda.memory import DeviceArray, scratch
 from midigen.kernels.cuda.product import position, product_kernel, sum_kernel
 from midigen.kernels.scalar import f64
 
 WHOLE = (1 << 31) - 1  # rows of a group where there is but one
-PIECE, SPLIT_UNDER = (
-    256,
-    128,
-)  # a product with fewer tiles than this is cut along its depth, in pieces of that or more
+SPLIT_UNDER = 128  # a product with fewer tiles is cut along its depth,
+PIECE = 256  # in pieces of this depth or more
 
 
 @dataclass(frozen=True)
 class StridedMatrix:
-    """A matrix in a flat device array: element (i, j) is at offset + i row_stride + j column_stride.
+    """A matrix in a flat device array.
+
+    Element (i, j) is at offset + i row_stride + j column_stride.
 
     Parameters
     ----------
@@ -39,7 +45,7 @@ class StridedMatrix:
         What a batch adds to the offset, for each of two batch axes.
     """
 
-    array: object
+    array: DeviceArray
     offset: int
     rows: int
     columns: int
@@ -47,11 +53,11 @@ class StridedMatrix:
     column_stride: int = 1
     rows_per_group: int = WHOLE
     group_stride: int = 0
-    batch_strides: tuple = (0, 0)
+    batch_strides: tuple[int, int] = (0, 0)
 
     @property
-    def transposed(self):
-        """The transpose, of a matrix without groups."""
+    def transposed(self) -> "StridedMatrix":
+        """Transpose it; a matrix without groups only."""
         return StridedMatrix(
             self.array,
             self.offset,
@@ -63,8 +69,8 @@ class StridedMatrix:
         )
 
     @property
-    def layout(self):
-        """What kernels are told of it besides the array: a tuple of seven numbers."""
+    def layout(self) -> tuple[int, ...]:
+        """Tell kernels all but the array: a tuple of seven numbers."""
         return (
             self.offset,
             self.row_stride,
@@ -75,29 +81,56 @@ class StridedMatrix:
         )
 
     @property
-    def scalar_type(self):
-        """The type of its numbers, np.float32 or np.float64."""
+    def operand(self) -> tuple[DeviceArray, tuple[int, ...]]:
+        """Give what kernels take of it: the array and the layout."""
+        return self.array, self.layout
+
+    @property
+    def scalar_type(self) -> Scalar:
+        """Tell the type of its numbers, np.float32 or np.float64."""
         return self.array.dtype.type
 
 
-def flat(array):
-    """A contiguous device array as a flat one of the same memory."""
+MatrixLike: TypeAlias = StridedMatrix | DeviceArray
+
+
+def flat(array: DeviceArray) -> DeviceArray:
+    """View a contiguous device array as a flat one of the same memory."""
     return array if array.ndim == 1 else array.reshape(array.size)
 
 
-def matrix(array, offset, rows, columns, row_stride=None, **others):
-    """A (rows, columns) StridedMatrix in a device array; row_stride is `columns` where it is left out."""
+def matrix(
+    array: DeviceArray,
+    offset: int,
+    rows: int,
+    columns: int,
+    row_stride: int | None = None,
+    **others: Any,
+) -> StridedMatrix:
+    """View a part of a device array as a (rows, columns) StridedMatrix.
+
+    Parameters
+    ----------
+    array : contiguous device array
+        Of any shape.
+    offset, rows, columns : int
+        As in StridedMatrix.
+    row_stride : int, optional
+        `columns` where it is left out.
+    **others
+        Other fields of StridedMatrix.
+    """
     stride = columns if row_stride is None else row_stride
     return StridedMatrix(flat(array), offset, rows, columns, stride, **others)
 
 
-def scratch_matrix(name, rows, columns, real):
-    """A contiguous (rows, columns) StridedMatrix in scratch memory of that name."""
+def scratch_matrix(name: str, rows: int, columns: int, real: Scalar) -> StridedMatrix:
+    """Take a contiguous (rows, columns) StridedMatrix from the scratch memory of that name."""
     return matrix(scratch(name, rows * columns, real), 0, rows, columns)
 
 
-def as_matrix(array):
-    """A StridedMatrix as it is; a contiguous device array (.., n) as one with all its other axes for rows."""
+def as_matrix(array: MatrixLike) -> StridedMatrix:
+    """View a contiguous device array (.., n) as a StridedMatrix (.., n), which stays as it is."""
     if isinstance(array, StridedMatrix):
         return array
     columns = tuple(array.shape)[-1]
@@ -105,23 +138,37 @@ def as_matrix(array):
 
 
 def gemm(
-    transpose_a,
-    transpose_b,
-    alpha,
-    a,
-    b,
-    beta,
-    c,
-    source=None,
-    scale=None,
-    batches=(1, 1),
-    tile=TILE,
-):
-    """c <- (alpha op(a) op(b) + beta source) scale, op being the transpose or nothing; scale goes number by number.
+    transpose_a: bool,
+    transpose_b: bool,
+    alpha: float,
+    a: MatrixLike,
+    b: MatrixLike,
+    beta: float,
+    c: MatrixLike,
+    source: MatrixLike | None = None,
+    scale: MatrixLike | None = None,
+    batches: tuple[int, int] = (1, 1),
+    tile: Tile = TILE,
+) -> None:
+    """Compute c <- (alpha op(a) op(b) + beta source) scale.
 
-    source is c where it is left out, scale 1.  All are StridedMatrix or contiguous device arrays of one float type.  batches:
-    how many products are made, along each of the two batch axes.  A product with few tiles and long rows is cut along
-    them and added up in a fixed order; one with many tiles is made of larger ones.
+    A product with few tiles and long rows is cut along them and added up in a fixed order; one with
+    many tiles is made of larger ones.
+
+    Parameters
+    ----------
+    transpose_a, transpose_b : bool
+        Whether op transposes.
+    alpha, beta : float
+        Factors.
+    a, b, c : matrices
+        StridedMatrix or contiguous device arrays of one float type; c is overwritten.
+    source : matrix, optional
+        c where it is left out.
+    scale : matrix, optional
+        A factor for every number of c; 1 where it is left out.
+    batches : tuple of two int
+        How many products are made, along each of the two batch axes.
     """
     a, b, c = as_matrix(a), as_matrix(b), as_matrix(c)
     source = c if source is None else as_matrix(source)
@@ -164,17 +211,12 @@ def gemm(
             1,
             batches[1],
             real(alpha),
-            a.array,
-            a.layout,
-            b.array,
-            b.layout,
+            *a.operand,
+            *b.operand,
             real(beta),
-            source.array,
-            source.layout,
-            scale.array,
-            scale.layout,
-            c.array,
-            c.layout,
+            *source.operand,
+            *scale.operand,
+            *c.operand,
         )
         return
     parts = matrix(scratch("gemm", pieces * m * n, real), 0, m, n, batch_strides=(m * n, 0))
@@ -186,17 +228,12 @@ def gemm(
         pieces,
         1,
         real(alpha),
-        a.array,
-        a.layout,
-        b.array,
-        b.layout,
+        *a.operand,
+        *b.operand,
         real(0),
-        parts.array,
-        parts.layout,
-        parts.array,
-        parts.layout,
-        parts.array,
-        parts.layout,
+        *parts.operand,
+        *parts.operand,
+        *parts.operand,
     )
     over(
         sum_kernel(real, scaled),
@@ -205,30 +242,32 @@ def gemm(
         pieces,
         parts.array,
         real(beta),
-        source.array,
-        source.layout,
-        scale.array,
-        scale.layout,
-        c.array,
-        c.layout,
+        *source.operand,
+        *scale.operand,
+        *c.operand,
         tile=tile,
     )
 
 
-def copy(a, b, tile=TILE, scale=None):
-    """b <- a, or a times scale, number by number; all StridedMatrix or contiguous device arrays.  A turned a is transposed."""
+def copy(a: MatrixLike, b: MatrixLike, tile: Tile = TILE, scale: MatrixLike | None = None) -> None:
+    """Copy a to b, times a factor for every number.
+
+    Parameters
+    ----------
+    a, b : matrices
+        StridedMatrix or contiguous device arrays; b is overwritten.  A transposed a is transposed.
+    scale : matrix, optional
+        The factors; 1 where it is left out.
+    """
     a, b = as_matrix(a), as_matrix(b)
     scaled, scale = scale is not None, a if scale is None else as_matrix(scale)
     over(
         _copied(scaled),
         b.rows,
         b.columns,
-        a.array,
-        a.layout,
-        scale.array,
-        scale.layout,
-        b.array,
-        b.layout,
+        *a.operand,
+        *scale.operand,
+        *b.operand,
         tile=tile,
     )
 
@@ -248,10 +287,18 @@ def _copied(scaled):
     return copied
 
 
-def fill(a, value, tile=TILE):
-    """a <- one value, a StridedMatrix or a contiguous device array."""
+def fill(a: MatrixLike, value: float, tile: Tile = TILE) -> None:
+    """Set all numbers of a matrix to one value.
+
+    Parameters
+    ----------
+    a : matrix
+        StridedMatrix without groups or contiguous device array, overwritten.
+    value : float
+        The value.
+    """
     a = as_matrix(a)
-    over(_filled(), a.rows, a.columns, a.array, a.layout, a.scalar_type(value), tile=tile)
+    over(_filled(), a.rows, a.columns, *a.operand, a.scalar_type(value), tile=tile)
 
 
 @cache

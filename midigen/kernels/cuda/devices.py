@@ -9,7 +9,7 @@ from midigen.kernels.cuda.jit import SIMULATED
 
 
 def gpu_names() -> list[str]:
-    """Name the NVIDIA GPUs that Numba can use; none where there is no driver, or in the simulator."""
+    """Name the NVIDIA GPUs that Numba can use; [] where there is none or no driver."""
     if SIMULATED or not cuda.is_available():
         return []
     names = [device.name for device in cuda.gpus]

@@ -1,7 +1,12 @@
-"""Gaussian-Bernoulli RBM for N frames at once, every frame with biases and variances of its own.  Eq. (15), (19)-(22).
+"""Gaussian-Bernoulli RBM for N frames at once, every frame with biases and variances of its own.
 
-As midigen.kernels.cpu.gaussian has it, whose draws these are up to rounding.  Matrices, keys and rows are those of
-midigen.kernels.cuda.rbm; z, the log-variance (N, V), may be a StridedMatrix in u as the biases may.
+    F(v) = 1/2 sum_i (x_i - alpha_i)^2 - sum_j softplus((W x + b)_j)                        (20)
+    p(h_j = 1 | v) = sigmoid((W x + b)_j),   x | h ~ N(alpha + W^T h, 1)                    (22)
+
+with x = exp(-z/2) v and alpha = exp(-z/2) a.  Eq. (15), (19)-(22).
+
+Arguments as in its twin midigen.kernels.cpu.gaussian, whose draws these are up to rounding; keys,
+rows and StridedMatrix as in midigen.kernels.cuda.rbm.
 """
 
 import math
@@ -11,23 +16,29 @@ from numba import cuda, float64
 
 from midigen.kernels.codes import CORRUPT, OVERFLOW, TAIL
 from midigen.kernels.cuda import gibbs, rbm
-from midigen.kernels.cuda.blas import as_matrix, fill, gemm, scratch_matrix
-from midigen.kernels.cuda.jit import TILE, along, device, jit, over
-from midigen.kernels.cuda.memory import scratch
+from midigen.kernels.cuda.blas import MatrixLike, as_matrix, fill, gemm, scratch_matrix
+from midigen.kernels.cuda.jit import TILE, Tile, along, device, jit, over
+from midigen.kernels.cuda.memory import DeviceArray, scratch
+from midigen.kernels.cuda.rbm import PerSeries
 from midigen.kernels.cuda.scalar import normals, softplus, uniform
 from midigen.kernels.scalar import f64
 
 _EACH = 8  # points of an integral that a thread takes at a time
 
 
-def normal_row(key, sweep, row, out, tile=TILE):
-    """out (4 Q,) float32 <- standard normal numbers of one row, by Box and Muller from those of uniform_row."""
+def normal_row(
+    key: PerSeries, sweep: int, row: PerSeries, out: DeviceArray, tile: Tile = TILE
+) -> None:
+    """Draw standard normal numbers for one row, by Box and Muller.
+
+    Parameters as in midigen.kernels.cpu.gaussian.normal_row.
+    """
     fill(out, 0, tile)
     _add_normals(key, sweep, row, 1, out, tile)
 
 
 def _add_normals(key, sweep, first_row, deviation, x, tile):
-    """x (N, n) += normal numbers of that deviation, those of normal_row."""
+    """Add to x (N, n) the normal numbers of normal_row, times a deviation."""
     x = as_matrix(x)
     over(
         _noised(),
@@ -37,15 +48,14 @@ def _add_normals(key, sweep, first_row, deviation, x, tile):
         *rbm.series_of(key, first_row),
         sweep,
         x.scalar_type(deviation),
-        x.array,
-        x.layout,
+        *x.operand,
         tile=tile,
     )
 
 
 @cache
 def _noised():
-    """A thread draws four numbers of a row, a quarter of it apart, from the four words of one counter."""
+    """Make the kernel: a thread draws four numbers, a quarter of a row apart, from one counter."""
 
     @jit()
     def noised(count, quarter, columns, keys, first_rows, n_series, sweep, deviation, x, x_at):
@@ -64,19 +74,19 @@ def _noised():
     return noised
 
 
-def scale(v, z, out, tile=TILE):
-    """out (N, V) <- exp(-z/2) v: v in units of the deviations."""
+def scale(v: MatrixLike, z: MatrixLike, out: MatrixLike, tile: Tile = TILE) -> None:
+    """Bring values into units of the deviations.
+
+    Parameters as in midigen.kernels.cpu.gaussian.scale.
+    """
     v, z, out = as_matrix(v), as_matrix(z), as_matrix(out)
     over(
         _scaled(out.scalar_type),
         out.rows,
         out.columns,
-        v.array,
-        v.layout,
-        z.array,
-        z.layout,
-        out.array,
-        out.layout,
+        *v.operand,
+        *z.operand,
+        *out.operand,
         tile=tile,
     )
 
@@ -96,8 +106,13 @@ def _scaled(real):
     return scaled
 
 
-def log_variance(s, low, high, out, tile=TILE):
-    """out (N, V) <- z = low + (high - low) s, of the network's sigmoids s (N, V)."""
+def log_variance(
+    s: MatrixLike, low: float, high: float, out: MatrixLike, tile: Tile = TILE
+) -> None:
+    """Compute z = low + (high - low) s.
+
+    Parameters as in midigen.kernels.cpu.gaussian.log_variance.
+    """
     s, out = as_matrix(s), as_matrix(out)
     over(
         _stretched(),
@@ -105,10 +120,8 @@ def log_variance(s, low, high, out, tile=TILE):
         s.columns,
         s.scalar_type(low),
         s.scalar_type(high - low),
-        s.array,
-        s.layout,
-        out.array,
-        out.layout,
+        *s.operand,
+        *out.operand,
         tile=tile,
     )
 
@@ -125,45 +138,88 @@ def _stretched():
     return stretched
 
 
-def corrupt(key, noise, dropout, x, first_row, tile=TILE):
-    """Values x (T, V), in place: normal numbers of deviation `noise` are added, then `dropout` as in rbm.corrupt."""
+def corrupt(
+    key: PerSeries,
+    noise: float,
+    dropout: float,
+    x: MatrixLike,
+    first_row: PerSeries,
+    tile: Tile = TILE,
+) -> None:
+    """Add normal noise to values, then drop values, in place.
+
+    Parameters as in midigen.kernels.cpu.gaussian.corrupt.
+    """
     if noise > 0:
         _add_normals(key, CORRUPT, first_row, noise, x, tile)
     rbm.corrupt(key, 0.0, dropout, x, first_row, tile)
 
 
-def gibbs_chain(v, w, a, b, z, sweeps, beta, key, first_sweep, first_row, out, tile=TILE):
-    """`sweeps` steps of block Gibbs sampling from v at inverse temperature beta, Eq. (22); out (N, V) is overwritten.
+def gibbs_chain(
+    v: MatrixLike,
+    w: MatrixLike,
+    a: MatrixLike,
+    b: MatrixLike,
+    z: MatrixLike,
+    sweeps: int,
+    beta: float,
+    key: PerSeries,
+    first_sweep: int,
+    first_row: PerSeries,
+    out: MatrixLike,
+    tile: Tile = TILE,
+) -> None:
+    """Take steps of block Gibbs sampling, Eq. (22).
 
-    beta divides the variance too.  Sweep s draws the hidden units with counter 2 (first_sweep + s), the visible ones
-    with the next.  out may be v.
+    Parameters as in midigen.kernels.cpu.gaussian.gibbs_chain; out may be v.
+
+    Raises
+    ------
+    TooWideError
+        Where the units of a chain do not fit into a block's shared memory.
     """
     gibbs.chain(
         v, w, a, b, z, sweeps, beta, *rbm.series_of(key, first_row)[:2], first_sweep, out, tile
     )
 
 
-def hidden_probability(v, w, b, z, out, tile=TILE):
-    """out (N, H) <- p(h = 1 | v), Eq. (22)."""
+def hidden_probability(
+    v: MatrixLike, w: MatrixLike, b: MatrixLike, z: MatrixLike, out: MatrixLike, tile: Tile = TILE
+) -> None:
+    """Compute p(h = 1 | v), Eq. (22).
+
+    Parameters as in midigen.kernels.cpu.gaussian.hidden_probability.
+    """
     rbm.hidden_probability(_in_deviations("x", v, z, tile), w, b, out, tile)
 
 
 def _in_deviations(name, v, z, tile):
-    """exp(-z/2) v as a scratch StridedMatrix."""
+    """Compute exp(-z/2) v, a StridedMatrix in scratch memory."""
     v = as_matrix(v)
     out = scratch_matrix(f"gaussian {name}", v.rows, v.columns, v.scalar_type)
     scale(v, z, out, tile)
     return out
 
 
-def free_energy(v, w, a, b, z, out, tile=TILE):
-    """out (N,) float64 <- F(v), Eq. (20)."""
+def free_energy(
+    v: MatrixLike,
+    w: MatrixLike,
+    a: MatrixLike,
+    b: MatrixLike,
+    z: MatrixLike,
+    out: DeviceArray,
+    tile: Tile = TILE,
+) -> None:
+    """Compute the free energy F(v), Eq. (20).
+
+    Parameters as in midigen.kernels.cpu.gaussian.free_energy.
+    """
     x, alpha, c = _fields(v, w, a, b, z, tile)
     along(_energy(), x.rows, x.columns, c.columns, x.array, alpha.array, c.array, out, tile=tile)
 
 
 def _fields(v, w, a, b, z, tile):
-    """v and a in units of the deviations, and the hidden field, scratch StridedMatrix all."""
+    """Compute v and a in units of the deviations, and the hidden field, all in scratch memory."""
     x, alpha, w = _in_deviations("x", v, z, tile), _in_deviations("alpha", a, z, tile), as_matrix(w)
     c = scratch_matrix("gaussian c", x.rows, w.rows, x.scalar_type)
     rbm.hidden_field(x, w, b, c, tile)
@@ -189,19 +245,32 @@ def _energy():
     return energy
 
 
-def add_gradients(v, w, a, b, z, weight, out_a, out_b, out_z, gradient_w, tile=TILE):
-    """weight_n dF(v_n), Eq. (21), added to out_a, out_z (N, V), out_b (N, H) and, summed over n, gradient_w (H, V)."""
+def add_gradients(
+    v: MatrixLike,
+    w: MatrixLike,
+    a: MatrixLike,
+    b: MatrixLike,
+    z: MatrixLike,
+    weight: DeviceArray,
+    out_a: MatrixLike,
+    out_b: MatrixLike,
+    out_z: MatrixLike,
+    gradient_w: MatrixLike,
+    tile: Tile = TILE,
+) -> None:
+    """Add weight_n dF(v_n), Eq. (21).
+
+    Parameters as in midigen.kernels.cpu.gaussian.add_gradients.
+    """
     _add_gradients(v, w, a, b, z, weight, 1, out_a, out_b, out_z, gradient_w, tile)
 
 
 def _add_gradients(v, w, a, b, z, weight, sign, out_a, out_b, out_z, gradient_w, tile):
-    """The same for sign weight_n."""
+    """Add sign weight_n dF(v_n)."""
     v, w, a, z, out_a, out_b, out_z = (as_matrix(x) for x in (v, w, a, z, out_a, out_b, out_z))
     real, x = v.scalar_type, _in_deviations("x", v, z, tile)
-    p, back = (
-        scratch_matrix(f"gaussian {name}", v.rows, n, real)
-        for name, n in (("p", w.rows), ("back", w.columns))
-    )
+    p = scratch_matrix("gaussian p", v.rows, w.rows, real)
+    back = scratch_matrix("gaussian back", v.rows, w.columns, real)
     rbm.hidden_probability(x, w, b, p, tile)
     gemm(False, False, 1, p, w, 0, back, tile=tile)
     over(
@@ -210,18 +279,13 @@ def _add_gradients(v, w, a, b, z, weight, sign, out_a, out_b, out_z, gradient_w,
         v.columns,
         real(sign),
         weight,
-        v.array,
-        v.layout,
-        a.array,
-        a.layout,
-        z.array,
-        z.layout,
+        *v.operand,
+        *a.operand,
+        *z.operand,
         x.array,
         back.array,
-        out_a.array,
-        out_a.layout,
-        out_z.array,
-        out_z.layout,
+        *out_a.operand,
+        *out_z.operand,
         tile=tile,
     )
     over(
@@ -231,8 +295,7 @@ def _add_gradients(v, w, a, b, z, weight, sign, out_a, out_b, out_z, gradient_w,
         real(sign),
         weight,
         p.array,
-        out_b.array,
-        out_b.layout,
+        *out_b.operand,
         tile=tile,
     )
     gemm(True, False, -1, p, x, 1, gradient_w, tile=tile)
@@ -260,7 +323,7 @@ def _visible_parts(real):
 
 @cache
 def _hidden_part():
-    """p is left multiplied by its weight."""
+    """Make the kernel of the part for b; p is left multiplied by its weight."""
 
     @jit()
     def hidden_part(rows, columns, sign, weight, p, out_b, b_to):
@@ -274,10 +337,23 @@ def _hidden_part():
     return hidden_part
 
 
-def contrast(v, sample, w, a, b, z, weight, out_a, out_b, out_z, gradient_w, tile=TILE):
-    """weight_n (dF(v_n) - dF(sample_n)), Eq. (15) with (21): -log p's gradient where sample is drawn from the model.
+def contrast(
+    v: MatrixLike,
+    sample: MatrixLike,
+    w: MatrixLike,
+    a: MatrixLike,
+    b: MatrixLike,
+    z: MatrixLike,
+    weight: DeviceArray,
+    out_a: MatrixLike,
+    out_b: MatrixLike,
+    out_z: MatrixLike,
+    gradient_w: MatrixLike,
+    tile: Tile = TILE,
+) -> None:
+    """Compute weight_n (dF(v_n) - dF(sample_n)), Eq. (15) with (21).
 
-    weight (N,); out_a, out_z (N, V) and out_b (N, H) are overwritten, gradient_w (H, V) is added to.
+    Parameters as in midigen.kernels.cpu.gaussian.contrast.
     """
     for out in (out_a, out_b, out_z):
         fill(out, 0, tile)
@@ -285,10 +361,19 @@ def contrast(v, sample, w, a, b, z, weight, out_a, out_b, out_z, gradient_w, til
         _add_gradients(states, w, a, b, z, weight, sign, out_a, out_b, out_z, gradient_w, tile)
 
 
-def pseudo_log_likelihood(v, w, a, b, z, out, tile=TILE):
-    """out (N,) float64 <- sum_i log p(v_i | all other visible units), densities, in nats.
+def pseudo_log_likelihood(
+    v: MatrixLike,
+    w: MatrixLike,
+    a: MatrixLike,
+    b: MatrixLike,
+    z: MatrixLike,
+    out: DeviceArray,
+    tile: Tile = TILE,
+) -> None:
+    """Compute sum_i log p(v_i | all other visible units), of densities, in nats.
 
-    The CPU's integrals, whose doc says what they are of: a thread makes one of them.
+    Parameters as in midigen.kernels.cpu.gaussian.pseudo_log_likelihood, which says what is
+    integrated; a thread makes one integral.
     """
     w, z = as_matrix(w), as_matrix(z)
     x, alpha, c = _fields(v, w, a, b, z, tile)
@@ -298,13 +383,11 @@ def pseudo_log_likelihood(v, w, a, b, z, out, tile=TILE):
         x.rows,
         x.columns,
         c.columns,
-        w.array,
-        w.layout,
+        *w.operand,
         rbm.exponentials(w, w.rows, tile).array,
         x.array,
         alpha.array,
-        z.array,
-        z.layout,
+        *z.operand,
         c.array,
         terms,
         tile=tile,
@@ -314,7 +397,10 @@ def pseudo_log_likelihood(v, w, a, b, z, out, tile=TILE):
 
 @device
 def _log_integrand(start, now, i, hidden, columns, w, w_at, growth, c, first, product, logs):
-    """logs <- -t^2/2 + sum_j softplus(c_j + W_j (t - now)) at t = start, start + 1, ..; growth is exp(W)."""
+    """Compute -t^2/2 + sum_j softplus(c_j + W_j (t - now)) into `logs`.
+
+    At t = start, start + 1, ..; growth is exp(W).
+    """
     for k in range(_EACH):
         t = start + f64(k)
         logs[k] = f64(-0.5) * t * t
@@ -344,7 +430,7 @@ def _log_integrand(start, now, i, hidden, columns, w, w_at, growth, c, first, pr
 
 @cache
 def _integrated():
-    """terms (N, V) <- t^2/2 + z/2 at v_i, and the log of the integral."""
+    """Make the kernel: terms (N, V) <- t^2/2 + z/2 at v_i, and the log of the integral."""
     zero, half, one = f64(0), f64(0.5), f64(1)
 
     @jit()

@@ -1,20 +1,26 @@
-"""Chains of Gibbs sampling in one launch: what Bernoulli and Gaussian RBMs and annealing share.  Eq. (18), (22).
+"""Gibbs chains in one launch: what both kinds of RBM and annealing share.  Eq. (18), (22).
 
-Rows, a chain each, do not know of each other: a block of threads takes a few, keeps their states in shared memory and
-makes all sweeps alone.  There unit i of row r = g each + s is number ((first + i) groups + g) each + s of `memory`,
-`first` being the number of units before its layer.  A layer's width is padded to 4 Q; a thread has columns j, j + Q,
-j + 2Q and j + 3Q, drawn from one counter, of `each` rows in registers.  Columns past a layer's last one are that one
-again, and rows past the last one likewise: they are never read.
+Rows, one chain each, do not depend on each other: a block of threads takes a few, keeps their
+states in shared memory and makes all sweeps alone.
+
+Memory: unit i of row r = g each + s is number ((first + i) groups + g) each + s of `memory`,
+`first` being the number of units before its layer.  A layer's width is padded to 4 Q; a thread has
+columns j, j + Q, j + 2 Q and j + 3 Q, which are drawn from one counter, of `each` rows in
+registers.  For columns past a layer's last one and rows past the last row, the last one is taken
+again; their results are never read.
 """
 
 import math
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from numba import cuda, uint64
 
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.blas import as_matrix, copy, scratch_matrix
-from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, TooWideError, device, jit
+from midigen.kernels.cuda.blas import MatrixLike, StridedMatrix, as_matrix, copy, scratch_matrix
+from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, Scalar, Tile, TooWideError, device, jit
+from midigen.kernels.cuda.memory import DeviceArray
 from midigen.kernels.cuda.scalar import normals, uniform, words
 from midigen.kernels.scalar import u64
 
@@ -22,23 +28,54 @@ READ = 16  # bytes that a thread reads of memory at once: of 4 rows, or of 2 in 
 WARP = 32
 
 
-def padded(n):
-    """Units of a layer with those that fill its last quarter."""
+def padded(n: int) -> int:
+    """Count the units of a layer with those that fill its last quarter."""
     return -(-n // 4) * 4
 
 
-def launch(factory, kind, count, widest, row_bytes, arguments, tile):
-    """Launch factory(*kind, each, most rows) for `count` rows, each with row_bytes of shared memory in its block.
+def launch(
+    factory: Callable[..., Any],
+    kind: tuple[Any, ...],
+    count: int,
+    widest: int,
+    row_bytes: int,
+    arguments: tuple[Any, ...],
+    tile: Tile,
+) -> None:
+    """Launch the kernel factory(*kind, each, most rows).
 
-    A block has fewer rows where they are too large, or too few to keep the whole GPU at work.  widest: units of the
-    larger layer.  kind: the float type, and what else the factory takes.
+    A block of threads has fewer rows where they are too large, or too few to keep all of the GPU at
+    work.
+
+    Parameters
+    ----------
+    factory : callable
+        Makes the kernel for `each` rows in a thread and at most so many in a block.
+    kind : tuple
+        The float type, and what else the factory takes.
+    count : int
+        Rows.
+    widest : int
+        Units of the larger layer.
+    row_bytes : int
+        Shared memory that a row takes.
+    arguments : tuple
+        Of the kernel, after the count of rows and the groups in a block.
+    tile : Tile
+        Sizes.
+
+    Raises
+    ------
+    TooWideError
+        Where one row does not fit into shared memory.
     """
     rows = tile.chains
     while rows > 1 and (-(-count // rows) < tile.blocks or rows * row_bytes > SHARED):
         rows //= 2
     if rows * row_bytes > SHARED:
         raise TooWideError(
-            f"a chain takes {row_bytes} bytes of shared memory, of which there are {SHARED}: too many units"
+            f"a chain takes {row_bytes} bytes of shared memory, of which there are {SHARED}: "
+            "too many units"
         )
     each = min(rows, READ // kind[0]().itemsize)
     threads = min(tile.threads, -(-(padded(widest) // 4 * (rows // each)) // WARP) * WARP)
@@ -48,20 +85,37 @@ def launch(factory, kind, count, widest, row_bytes, arguments, tile):
         )
 
 
-def transposed(w, tile):
-    """W^T (V, H) in scratch memory, where neighbours that read neighbours' columns find them."""
+def transposed(w: MatrixLike, tile: Tile) -> StridedMatrix:
+    """Transpose W (H, V) into scratch memory: neighbouring threads then read neighbours."""
     w = as_matrix(w)
     other = scratch_matrix("turned", w.columns, w.rows, w.scalar_type)
     copy(w.transposed, other, tile)
     return other
 
 
-def chain(v, w, a, b, z, sweeps, beta, keys, first_rows, first_sweep, out, tile):
-    """gibbs_chain of midigen.kernels.cuda.rbm where z is None, else that of midigen.kernels.cuda.gaussian."""
+def chain(
+    v: MatrixLike,
+    w: MatrixLike,
+    a: MatrixLike,
+    b: MatrixLike,
+    z: MatrixLike | None,
+    sweeps: int,
+    beta: float,
+    keys: DeviceArray,
+    first_rows: DeviceArray,
+    first_sweep: int,
+    out: MatrixLike,
+    tile: Tile,
+) -> None:
+    """Take the steps of gibbs_chain, that of a Bernoulli RBM where z is None.
+
+    keys uint64 (B,) and first_rows int64 (B,) are those of B series, on the device; the other
+    parameters are those of gibbs_chain.
+    """
     v, w, a, b, out = (as_matrix(x) for x in (v, w, a, b, out))
     gaussian, real, wt = z is not None, out.scalar_type, transposed(w, tile)
     z, spread = (as_matrix(z), 1 / math.sqrt(beta)) if gaussian else (a, 1)
-    places = [part for x in (w, wt, v, a, b, z, out) for part in (x.array, x.layout)]
+    places = [part for x in (w, wt, v, a, b, z, out) for part in x.operand]
     launch(
         _chain,
         (real, gaussian),
@@ -85,7 +139,7 @@ def chain(v, w, a, b, z, sweeps, beta, keys, first_rows, first_sweep, out, tile)
 
 @device
 def load_keys(thread, threads, begin, rows, count, keys, first_rows, key_of, row_of):
-    """Every row's key and its number among that key's draws; rows are dealt out to series in turn."""
+    """Load every row's key, and its number among that key's draws."""
     for r in range(thread, rows, threads):
         n = min(begin + r, count - 1)
         series = n % keys.size
@@ -94,7 +148,7 @@ def load_keys(thread, threads, begin, rows, count, keys, first_rows, key_of, row
 
 @cache
 def _adder(real, each):
-    """A device function: total (4, each) <- what `units` states add to four columns of rows g each, .. of a layer."""
+    """Make a device function: total (4, each) <- what states add to four columns of rows."""
     zero, wide, two = real(0), u64(each), u64(2)
 
     @device
@@ -112,11 +166,9 @@ def _adder(real, each):
         # unsigned, as a signed index costs a test for what counts from the end
         start, last, step, stride = u64(w_at[0]), columns - 1, u64(w_at[1]), u64(groups) * wide
         at, state = start + u64(j), u64(first * groups + g) * wide
-        second, third, fourth = (
-            u64(min(j + quarter, last) - j),
-            u64(min(j + 2 * quarter, last) - j),
-            u64(min(j + 3 * quarter, last) - j),
-        )
+        second = u64(min(j + quarter, last) - j)
+        third = u64(min(j + 2 * quarter, last) - j)
+        fourth = u64(min(j + 3 * quarter, last) - j)
         for _ in range(units >> 1):  # two at once, whose reads wait for memory together
             add_one(total, memory, state, w, at, second, third, fourth)
             add_one(total, memory, state + stride, w, at + step, second, third, fourth)
@@ -130,14 +182,18 @@ def _adder(real, each):
 
 @cache
 def _drawer(real, each, normal):
-    """A device function: units <- draws from total, their fields, or their means and deviation where `normal`."""
+    """Make a device function that draws units from `total`.
+
+    total (4, each) holds their fields or, where `normal`, their means, `spread` being the
+    deviation.
+    """
     sigmoid, zero, one = scalar.sigmoid(real), real(0), real(1)
 
     @device
     def draw(total, spread, memory, first, groups, g, quarter, j, key_of, row_of, sweep):
         for r in range(each):
             drawn = words(key_of[g * each + r], row_of[g * each + r], sweep, j)
-            if normal:  # midigen.kernels.cpu.gaussian.normal_row makes column j and j + 2Q of their two numbers
+            if normal:  # as in normal_row, columns j and j + 2 Q are made of their two numbers
                 even = normals(uniform(drawn[0]), uniform(drawn[2]))
                 odd = normals(uniform(drawn[1]), uniform(drawn[3]))
                 total[0, r] += spread * real(even[0])
@@ -155,11 +211,27 @@ def _drawer(real, each, normal):
 
 
 @cache
-def half_sweep(real, each, normal, settle):
-    """A device function: the layer of `columns` units from `target` on is drawn, as _drawer has it.
+def half_sweep(
+    real: Scalar, each: int, normal: bool, settle: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Make a device function that draws a layer from the states of the other one.
 
-    settle(x, given, row, unit, place) makes a field or a mean of x, what the states of the other layer, `units` from
-    `source` on, add to a unit of a row; `given` is what it needs, and `place` is where it may keep a number of its own.
+    Parameters
+    ----------
+    real : float type
+        Of the states.
+    each : int
+        Rows in a thread.
+    normal : bool
+        Whether the units are Gaussian, not Bernoulli.
+    settle : device function (x, given, row, unit, place) -> number
+        Turns x, what the states of the other layer add to a unit, into its field or its mean.
+        `given` is what it needs, and `place` where it may keep a number of its own.
+
+    Returns
+    -------
+    device function
+        The layer has `columns` units from `target` on, the other one `units` from `source` on.
     """
     add_up, draw = _adder(real, each), _drawer(real, each, normal)
 
@@ -206,13 +278,18 @@ def half_sweep(real, each, normal, settle):
 
 @device
 def biased(x, given, row, unit, place):
+    """Add a unit's bias and multiply by a factor: the `settle` of half_sweep for Gibbs sampling."""
     bias, at, scale = given
     return scale * (x + bias[at[0] + row * at[1] + unit])
 
 
 @cache
 def _chain(real, gaussian, each, most):
-    """States of Gaussian units are x = exp(-z/2) v; their alpha = exp(-z/2) a is in `out` until the chains end."""
+    """Make the kernel.
+
+    States of Gaussian units are x = exp(-z/2) v; alpha = exp(-z/2) a is in `out` until the chains
+    end.
+    """
     kind, zero, one, half = NUMBA_TYPE[real], real(0), real(1), real(0.5)
     draw_hidden, draw_visible = (
         half_sweep(real, each, normal, biased) for normal in (False, gaussian)

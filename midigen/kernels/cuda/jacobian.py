@@ -1,41 +1,65 @@
 """The network f for N inputs at once: its values and its Jacobians.  Eq. (1)-(6).
 
-Axes and memory as in midigen.kernels.cpu.jacobian; arrays are all float32 or all float64, but for the int8 codes.
-sizes is a NumPy array, int64 (L + 1), all else lies on the device.  What is wanted of every input is made for all of
-them at once: D^(k) is then (N, n_L, n_k), layers in order, and each step of Eq. (3) is one matrix product.
+    D^(L) = diag(phi'(s^(L))),   D^(k-1) = D^(k) W^(k) diag(phi'(s^(k-1))),   dy/dx = D^(1) W^(1)
+
+Axes and memory as in its twin midigen.kernels.cpu.jacobian.  sizes is a NumPy array, all else lies
+on the device.  What is wanted of every input is made for all of them at once: D^(k) is then
+(N, n_L, n_k), layers in order, and each step of Eq. (3) is one matrix product.
 """
 
 from functools import cache
 
 import numpy as np
 from numba import cuda
+from numpy.typing import NDArray
 
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.blas import as_matrix, copy, fill, flat, gemm, matrix, scratch_matrix
-from midigen.kernels.cuda.jit import TILE, jit, over
-from midigen.kernels.cuda.memory import scratch
+from midigen.kernels.cuda.blas import (
+    MatrixLike,
+    as_matrix,
+    copy,
+    fill,
+    flat,
+    gemm,
+    matrix,
+    scratch_matrix,
+)
+from midigen.kernels.cuda.jit import TILE, Tile, jit, over
+from midigen.kernels.cuda.memory import DeviceArray, scratch
 from midigen.kernels.cuda.network import activated, sloped
 
 
 def _layers(sizes):
-    """Of each layer: n_k, n_{k-1}, where its parameters and its codes begin, and, in one row of `inputs`, its input."""
+    """List of each layer n_k, n_{k-1}, and where its parameters, codes and inputs begin.
+
+    Inputs: in one row of `inputs`.
+    """
     below, units = sizes[:-1], sizes[1:]
     lengths = np.stack([units * (below + 1), units, below + 1])
     return np.stack([units, below, *(np.cumsum(lengths, 1) - lengths)], 1).tolist()
 
 
-def forward_batch(sizes, codes, params, x, inputs, y, tile=TILE):
-    """y (N, n_L) = f(x), Eq. (1), for x (N, n_0) and params (P,); inputs (flat) and y are overwritten."""
+def forward_batch(
+    sizes: NDArray[np.int64],
+    codes: DeviceArray,
+    params: DeviceArray,
+    x: MatrixLike,
+    inputs: DeviceArray,
+    y: MatrixLike,
+    tile: Tile = TILE,
+) -> None:
+    """Compute y = f(x), Eq. (1).
+
+    Parameters as in midigen.kernels.cpu.jacobian.forward_batch.
+    """
     inputs, y, layers = flat(inputs), as_matrix(y), _layers(sizes)
     count = y.rows
     copy(x, matrix(inputs, 0, count, layers[0][1], layers[0][1] + 1), tile)
     for k, (units, below, at, code, given) in enumerate(layers):
         fill(matrix(inputs, count * given + below, count, 1, below + 1), 1, tile)
-        out = (
-            y
-            if k == len(layers) - 1
-            else matrix(inputs, count * layers[k + 1][-1], count, units, units + 1)
-        )
+        out = y
+        if k < len(layers) - 1:
+            out = matrix(inputs, count * layers[k + 1][-1], count, units, units + 1)
         gemm(
             False,
             True,
@@ -59,13 +83,25 @@ def forward_batch(sizes, codes, params, x, inputs, y, tile=TILE):
         )
 
 
-def local_gradients(sizes, codes, params, inputs, y, n, out_d, tile=TILE):
-    """out_d (flat) <- D^(1)..D^(L) of input n, Eq. (2)-(3)."""
+def local_gradients(
+    sizes: NDArray[np.int64],
+    codes: DeviceArray,
+    params: DeviceArray,
+    inputs: DeviceArray,
+    y: MatrixLike,
+    n: int,
+    out_d: DeviceArray,
+    tile: Tile = TILE,
+) -> None:
+    """Compute D^(1)..D^(L) of one input, Eq. (2)-(3).
+
+    Parameters as in midigen.kernels.cpu.jacobian.local_gradients.
+    """
     _local_gradients(sizes, codes, params, inputs, y, n, 1, out_d, tile)
 
 
 def _local_gradients(sizes, codes, params, inputs, y, first, some, out_d, tile):
-    """out_d (flat) <- D^(1)..D^(L) of `some` inputs from `first` on, Eq. (2)-(3)."""
+    """Compute D^(1)..D^(L) of `some` inputs from `first` on into out_d (flat), Eq. (2)-(3)."""
     y, inputs, layers = as_matrix(y), flat(inputs), _layers(sizes)
     rows, outputs = some * y.columns, y.columns
     code = layers[-1][3]
@@ -82,10 +118,8 @@ def _local_gradients(sizes, codes, params, inputs, y, first, some, out_d, tile):
         tile=tile,
     )
     for (units, below, at, code, given), lower in zip(layers[:0:-1], layers[-2::-1], strict=True):
-        d, w = (
-            matrix(out_d, rows * lower[3], rows, below),
-            matrix(params, at, units, below, below + 1),
-        )
+        d = matrix(out_d, rows * lower[3], rows, below)
+        w = matrix(params, at, units, below, below + 1)
         gemm(False, False, 1, matrix(out_d, rows * code, rows, units), w, 0, d, tile=tile)
         over(
             _times_slope(y.scalar_type),
@@ -104,7 +138,10 @@ def _local_gradients(sizes, codes, params, inputs, y, first, some, out_d, tile):
 
 @cache
 def _diagonal(real):
-    """out (rows, n_L) from its start on <- D^(L), of every n_L rows the slopes at one row of y on the diagonal."""
+    """Make the kernel: out (rows, n_L) from its start on <- D^(L).
+
+    Every n_L rows have the slopes at one row of y on their diagonal.
+    """
     slope, zero = scalar.slope(real), real(0)
 
     @jit()
@@ -122,7 +159,10 @@ def _diagonal(real):
 
 @cache
 def _times_slope(real):
-    """d (rows, columns) from its start on *= the slope at x (.., columns + 1), whose rows serve `each` rows of d."""
+    """Make the kernel: d (rows, columns) from its start on *= the slope at x (.., columns + 1).
+
+    A row of x serves `each` rows of d.
+    """
     slope = scalar.slope(real)
 
     @jit()
@@ -137,13 +177,24 @@ def _times_slope(real):
     return times_slope
 
 
-def weight_jacobian(sizes, inputs, d, count, n, out, tile=TILE):
-    """out (n_L, P) <- dy/dw of input n of `count`, Eq. (4), from its local gradients d (flat)."""
+def weight_jacobian(
+    sizes: NDArray[np.int64],
+    inputs: DeviceArray,
+    d: DeviceArray,
+    count: int,
+    n: int,
+    out: MatrixLike,
+    tile: Tile = TILE,
+) -> None:
+    """Compute dy/dw of one input, Eq. (4).
+
+    Parameters as in midigen.kernels.cpu.jacobian.weight_jacobian.
+    """
     _weight_jacobians(sizes, inputs, d, count, n, out, tile)
 
 
 def _weight_jacobians(sizes, inputs, d, count, first, out, tile):
-    """out (.., n_L, P) <- dy/dw of as many of `count` inputs as it has room for, from `first` on.  Eq. (4)."""
+    """Compute dy/dw of as many inputs as `out` has room for, from `first` on.  Eq. (4)."""
     out, inputs = as_matrix(out), flat(inputs)
     for units, below, at, code, given in _layers(sizes):
         over(
@@ -166,7 +217,7 @@ def _weight_jacobians(sizes, inputs, d, count, first, out, tile):
 
 @cache
 def _expanded():
-    """out's columns from its start on <- the products of a row of d (rows, units) and one of x, which serves `each`."""
+    """Make the kernel: out <- products of rows of d (rows, units) with x, for `each` rows one."""
 
     @jit()
     def expanded(rows, columns, each, units, width, d, d_start, x, x_start, out, start, step):
@@ -181,8 +232,17 @@ def _expanded():
     return expanded
 
 
-def input_jacobian(sizes, params, d, out, tile=TILE):
-    """out (n_L, n_0) <- dy/dx of one input, Eq. (5), from its local gradients d (flat)."""
+def input_jacobian(
+    sizes: NDArray[np.int64],
+    params: DeviceArray,
+    d: DeviceArray,
+    out: MatrixLike,
+    tile: Tile = TILE,
+) -> None:
+    """Compute dy/dx of one input, Eq. (5).
+
+    Parameters as in midigen.kernels.cpu.jacobian.input_jacobian.
+    """
     out, (units, below, *_) = as_matrix(out), _layers(sizes)[0]
     gemm(
         False,
@@ -196,29 +256,61 @@ def input_jacobian(sizes, params, d, out, tile=TILE):
     )
 
 
-def weight_jacobians(sizes, codes, params, inputs, y, out, tile=TILE):
-    """out (N, n_L, P) <- dy/dw of every input, Eq. (2)-(4)."""
+def weight_jacobians(
+    sizes: NDArray[np.int64],
+    codes: DeviceArray,
+    params: DeviceArray,
+    inputs: DeviceArray,
+    y: MatrixLike,
+    out: MatrixLike,
+    tile: Tile = TILE,
+) -> None:
+    """Compute dy/dw of every input, Eq. (2)-(4).
+
+    Parameters as in midigen.kernels.cpu.jacobian.weight_jacobians.
+    """
     d = _every_local_gradient(sizes, codes, params, inputs, y, tile)
     _weight_jacobians(sizes, inputs, d, as_matrix(y).rows, 0, out, tile)
 
 
-def input_jacobians(sizes, codes, params, inputs, y, out, tile=TILE):
-    """out (N, n_L, n_0) <- dy/dx of every input, Eq. (2)-(3), (5)."""
+def input_jacobians(
+    sizes: NDArray[np.int64],
+    codes: DeviceArray,
+    params: DeviceArray,
+    inputs: DeviceArray,
+    y: MatrixLike,
+    out: MatrixLike,
+    tile: Tile = TILE,
+) -> None:
+    """Compute dy/dx of every input, Eq. (2)-(3), (5).
+
+    Parameters as in midigen.kernels.cpu.jacobian.input_jacobians.
+    """
     d = _every_local_gradient(sizes, codes, params, inputs, y, tile)
     input_jacobian(sizes, params, d, out, tile)
 
 
 def _every_local_gradient(sizes, codes, params, inputs, y, tile):
-    """D^(1)..D^(L) of all inputs, Eq. (2)-(3), in scratch memory."""
+    """Compute D^(1)..D^(L) of all inputs, Eq. (2)-(3), in scratch memory."""
     d = scratch("local gradients", y.size * int(sizes[1:].sum()), y.dtype.type)
     _local_gradients(sizes, codes, params, inputs, y, 0, as_matrix(y).rows, d, tile)
     return d
 
 
-def vector_jacobian(sizes, codes, params, inputs, y, g, gradient, out_x, tile=TILE):
-    """gradient (P,) += sum_n g_n^T dy_n/dw and out_x (N, n_0) <- g_n^T dy_n/dx, for rows g (N, n_L).
+def vector_jacobian(
+    sizes: NDArray[np.int64],
+    codes: DeviceArray,
+    params: DeviceArray,
+    inputs: DeviceArray,
+    y: MatrixLike,
+    g: MatrixLike,
+    gradient: DeviceArray,
+    out_x: MatrixLike,
+    tile: Tile = TILE,
+) -> None:
+    """Compute g^T dy/dw and g^T dy/dx without a Jacobian, Eq. (6).
 
-    No Jacobian is made: (3) starts from the row g^T D^(L), which is backpropagation, Eq. (6).
+    Parameters as in midigen.kernels.cpu.jacobian.vector_jacobian.
     """
     above, down, out_x, inputs = as_matrix(y), as_matrix(g), as_matrix(out_x), flat(inputs)
     count, real = above.rows, above.scalar_type

@@ -1,20 +1,27 @@
-"""The network f over one block of frames of B series: forward, and backpropagation.  Eq. (1)-(3), (8), (13).
+"""The network f over one block of frames of B series: forward, and backpropagation.
 
-Axes and memory as in midigen.kernels.cpu.network, with the series behind the frames: x (h, B, X), starts (h, B), state
-and adjoint (B, R), u and du (h, B, n_L), a layer's inputs (h, B, n_{k-1} + 1) and deltas (h, B, n_k).  sizes is a NumPy
-array, all else lies on the device.
+    u_t = [r_t; y_t] = f([x_t; r_{t-1}]),   s^(k) = W^(k) x^(k-1) + b^(k),   x^(k) = phi_k(s^(k))
 
-What needs the frame before or behind it is walked in one launch for all frames, by one block of threads for each series
-or, where layers are wide, by all of them together; all else is matrix products over all frames of all series.
+Eq. (1)-(3), (8), (13).  Axes and memory as in its twin midigen.kernels.cpu.network, with the series
+behind the frames: x (h, B, X), starts (h, B), state and adjoint (B, R), u and du (h, B, n_L), a
+layer's inputs (h, B, n_{k-1} + 1) and deltas (h, B, n_k).  sizes is a NumPy array, all else lies on
+the device; params may be longer than P.
+
+What needs the frame before or behind it is done in one launch for all frames, by one block of
+threads for each series or, where layers are wide, by all of them together; all else is matrix
+products over all frames of all series.
 """
 
 from functools import cache
+from typing import Any
 
+import numpy as np
 from numba import cuda
+from numpy.typing import NDArray
 
 from midigen.kernels.cuda import scalar, wide
 from midigen.kernels.cuda.blas import copy, fill, flat, gemm, matrix, scratch_matrix
-from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, jit, over, shared_bytes
+from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, Scalar, Tile, jit, over, shared_bytes
 from midigen.kernels.cuda.layers import (
     ACROSS,
     ALL,
@@ -31,48 +38,58 @@ from midigen.kernels.cuda.layers import (
     transposed_layers,
     walkers,
 )
+from midigen.kernels.cuda.memory import DeviceArray
 
-CACHE = (
-    1 << 19
-)  # bytes of weights, about: an H100's multiprocessor holds half of them, and reads the others slowly
+# bytes of weights, about: an H100's multiprocessor holds half of them, and reads the others slowly
+CACHE = 1 << 19
 
 
-def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, tile=TILE):
-    """u_t = f([x_t; r_{t-1}]), Eq. (8), for the frames of a block.
+def forward_block(
+    sizes: NDArray[np.int64],
+    codes: DeviceArray,
+    params: DeviceArray,
+    recurrent: int,
+    x: DeviceArray,
+    starts: DeviceArray,
+    state: DeviceArray,
+    inputs: DeviceArray,
+    u: DeviceArray,
+    tile: Tile = TILE,
+) -> None:
+    """Run the network over the frames of a block, Eq. (8).
 
-    x (h, B, X); state (B, R) is r before the block and is replaced by r at its end; inputs and u are overwritten.
+    Parameters as in midigen.kernels.cpu.network.forward_block, with the shapes of the module.
+
+    Raises
+    ------
+    TooWideError
+        Where a series does not fit into a block's shared memory.
     """
     real, rows, layers = u.dtype.type, starts.size, len(sizes) - 1
     n_series, threads = state.size // recurrent, walkers(sizes, recurrent, tile)
     table, on_device = layers_of(tuple(int(n) for n in sizes), recurrent, rows, threads)
     x, starts, inputs, u = (flat(array) for array in (x, starts, inputs, u))
-    below, serial, outputs, outside = (
-        sizes[0],
-        table[0, UNITS],
-        int(sizes[-1]),
-        int(sizes[0]) - recurrent,
-    )
+    below, serial, outputs = int(sizes[0]), int(table[0, UNITS]), int(sizes[-1])
+    outside = below - recurrent
     x = matrix(x, 0, rows, outside)
     for row in table:
         fill(matrix(inputs, int(row[INPUTS] + row[BELOW]), rows, 1, int(row[BELOW]) + 1), 1, tile)
-    copy(x, matrix(inputs, 0, rows, outside, int(below) + 1), tile)
-    field = scratch_matrix("field", rows, int(serial), real)
-    bias = matrix(params, int(below), rows, int(serial), 0, column_stride=int(below) + 1)
+    copy(x, matrix(inputs, 0, rows, outside, below + 1), tile)
+    field = scratch_matrix("field", rows, serial, real)
+    bias = matrix(params, below, rows, serial, 0, column_stride=below + 1)
     gemm(
         False,
         True,
         1,
         x,
-        matrix(params, 0, int(serial), outside, int(below) + 1),
+        matrix(params, 0, serial, outside, below + 1),
         1,
         field,
         bias,
         tile=tile,
     )
-    transposed, widest = (
-        transposed_layers(table, params, tile),
-        int(max(recurrent, table[:, UNITS].max())),
-    )
+    transposed = transposed_layers(table, params, tile)
+    widest = int(max(recurrent, table[:, UNITS].max()))
     run = (
         rows // n_series,
         n_series,
@@ -107,13 +124,13 @@ def forward_block(sizes, codes, params, recurrent, x, starts, state, inputs, u, 
 
 
 def _worth_a_grid(table, real):
-    """Whether all multiprocessors should walk together: where a frame's weights are too many for the cache of one."""
+    """Tell whether all multiprocessors should share a frame: its weights exceed one's cache."""
     return int((table[:, UNITS] * table[:, BELOW]).sum()) * real().itemsize > CACHE
 
 
 @cache
-def activated(real):
-    """A kernel: s <- phi(s), all (rows, columns), s with its start and step."""
+def activated(real: Scalar) -> Any:
+    """Make the kernel s <- phi(s), for (rows, columns) numbers with an offset and a row stride."""
     activation = scalar.activation(real)
 
     @jit()
@@ -129,7 +146,10 @@ def activated(real):
 
 @cache
 def _walked_forward(real):
-    """One series a block.  `memory` holds y of the layer below, y of the layer, and a sum for each thread."""
+    """Make the kernel of the serial part, forward: one series a block of threads.
+
+    `memory` holds y of the layer below, y of the layer, and a sum for each thread.
+    """
     activation, zero, kind = scalar.activation(real), real(0), NUMBA_TYPE[real]
     part, whole = adders(real)
 
@@ -201,12 +221,27 @@ def _walked_forward(real):
 
 
 def backward_block(
-    sizes, codes, params, recurrent, inputs, u, starts, du, adjoint, deltas, gradient, tile=TILE
-):
-    """Backpropagation over a block: the first term of Eq. (13), summed over the series.
+    sizes: NDArray[np.int64],
+    codes: DeviceArray,
+    params: DeviceArray,
+    recurrent: int,
+    inputs: DeviceArray,
+    u: DeviceArray,
+    starts: DeviceArray,
+    du: DeviceArray,
+    adjoint: DeviceArray,
+    deltas: DeviceArray,
+    gradient: DeviceArray,
+    tile: Tile = TILE,
+) -> None:
+    """Backpropagate over a block: the first term of Eq. (13), summed over the series.
 
-    du (h, B, n_L) is dE/du_t of the losses inside the block; adjoint (B, R) is dE/dr at the block's end from later
-    frames and is replaced by dE/dr before the block; deltas is overwritten; gradient (P,) is added to.
+    Parameters as in midigen.kernels.cpu.network.backward_block, with the shapes of the module.
+
+    Raises
+    ------
+    TooWideError
+        Where a series does not fit into a block's shared memory.
     """
     real, rows, layers = u.dtype.type, starts.size, len(sizes) - 1
     n_series, threads = adjoint.size // recurrent, walkers(sizes, recurrent, tile)
@@ -280,10 +315,11 @@ def backward_block(
 
 
 @cache
-def sloped(real):
-    """A kernel: delta <- d times the slope at the activations y, all (rows, columns), each with its start and step.
+def sloped(real: Scalar) -> Any:
+    """Make the kernel delta <- d phi'(s), from y = phi(s), for (rows, columns) numbers.
 
-    d has a stride as well: with 0 it is one number for a row.
+    y, d and delta have offsets and row strides; d has a column stride as well: 0 makes it one
+    number for a row.
     """
     slope = scalar.slope(real)
 
@@ -316,7 +352,10 @@ def sloped(real):
 
 @cache
 def _walked_backward(real):
-    """One series a block.  `memory` holds dE/dy of the layer's output, its dE/ds, and a sum for each thread."""
+    """Make the kernel of the serial part, backward: one series a block of threads.
+
+    `memory` holds dE/dy of the layer's output, its dE/ds, and a sum for each thread.
+    """
     slope, zero, kind = scalar.slope(real), real(0), NUMBA_TYPE[real]
     part, whole = adders(real)
 
@@ -352,12 +391,12 @@ def _walked_backward(real):
                 skipped, top = outside if k == 0 else 0, k == layers - 1
                 cuda.syncthreads()
                 for i in range(thread, units, threads):
-                    y = (
-                        u[row * outputs + i]
-                        if top
-                        else inputs[table[k + 1, INPUTS] + row * (units + 1) + i]
-                    )
-                    d = memory[i] + (du[row * outputs + i] if top else zero)
+                    if top:
+                        y = u[row * outputs + i]
+                        d = memory[i] + du[row * outputs + i]
+                    else:
+                        y = inputs[table[k + 1, INPUTS] + row * (units + 1) + i]
+                        d = memory[i]
                     d *= slope(codes[table[k, CODES] + i], y)
                     memory[delta + i] = d
                     deltas[table[k, DELTAS] + row * all_units + i] = d

@@ -1,6 +1,7 @@
-"""Passes over all parameters: the move of Adam or of SGD with momentum, and what goes before and after it.
+"""Passes over all parameters: the step of Adam or of SGD with momentum, and what goes with it.
 
-All arrays (P,) on the device, of one dtype; moments and parameters are changed in place.
+All arrays are (P,), P parameters, on the device, and of one float dtype, unless said otherwise.
+Its twin is midigen.kernels.cpu.optimizer.
 """
 
 from functools import cache
@@ -8,15 +9,29 @@ from functools import cache
 import numpy as np
 from numba import cuda, float64
 
-from midigen.kernels.cuda.blas import StridedMatrix, as_matrix, gemm
-from midigen.kernels.cuda.jit import TILE, along, jit, over
-from midigen.kernels.cuda.memory import scratch, upload
+from midigen.kernels.cuda.blas import MatrixLike, StridedMatrix, as_matrix, gemm
+from midigen.kernels.cuda.jit import TILE, Tile, along, jit, over
+from midigen.kernels.cuda.memory import DeviceArray, scratch, upload
 
 MOST_PARTS = 256  # sums that `squared_norm` reads back
 
 
-def adam_step(parameters, gradient, mean, square, rate, beta1, beta2, step, epsilon, tile=TILE):
-    """Adam (Kingma and Ba 2015, algorithm 1); step counts from 1."""
+def adam_step(
+    parameters: DeviceArray,
+    gradient: DeviceArray,
+    mean: DeviceArray,
+    square: DeviceArray,
+    rate: float,
+    beta1: float,
+    beta2: float,
+    step: int,
+    epsilon: float,
+    tile: Tile = TILE,
+) -> None:
+    """Take a step of Adam (Kingma and Ba 2015, algorithm 1).
+
+    Parameters as in midigen.kernels.cpu.optimizer.adam_step.
+    """
     real = parameters.dtype.type
     along(
         _adam(real),
@@ -50,8 +65,18 @@ def _adam(real):
     return adam
 
 
-def momentum_step(parameters, gradient, velocity, rate, momentum, tile=TILE):
-    """SGD with momentum: velocity <- momentum velocity + gradient; parameters <- parameters - rate velocity."""
+def momentum_step(
+    parameters: DeviceArray,
+    gradient: DeviceArray,
+    velocity: DeviceArray,
+    rate: float,
+    momentum: float,
+    tile: Tile = TILE,
+) -> None:
+    """Take a step of SGD with momentum.
+
+    Parameters as in midigen.kernels.cpu.optimizer.momentum_step.
+    """
     real = parameters.dtype.type
     along(
         _momentum(),
@@ -78,8 +103,17 @@ def _momentum():
     return momentum_move
 
 
-def shorten_and_decay(parameters, gradient, scale, decay, tile=TILE):
-    """gradient <- scale gradient + decay parameters, entry by entry; decay (P,)."""
+def shorten_and_decay(
+    parameters: DeviceArray,
+    gradient: DeviceArray,
+    scale: float,
+    decay: DeviceArray,
+    tile: Tile = TILE,
+) -> None:
+    """Shorten a gradient and add weight decay to it.
+
+    Parameters as in midigen.kernels.cpu.optimizer.shorten_and_decay.
+    """
     along(
         _shortened(),
         parameters.size,
@@ -102,13 +136,23 @@ def _shortened():
     return shortened
 
 
-def average_step(average, parameters, decay, tile=TILE):
-    """average <- decay average + (1 - decay) parameters."""
+def average_step(
+    average: DeviceArray, parameters: DeviceArray, decay: float, tile: Tile = TILE
+) -> None:
+    """Move a running mean towards the parameters.
+
+    Parameters as in midigen.kernels.cpu.optimizer.average_step.
+    """
     mix(decay, average, 1 - decay, parameters, tile)
 
 
-def mix(scale, x, other_scale, other, tile=TILE):
-    """x <- scale x + other_scale other."""
+def mix(
+    scale: float, x: DeviceArray, other_scale: float, other: DeviceArray, tile: Tile = TILE
+) -> None:
+    """Replace x by scale x + other_scale other.
+
+    Parameters as in midigen.kernels.cpu.optimizer.mix.
+    """
     real = x.dtype.type
     along(_mixed(), x.size, real(scale), x, real(other_scale), other, tile=tile)
 
@@ -124,8 +168,11 @@ def _mixed():
     return mixed
 
 
-def scale(x, divisor, tile=TILE):
-    """x <- x / divisor."""
+def scale(x: DeviceArray, divisor: float, tile: Tile = TILE) -> None:
+    """Replace x by x / divisor.
+
+    Parameters as in midigen.kernels.cpu.optimizer.scale.
+    """
     along(_divided(), x.size, x, x.dtype.type(divisor), tile=tile)
 
 
@@ -140,8 +187,13 @@ def _divided():
     return divided
 
 
-def mean_gradient(gradient, count, pushed, pushed_count, tile=TILE):
-    """gradient <- gradient / count + pushed / pushed_count, the mean over the frames of songs and of noise."""
+def mean_gradient(
+    gradient: DeviceArray, count: int, pushed: DeviceArray, pushed_count: int, tile: Tile = TILE
+) -> None:
+    """Add the mean gradients of songs and of noise.  Eq. (23).
+
+    Parameters as in midigen.kernels.cpu.optimizer.mean_gradient.
+    """
     real = gradient.dtype.type
     along(_averaged(), gradient.size, gradient, real(count), pushed, real(pushed_count), tile=tile)
 
@@ -157,8 +209,19 @@ def _averaged():
     return averaged
 
 
-def squared_norm(x, tile=TILE):
-    """The sum of squares of x, a float on the host, summed in float64 in a fixed order."""
+def squared_norm(x: DeviceArray, tile: Tile = TILE) -> float:
+    """Sum the squares of x, in float64 and in a fixed order.
+
+    Parameters
+    ----------
+    x : (P,)
+        Any numbers.
+
+    Returns
+    -------
+    float
+        On the host, which so waits for the device.
+    """
     threads = tile.across * tile.down
     blocks = min(MOST_PARTS, -(-x.size // threads))
     parts = scratch.shaped("norm", (blocks,), np.float64)
@@ -168,7 +231,7 @@ def squared_norm(x, tile=TILE):
 
 @cache
 def _squares(threads):
-    """Every block's sum of squares; `threads`, a power of 2, are in a block."""
+    """Make the kernel: every block's sum of squares; `threads`, a power of 2, are in a block."""
 
     @jit()
     def squares(count, x, parts):
@@ -189,10 +252,19 @@ def _squares(threads):
     return squares
 
 
-def centre_shift(w, a, b, means, hidden_mean, sign, tile=TILE):
-    """a += sign hidden_mean sum_j W_j and b += sign W means: into centred coordinates (sign 1) or out.  Eq. (25).
+def centre_shift(
+    w: MatrixLike,
+    a: MatrixLike,
+    b: MatrixLike,
+    means: DeviceArray,
+    hidden_mean: float,
+    sign: int,
+    tile: Tile = TILE,
+) -> None:
+    """Move biases into centred coordinates (sign 1) or out of them (sign -1).  Eq. (25).
 
-    StridedMatrix or contiguous device arrays: w (H, V), a (1, V), b (1, H); means (V,).
+    Parameters as in midigen.kernels.cpu.optimizer.centre_shift; a is (V,) or (1, V), b (H,) or (1,
+    H).
     """
     w, a, b = as_matrix(w), as_matrix(a), as_matrix(b)
     ones = StridedMatrix(_ones(w.rows, w.scalar_type), 0, 1, w.rows, w.rows)
@@ -205,8 +277,18 @@ def _ones(count, real):
     return upload(np.ones(count, real))
 
 
-def centre_gradient(w, a, b, means, hidden_mean, tile=TILE):
-    """dE/dW -= b means^T + hidden_mean a, of gradients laid out as centre_shift's parts are.  Eq. (25)."""
+def centre_gradient(
+    w: MatrixLike,
+    a: MatrixLike,
+    b: MatrixLike,
+    means: DeviceArray,
+    hidden_mean: float,
+    tile: Tile = TILE,
+) -> None:
+    """Turn the gradient of W into the one in centred coordinates.  Eq. (25).
+
+    Parameters as in midigen.kernels.cpu.optimizer.centre_gradient, with the shapes of centre_shift.
+    """
     w, a, b = as_matrix(w), as_matrix(a), as_matrix(b)
     over(
         _centred(),

@@ -1,19 +1,27 @@
-"""New songs, each made by one block of threads, many frames in one launch.  Eq. (8), (14), (18), (22).
+"""New songs, every frame drawn from the RBM of its own past.  Eq. (8), (14), (18), (22).
 
-A song's frames wait for one another and are little work, which launches of their own would outlast.  `memory` holds
-what goes into a layer and what comes out of it, a sum for each thread, and the states of the RBM, laid out as
-midigen.kernels.cuda.gibbs has them for a single row; its biases are read where the network leaves them.
+    u_t = [r_t; a_t; b_t; (s_t)] = f([v_{t-1}; r_{t-1}]),   v_t ~ RBM(a_t, b_t, (z_t))
+
+A song's frames wait for one another and are little work, which launches of their own would outlast:
+one block of threads makes many frames of a song in one launch.
+
+Memory: what goes into a layer and what comes out of it, a sum for each thread, and the states of
+the RBM, laid out as midigen.kernels.cuda.gibbs has them for a single row; its biases are read where
+the network leaves them.  Its twin is midigen.kernels.cpu.play.
 """
 
 import math
 from functools import cache
+from typing import Any
 
+import numpy as np
 from numba import cuda, uint64
+from numpy.typing import NDArray
 
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.blas import as_matrix
+from midigen.kernels.cuda.blas import MatrixLike, as_matrix
 from midigen.kernels.cuda.gibbs import biased, half_sweep, padded, transposed
-from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, device, jit, shared_bytes
+from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, Tile, device, jit, shared_bytes
 from midigen.kernels.cuda.layers import (
     ACROSS,
     BELOW,
@@ -25,6 +33,7 @@ from midigen.kernels.cuda.layers import (
     transposed_layers,
     walkers,
 )
+from midigen.kernels.cuda.memory import DeviceArray
 from midigen.kernels.scalar import u64
 
 NO_LEVELS = 0, 1, 0, 1
@@ -32,7 +41,7 @@ NO_LEVELS = 0, 1, 0, 1
 
 @device
 def _level(value, threshold, gain, offset, loudest):
-    """The level that a Gaussian value has in a roll."""
+    """Find the level in a roll of a Gaussian value."""
     return (
         min(max(round(loudest * (gain * value + offset)), 1), int(loudest))
         if value > threshold
@@ -42,7 +51,7 @@ def _level(value, threshold, gain, offset, loudest):
 
 @cache
 def _forward(real):
-    """A device function: y of the last layer from what goes into the first, both in memory, all layers crossed."""
+    """Make a device function: y of the last layer from what goes into the first, both in memory."""
     activation, (part, whole) = scalar.activation(real), adders(real)
 
     @device
@@ -68,29 +77,30 @@ def _forward(real):
 
 
 def play(
-    sizes,
-    codes,
-    params,
-    recurrent,
-    w,
-    log_variances,
-    levels,
-    sweeps,
-    beta,
-    keys,
-    first,
-    x,
-    songs,
-    tile=TILE,
-):
-    """Frames first, first + 1, .. of songs side by side, uint8 (B, n, V), which are overwritten.
+    sizes: NDArray[np.int64],
+    codes: DeviceArray,
+    params: DeviceArray,
+    recurrent: int,
+    w: MatrixLike,
+    log_variances: NDArray[Any] | None,
+    levels: tuple[float, float, float, float] | None,
+    sweeps: int,
+    beta: float,
+    keys: DeviceArray,
+    first: int,
+    x: DeviceArray,
+    songs: DeviceArray,
+    tile: Tile = TILE,
+) -> None:
+    """Make frames first, first + 1, .. of B songs.
 
-    sizes is a NumPy array, all else lies on the device.  w (H, V) and params (P,) are the model's.  x (B, V + R), what
-    the network hears first, the frame before and r, is replaced by what it would hear next.  keys uint64 (B,): a song's
-    draws, of which frame t takes row t, are those of gibbs_chain with that key.  Of Gaussian units log_variances is
-    the bounds of z and levels is (threshold, gain, offset, loudest): a value up to the threshold is 0, another the
-    nearest of 1, 2, .. loudest to loudest (gain value + offset), which the model sees divided by loudest.  Of Bernoulli
-    units both are None.
+    Parameters as in midigen.kernels.cpu.play.play; sizes and log_variances are NumPy arrays, all
+    other arrays lie on the device, and params may be longer than P.
+
+    Raises
+    ------
+    TooWideError
+        Where a song does not fit into a block's shared memory.
     """
     w, real, gaussian = as_matrix(w), x.dtype.type, log_variances is not None
     count, frames, visible = tuple(songs.shape)
@@ -112,10 +122,8 @@ def play(
         on_device,
         codes,
         transposed_layers(table, params, tile),
-        w.array,
-        w.layout,
-        wt.array,
-        wt.layout,
+        *w.operand,
+        *wt.operand,
         keys,
         sweeps,
         tuple(real(number) for number in numbers),

@@ -1,24 +1,31 @@
-"""The kernels of gemm, register-blocked: each thread keeps a square of the result in registers."""
+"""The kernels of gemm, register-blocked: each thread keeps a square of the result in registers.
+
+    C[i, j] <- (alpha sum_k A[i, k] B[k, j] + beta source[i, j]) scale[i, j]
+
+A matrix is an array and its layout, see StridedMatrix.layout.
+"""
 
 from functools import cache
+from typing import Any
 
 from numba import cuda
 
-from midigen.kernels.cuda.jit import NUMBA_TYPE, device, jit
+from midigen.kernels.cuda.jit import NUMBA_TYPE, Scalar, device, jit
 from midigen.kernels.scalar import i64, u32, u64
 
 
 @device
 def start_of(at, outer, within):
-    """Where a StridedMatrix of a batch starts."""
+    """Find where a matrix of a batch starts."""
     return at[0] + outer * at[5] + within * at[6]
 
 
 @device
 def position(begin, at, i, j):
-    """Where element (i, j) of a StridedMatrix lies that is told by its place, `begin` standing for its start.
+    """Find where element (i, j) of a matrix is that starts at `begin`.
 
-    Unsigned: signed indices would be looked at for being negative; and a division of 32 bits, the others being long.
+    Unsigned: signed indices would be looked at for being negative; and a division of 32 bits, as
+    one of 64 takes long.
     """
     group = i64(u32(i) // u32(at[3]))
     return u64(begin + group * at[4] + (i - group * at[3]) * at[1] + j * at[2])
@@ -26,30 +33,31 @@ def position(begin, at, i, j):
 
 @device
 def ungrouped(begin, at, i, j):
-    """The position in a StridedMatrix without groups of rows, sooner found."""
+    """Find the same in a matrix without groups of rows, which is faster."""
     return u64(begin + i * at[1] + j * at[2])
 
 
 @cache
 def _tile_loader(real, threads, size, wide, depth, along_depth):
-    """Two device functions for a tile of `size` lines: fetch what a thread takes of it, 0 outside, into registers;
-    put that in shared memory (depth, wide).  Neighbours read neighbours."""
-    log_size, log_depth, zero, parts = (
-        size.bit_length() - 1,
-        depth.bit_length() - 1,
-        real(0),
-        size * depth // threads,
-    )
+    """Make two device functions for a tile of `size` lines.
+
+    fetch reads what a thread takes of it, 0 outside, into registers; put writes that to shared
+    memory (depth, wide).  Neighbouring threads read neighbours.
+    """
+    log_size, log_depth = size.bit_length() - 1, depth.bit_length() - 1
+    zero, parts = real(0), size * depth // threads
+
+    @device
+    def place(e):
+        """Find the line and the depth of a tile's number e."""
+        if along_depth:
+            return e >> log_depth, e & (depth - 1)
+        return e & (size - 1), e >> log_size
 
     @device
     def fetch(ahead, thread, array, begin, step, depth_step, line, lines, start, stop):
         for part in range(parts):
-            e = thread + part * threads
-            i, d = (
-                (e >> log_depth, e & (depth - 1))
-                if along_depth
-                else (e & (size - 1), e >> log_size)
-            )
+            i, d = place(thread + part * threads)
             ahead[part] = zero
             if line + i < lines and start + d < stop:
                 ahead[part] = array[u64(begin + (line + i) * step + (start + d) * depth_step)]
@@ -57,12 +65,7 @@ def _tile_loader(real, threads, size, wide, depth, along_depth):
     @device
     def put(ahead, thread, shared):
         for part in range(parts):
-            e = thread + part * threads
-            i, d = (
-                (e >> log_depth, e & (depth - 1))
-                if along_depth
-                else (e & (size - 1), e >> log_size)
-            )
+            i, d = place(thread + part * threads)
             shared[d * wide + i] = ahead[part]
 
     return fetch, put
@@ -70,11 +73,11 @@ def _tile_loader(real, threads, size, wide, depth, along_depth):
 
 @cache
 def _square(depth, each, wide_a, columns, run_a, run_b):
-    """Two device functions for the square of the result that a thread keeps in registers."""
+    """Make two device functions for the square of the result that a thread keeps in registers."""
 
     @device
     def add_one(shared_a, shared_b, total, left, right, d, y, x):
-        """total += column d of A by row d of B."""
+        """Add column d of A by row d of B to total."""
         for i in range(each):
             left[i] = shared_a[d * wide_a + (i >> 2) * run_a + y + (i & 3)]
         for j in range(each):
@@ -85,7 +88,7 @@ def _square(depth, each, wide_a, columns, run_a, run_b):
 
     @device
     def add(shared_a, shared_b, total, left, right, y, x):
-        """total += a tile of A by one of B, by literals: LLVM does not unroll a loop over so much by itself."""
+        """Add a tile of A by one of B to total, by literals: LLVM unrolls no such loop."""
         add_one(shared_a, shared_b, total, left, right, 0, y, x)
         add_one(shared_a, shared_b, total, left, right, 1, y, x)
         add_one(shared_a, shared_b, total, left, right, 2, y, x)
@@ -98,7 +101,10 @@ def _square(depth, each, wide_a, columns, run_a, run_b):
 
     @device
     def store(done, total, first, y, x):
-        """Four of a thread's rows into shared memory; `first` is a literal, so that `total` stays in registers."""
+        """Write four of a thread's rows to shared memory.
+
+        `first` is a literal, so that `total` stays in registers.
+        """
         for i in range(4):
             for j in range(each):
                 done[(y + i) * columns + (j >> 2) * run_b + x + (j & 3)] = total[first + i, j]
@@ -108,7 +114,10 @@ def _square(depth, each, wide_a, columns, run_a, run_b):
 
 @cache
 def _writer(real, threads, size, log_columns, grouped, scaled):
-    """A device function: c <- (alpha done + beta source) scale, for `size` numbers from (row, column) on."""
+    """Make a device function: c <- (alpha done + beta source) scale.
+
+    For `size` numbers from (row, column) on.
+    """
     where, zero, mask = position if grouped else ungrouped, real(0), (1 << log_columns) - 1
 
     @device
@@ -145,17 +154,39 @@ def _writer(real, threads, size, log_columns, grouped, scaled):
 
 
 @cache
-def product_kernel(real, a_along_k, b_along_n, rows, columns, depth, each, grouped, scaled):
-    """The kernel of gemm.  A thread's rows and columns come in one or two runs of 4, which it reads at once."""
+def product_kernel(
+    real: Scalar,
+    a_along_k: bool,
+    b_along_n: bool,
+    rows: int,
+    columns: int,
+    depth: int,
+    each: int,
+    grouped: bool,
+    scaled: bool,
+) -> Any:
+    """Make the kernel of gemm.
+
+    A thread's rows and columns come in one or two runs of 4, which it reads at once.
+
+    Parameters
+    ----------
+    real : float type
+        Of all matrices.
+    a_along_k, b_along_n : bool
+        Whether neighbours in a row are neighbours in memory.
+    rows, columns, depth, each : int
+        Sizes, see midigen.kernels.cuda.jit.Tile.
+    grouped, scaled : bool
+        Whether a matrix has groups of rows, and whether there is a `scale`.
+    """
     down, across = rows // each, columns // each
     threads, run_a, run_b = down * across, rows // each * 4, columns // each * 4
-    kind, zero, wide_a = (
-        NUMBA_TYPE[real],
-        real(0),
-        rows + 4,
-    )  # padded: neighbours in a column are in different banks
+    kind, zero = NUMBA_TYPE[real], real(0)
+    wide_a = rows + 4  # padded: neighbours in a column are in different banks
     size_a, size_b, size_c, runs = depth * wide_a, depth * columns, run_a * columns, each // 4
-    # tile sizes are powers of 2: shifts and masks, unlike // and %, let the compiler see that addresses are aligned
+    # tile sizes are powers of 2: shifts and masks, unlike // and %, let the compiler see that
+    # addresses are aligned
     log_across, log_columns = across.bit_length() - 1, columns.bit_length() - 1
     fetch_a, put_a = _tile_loader(real, threads, rows, wide_a, depth, a_along_k)
     fetch_b, put_b = _tile_loader(real, threads, columns, columns, depth, not b_along_n)
@@ -184,9 +215,8 @@ def product_kernel(real, a_along_k, b_along_n, rows, columns, depth, each, group
         c,
         c_at,
     ):
-        shared_a = cuda.shared.array(
-            size_a, kind
-        )  # one a line: the simulator tells them apart by that
+        # one a line: the simulator tells them apart by that
+        shared_a = cuda.shared.array(size_a, kind)
         shared_b = cuda.shared.array(size_b, kind)
         total = cuda.local.array((each, each), kind)
         left = cuda.local.array(each, kind)
@@ -251,8 +281,16 @@ def product_kernel(real, a_along_k, b_along_n, rows, columns, depth, each, group
 
 
 @cache
-def sum_kernel(real, scaled):
-    """c <- (the sum of the parts (pieces, m, n) + beta source) scale."""
+def sum_kernel(real: Scalar, scaled: bool) -> Any:
+    """Make the kernel c <- (the sum of the parts (pieces, m, n) + beta source) scale.
+
+    Parameters
+    ----------
+    real : float type
+        Of all matrices.
+    scaled : bool
+        Whether there is a `scale`.
+    """
     zero = real(0)
 
     @jit()

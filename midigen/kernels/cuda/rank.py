@@ -1,4 +1,10 @@
-"""What rows of the propagator span, series by series: the basis of Eq. (12a)."""
+"""What rows of the propagator span, series by series: the basis Z of Eq. (12a).
+
+    S = (S Z^T) Z + remainder,   Z Z^T = I,   |rows of the remainder| <= tolerance max(1, |rows of
+    S|)
+
+The CPU takes np.linalg.svd in its place.
+"""
 
 import math
 from functools import cache
@@ -6,24 +12,41 @@ from functools import cache
 from numba import cuda, float64
 
 from midigen.kernels.cuda.blas import flat
-from midigen.kernels.cuda.jit import TILE, device, jit
-from midigen.kernels.cuda.memory import scratch
+from midigen.kernels.cuda.jit import TILE, Tile, device, jit
+from midigen.kernels.cuda.memory import DeviceArray, scratch
 from midigen.kernels.scalar import f64
 
 
-def orthonormal_rows(s, units, tolerance, out, ranks, tile=TILE):
-    """out (B, M, units) <- orthonormal rows that span those of s (B, M, n), n >= units, and ranks (B,) int64 how many.
+def orthonormal_rows(
+    s: DeviceArray,
+    units: int,
+    tolerance: float,
+    out: DeviceArray,
+    ranks: DeviceArray,
+    tile: Tile = TILE,
+) -> None:
+    """Find orthonormal rows that span those of s, up to a tolerance.
 
-    Columns of s from `units` on do not count; rows of out from a series's rank on are 0.  Gram-Schmidt in float64, the
-    longest remainder first, until all remainders are at most tolerance max(1, the longest row of s) long.  Where s is
-    not finite the rank is M and the rows are anything.
+    Gram-Schmidt in float64, the longest remainder first, until all remainders are at most
+    tolerance max(1, the longest row of s) long.
+
+    Parameters
+    ----------
+    s : (B, M, n)
+        Columns from `units` on do not count.
+    units : int
+        n_cut.
+    tolerance : float
+        See above.
+    out : (B, M, units)
+        Overwritten; rows from a series' rank on are 0.  Where s is not finite they are anything.
+    ranks : int64 (B,)
+        Overwritten with the number of rows; M where s is not finite.
     """
     n_series, count, step = tuple(s.shape)
     threads, across = tile.threads, min(tile.across, tile.threads)
-    rest, unit = (
-        scratch("rest", n_series * count * units, f64),
-        scratch("unit", n_series * units, f64),
-    )
+    rest = scratch("rest", n_series * count * units, f64)
+    unit = scratch("unit", n_series * units, f64)
     _gram_schmidt()[n_series, threads, 0, count * (across + 1) * f64().itemsize](
         count, units, step, across, tolerance * tolerance, flat(s), rest, unit, flat(out), ranks
     )
@@ -85,7 +108,7 @@ def _remove(rest, row, unit, first, product, units, place, across):
 
 @cache
 def _gram_schmidt():
-    """One series a block of threads.
+    """Make the kernel: one series a block of threads.
 
     `memory` holds a sum of each thread for every row, (M, across), and the rows' totals, (M,).
     """

@@ -1,30 +1,48 @@
 """Bernoulli RBM for N frames at once, every frame with biases of its own.  Eq. (15)-(18).
 
-As midigen.kernels.cpu.rbm has it, whose draws these are bit by bit where the fields are equal.  Matrices are StridedMatrix or
-contiguous device arrays; W may be a StridedMatrix in theta, biases StridedMatrix in u.  key and first_row are numbers, or device
-arrays with one for each series, uint64 and int64 (B,): row n then belongs to series n mod B, of which it is row
-first_row + n // B.
+    F(v) = -a^T v - sum_j softplus((W v + b)_j)                                             (16)
+    p(h_j = 1 | v) = sigmoid((W v + b)_j),   p(v_i = 1 | h) = sigmoid((W^T h + a)_i)        (18)
+
+Arguments as in its twin midigen.kernels.cpu.rbm, but:
+  w, a, b          matrices, which may be StridedMatrix in theta and in the network's output
+  key, first_row   numbers, or device arrays with one for each of B series, uint64 and int64 (B,):
+                   row n then belongs to series n mod B, and draws as row first_row + n // B
+Where fields are equal, draws are those of the CPU bit by bit.
 """
 
 import math
 from functools import cache
+from typing import Any, TypeAlias
 
 import numpy as np
 from numba import cuda
 
 from midigen.kernels.codes import CORRUPT, FACTORS
 from midigen.kernels.cuda import gibbs, scalar
-from midigen.kernels.cuda.blas import as_matrix, gemm, scratch_matrix
-from midigen.kernels.cuda.jit import TILE, along, device, jit, over
-from midigen.kernels.cuda.memory import upload
+from midigen.kernels.cuda.blas import MatrixLike, StridedMatrix, as_matrix, gemm, scratch_matrix
+from midigen.kernels.cuda.jit import TILE, Tile, along, device, jit, over
+from midigen.kernels.cuda.memory import DeviceArray, upload
 from midigen.kernels.cuda.scalar import softplus, uniform, words
 from midigen.kernels.scalar import f64
 
+PerSeries: TypeAlias = int | np.integer[Any] | DeviceArray
 
-def series_of(key, first_row):
-    """(keys (B,), first rows (B,), B) on the device, of a key and a row that are numbers or such arrays."""
+
+def series_of(key: PerSeries, first_row: PerSeries) -> tuple[DeviceArray, DeviceArray, int]:
+    """Bring keys and first rows of series to the device.
+
+    Parameters
+    ----------
+    key, first_row
+        See the module.
+
+    Returns
+    -------
+    tuple (keys uint64 (B,), first rows int64 (B,), B)
+        A lone key is that of one series.
+    """
     if isinstance(key, (int, np.integer)):
-        key = upload([key], np.uint64)
+        key = upload(np.array([key], np.uint64))
     count = key.size
     if isinstance(first_row, (int, np.integer)):
         first_row = upload(np.full(count, first_row, np.int64))
@@ -32,13 +50,16 @@ def series_of(key, first_row):
 
 
 @device
-def series_words(j, r, sweep, keys, first_rows, n_series):
-    """`words` of row r, which belongs to a series."""
+def series_words(j, r, sweep: int, keys, first_rows, n_series):
+    """Make four random words, as `words` does, of row r, which belongs to series r mod n_series."""
     return words(keys[r % n_series], first_rows[r % n_series] + r // n_series, sweep, j)
 
 
-def uniform_row(key, sweep, row, out):
-    """out (4 Q,) float32 <- uniform numbers in [0, 1) of one row; column j is word j // Q of counter j mod Q."""
+def uniform_row(key: PerSeries, sweep: int, row: PerSeries, out: DeviceArray) -> None:
+    """Draw uniform numbers in [0, 1) for one row.
+
+    Parameters as in midigen.kernels.cpu.rbm.uniform_row.
+    """
     keys, rows, _ = series_of(key, row)
     along(_uniform(), out.size // 4, keys, rows, sweep, out)
 
@@ -56,8 +77,19 @@ def _uniform():
     return uniform_numbers
 
 
-def sample_bernoulli(key, sweep, first_row, field, noise, out, tile=TILE):
-    """out (N, n) <- 1 with probability sigmoid(field (N, n)), else 0.  noise, the CPU's buffer, is not used."""
+def sample_bernoulli(
+    key: PerSeries,
+    sweep: int,
+    first_row: PerSeries,
+    field: MatrixLike,
+    noise: DeviceArray | None,
+    out: MatrixLike,
+    tile: Tile = TILE,
+) -> None:
+    """Draw units that are on with probability sigmoid(field).
+
+    Parameters as in midigen.kernels.cpu.rbm.sample_bernoulli, but `noise` is not used.
+    """
     field, out = as_matrix(field), as_matrix(out)
     keys, rows, n_series = series_of(key, first_row)
     over(
@@ -69,17 +101,15 @@ def sample_bernoulli(key, sweep, first_row, field, noise, out, tile=TILE):
         rows,
         n_series,
         sweep,
-        field.array,
-        field.layout,
-        out.array,
-        out.layout,
+        *field.operand,
+        *out.operand,
         tile=tile,
     )
 
 
 @cache
 def _sampled(real):
-    """A thread draws four numbers of a row, a quarter of it apart, from the four words of one counter."""
+    """Make the kernel: a thread draws four numbers, a quarter of a row apart, from one counter."""
     sigmoid, zero, one = scalar.sigmoid(real), real(0), real(1)
 
     @jit()
@@ -100,10 +130,17 @@ def _sampled(real):
     return sampled
 
 
-def corrupt(key, noise, dropout, x, first_row, tile=TILE):
-    """Notes x (T, V) of 0 and 1, in place: flipped with probability `noise`, then dropped with `dropout`.
+def corrupt(
+    key: PerSeries,
+    noise: float,
+    dropout: float,
+    x: MatrixLike,
+    first_row: PerSeries,
+    tile: Tile = TILE,
+) -> None:
+    """Flip notes, then drop notes, in place.
 
-    Kept notes are scaled by 1 / (1 - dropout), so that the mean stays.  Sweeps CORRUPT and CORRUPT + 1 draw.
+    Parameters as in midigen.kernels.cpu.rbm.corrupt.
     """
     x = as_matrix(x)
     keys, rows, n_series = series_of(key, first_row)
@@ -118,8 +155,7 @@ def corrupt(key, noise, dropout, x, first_row, tile=TILE):
         noise,
         dropout,
         x.scalar_type(1 / (1 - dropout)),
-        x.array,
-        x.layout,
+        *x.operand,
         tile=tile,
     )
 
@@ -151,33 +187,65 @@ def _corrupted(real):
     return corrupted
 
 
-def gibbs_chain(v, w, a, b, sweeps, beta, key, first_sweep, first_row, out, tile=TILE):
-    """`sweeps` steps of block Gibbs sampling from v at inverse temperature beta, Eq. (18); out (N, V) is overwritten.
+def gibbs_chain(
+    v: MatrixLike,
+    w: MatrixLike,
+    a: MatrixLike,
+    b: MatrixLike,
+    sweeps: int,
+    beta: float,
+    key: PerSeries,
+    first_sweep: int,
+    first_row: PerSeries,
+    out: MatrixLike,
+    tile: Tile = TILE,
+) -> None:
+    """Take steps of block Gibbs sampling, Eq. (18).
 
-    Sweep s draws the hidden units with counter 2 (first_sweep + s) and the visible ones with the next.  out may be v.
+    Parameters as in midigen.kernels.cpu.rbm.gibbs_chain; out may be v.
+
+    Raises
+    ------
+    TooWideError
+        Where the units of a chain do not fit into a block's shared memory.
     """
     gibbs.chain(
         v, w, a, b, None, sweeps, beta, *series_of(key, first_row)[:2], first_sweep, out, tile
     )
 
 
-def hidden_field(v, w, b, out, tile=TILE):
-    """out (N, H) <- W v + b, the argument of Eq. (16)-(18)."""
+def hidden_field(
+    v: MatrixLike, w: MatrixLike, b: MatrixLike, out: MatrixLike, tile: Tile = TILE
+) -> None:
+    """Compute W v + b, the argument of Eq. (16)-(18).
+
+    Parameters as in midigen.kernels.cpu.rbm.hidden_field.
+    """
     gemm(False, True, 1, v, w, 1, out, b, tile=tile)
 
 
-def hidden_probability(v, w, b, out, tile=TILE):
-    """out (N, H) <- p(h = 1 | v), Eq. (18)."""
+def hidden_probability(
+    v: MatrixLike, w: MatrixLike, b: MatrixLike, out: MatrixLike, tile: Tile = TILE
+) -> None:
+    """Compute p(h = 1 | v), Eq. (18).
+
+    Parameters as in midigen.kernels.cpu.rbm.hidden_probability.
+    """
     out = as_matrix(out)
     hidden_field(v, w, b, out, tile)
-    over(_squashed(out.scalar_type), out.rows, out.columns, out.array, out.layout, tile=tile)
+    over(_squashed(out.scalar_type), out.rows, out.columns, *out.operand, tile=tile)
 
 
-def visible_probability(h, w, a, out, tile=TILE):
-    """out (N, V) <- sigmoid(h W + a): p(v = 1 | h), Eq. (18), or of probabilities h (N, H) its mean field."""
+def visible_probability(
+    h: MatrixLike, w: MatrixLike, a: MatrixLike, out: MatrixLike, tile: Tile = TILE
+) -> None:
+    """Compute p(v = 1 | h), Eq. (18).
+
+    Parameters as in midigen.kernels.cpu.rbm.visible_probability.
+    """
     out = as_matrix(out)
     gemm(False, False, 1, h, w, 1, out, a, tile=tile)
-    over(_squashed(out.scalar_type), out.rows, out.columns, out.array, out.layout, tile=tile)
+    over(_squashed(out.scalar_type), out.rows, out.columns, *out.operand, tile=tile)
 
 
 @cache
@@ -195,8 +263,13 @@ def _squashed(real):
     return squashed
 
 
-def free_energy(v, w, a, b, out, tile=TILE):
-    """out (N,) float64 <- F(v), Eq. (16)."""
+def free_energy(
+    v: MatrixLike, w: MatrixLike, a: MatrixLike, b: MatrixLike, out: DeviceArray, tile: Tile = TILE
+) -> None:
+    """Compute the free energy F(v), Eq. (16).
+
+    Parameters as in midigen.kernels.cpu.rbm.free_energy.
+    """
     v, w, a = as_matrix(v), as_matrix(w), as_matrix(a)
     c = scratch_matrix("free energy", v.rows, w.rows, v.scalar_type)
     hidden_field(v, w, b, c, tile)
@@ -205,10 +278,8 @@ def free_energy(v, w, a, b, out, tile=TILE):
         v.rows,
         v.columns,
         w.rows,
-        v.array,
-        v.layout,
-        a.array,
-        a.layout,
+        *v.operand,
+        *a.operand,
         c.array,
         out,
         tile=tile,
@@ -231,16 +302,25 @@ def _energy():
     return energy
 
 
-def contrast(v, sample, w, a, b, weight, out_a, out_b, gradient_w, tile=TILE):
-    """weight_n (dF(v_n) - dF(sample_n)), Eq. (15) with (17): -log p's gradient where sample is drawn from the model.
+def contrast(
+    v: MatrixLike,
+    sample: MatrixLike,
+    w: MatrixLike,
+    a: MatrixLike,
+    b: MatrixLike,
+    weight: DeviceArray,
+    out_a: MatrixLike,
+    out_b: MatrixLike,
+    gradient_w: MatrixLike,
+    tile: Tile = TILE,
+) -> None:
+    """Compute weight_n (dF(v_n) - dF(sample_n)), Eq. (15) with (17).
 
-    weight (N,); out_a (N, V) and out_b (N, H) are overwritten, gradient_w (H, V) is added to.  a cancels.
+    Parameters as in midigen.kernels.cpu.rbm.contrast.
     """
     v, sample, w, out_a, out_b = (as_matrix(x) for x in (v, sample, w, out_a, out_b))
-    p_data, p_model = (
-        scratch_matrix(f"contrast {name}", v.rows, w.rows, v.scalar_type)
-        for name in ("data", "model")
-    )
+    p_data = scratch_matrix("contrast data", v.rows, w.rows, v.scalar_type)
+    p_model = scratch_matrix("contrast model", v.rows, w.rows, v.scalar_type)
     for states, p in ((v, p_data), (sample, p_model)):
         hidden_probability(states, w, b, p, tile)
     over(
@@ -248,12 +328,9 @@ def contrast(v, sample, w, a, b, weight, out_a, out_b, gradient_w, tile=TILE):
         v.rows,
         w.rows,
         weight,
-        p_data.array,
-        p_data.layout,
-        p_model.array,
-        p_model.layout,
-        out_b.array,
-        out_b.layout,
+        *p_data.operand,
+        *p_model.operand,
+        *out_b.operand,
         True,
         tile=tile,
     )
@@ -262,12 +339,9 @@ def contrast(v, sample, w, a, b, weight, out_a, out_b, gradient_w, tile=TILE):
         v.rows,
         v.columns,
         weight,
-        v.array,
-        v.layout,
-        sample.array,
-        sample.layout,
-        out_a.array,
-        out_a.layout,
+        *v.operand,
+        *sample.operand,
+        *out_a.operand,
         False,
         tile=tile,
     )
@@ -277,17 +351,18 @@ def contrast(v, sample, w, a, b, weight, out_a, out_b, gradient_w, tile=TILE):
 
 @cache
 def _difference(real):
-    """out <- weight (model - data), row by row; `keep` leaves model and data multiplied by their weight as well."""
+    """Make the kernel: out <- weight (model - data), row by row.
+
+    Where `keep`, model and data are left multiplied by their weight as well.
+    """
 
     @jit()
     def difference(rows, columns, weight, data, data_at, model, model_at, out, out_at, keep):
         j, i = cuda.grid(2)
         if j < columns:
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
-                at_data, at_model = (
-                    data_at[0] + r * data_at[1] + j,
-                    model_at[0] + r * model_at[1] + j,
-                )
+                at_data = data_at[0] + r * data_at[1] + j
+                at_model = model_at[0] + r * model_at[1] + j
                 of_data, of_model = weight[r] * data[at_data], weight[r] * model[at_model]
                 if keep:
                     data[at_data], model[at_model] = of_data, of_model
@@ -296,26 +371,24 @@ def _difference(real):
     return difference
 
 
-def pseudo_log_likelihood(v, w, a, b, out, tile=TILE):
-    """out (N,) float64 <- sum_i log p(v_i | all other visible units), exactly, in nats.
+def pseudo_log_likelihood(
+    v: MatrixLike, w: MatrixLike, a: MatrixLike, b: MatrixLike, out: DeviceArray, tile: Tile = TILE
+) -> None:
+    """Compute sum_i log p(v_i | all other visible units), exactly, in nats.
 
-    Flipping v_i changes F by -+a_i and by sum_j log(1 + p_j (exp(+-W_ji) - 1)); a thread flips one unit.
+    Parameters as in midigen.kernels.cpu.rbm.pseudo_log_likelihood; a thread flips one unit.
     """
     v, w, a = as_matrix(v), as_matrix(w), as_matrix(a)
-    p, terms = (
-        scratch_matrix("flipped p", v.rows, w.rows, v.scalar_type),
-        scratch_matrix("terms", v.rows, v.columns, f64),
-    )
+    p = scratch_matrix("flipped p", v.rows, w.rows, v.scalar_type)
+    terms = scratch_matrix("terms", v.rows, v.columns, f64)
     hidden_probability(v, w, b, p, tile)
     over(
         _flipped(),
         v.rows,
         v.columns,
         w.rows,
-        v.array,
-        v.layout,
-        a.array,
-        a.layout,
+        *v.operand,
+        *a.operand,
         p.array,
         exponentials(w, 2 * w.rows, tile).array,
         terms.array,
@@ -324,10 +397,23 @@ def pseudo_log_likelihood(v, w, a, b, out, tile=TILE):
     along(_summed(), v.rows, v.columns, terms.array, out, tile=tile)
 
 
-def exponentials(w, rows, tile=TILE):
-    """A scratch StridedMatrix (rows, V) float64 of exp(W), for W (H, V), and, from row H on, of exp(-W)."""
+def exponentials(w: MatrixLike, rows: int, tile: Tile = TILE) -> StridedMatrix:
+    """Compute exp(W) and exp(-W).
+
+    Parameters
+    ----------
+    w : (H, V)
+        W.
+    rows : int
+        H, or 2 H for exp(-W) from row H on.
+
+    Returns
+    -------
+    StridedMatrix (rows, V), float64
+        In scratch memory.
+    """
     out = scratch_matrix("exponentials", rows, w.columns, f64)
-    over(_exponentials(), rows, w.columns, w.rows, w.array, w.layout, out.array, tile=tile)
+    over(_exponentials(), rows, w.columns, w.rows, *w.operand, out.array, tile=tile)
     return out
 
 
@@ -346,7 +432,7 @@ def _exponentials():
 
 @cache
 def _flipped():
-    """terms (N, V) <- log p(v_i | all others); odds (2 H, V) is what `exponentials` makes."""
+    """Make the kernel: terms (N, V) <- log p(v_i | all others); odds (2 H, V) are exponentials."""
     one = f64(1)
 
     @jit()

@@ -1,9 +1,8 @@
 """Songs that stay on the GPU, a row a frame, and are read and written transposed.
 
-packed: notes of 0 and 1 as bits, uint8 (F, W), np.packbits of rolls (F, V), or numbers (F, V) of any type.
-place int64 (h, B): for frame t of series b a row of it and a shift in semitones, `row << SHIFT_BITS | shift`,
-0 <= shift < pitches, or -1 for a silent frame that is no frame of a song.  What leaves a pitch range at one end comes
-back at the other.
+    out[n, l + (i + shift) mod pitches] = kept[row, l + i],   0 <= i < pitches, l = 0 or pitches
+
+Arguments as in its twin midigen.kernels.cpu.rolls, with N = h B frames.
 """
 
 from functools import cache
@@ -12,20 +11,26 @@ from numba import cuda
 
 from midigen.kernels.codes import SHIFT_BITS
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.blas import as_matrix
-from midigen.kernels.cuda.jit import TILE, device, jit, over
+from midigen.kernels.cuda.blas import MatrixLike, as_matrix
+from midigen.kernels.cuda.jit import TILE, Tile, device, jit, over
+from midigen.kernels.cuda.memory import DeviceArray
 from midigen.kernels.scalar import f64
 
 
 @device
 def _moved(j, shift, pitches):
-    """Where channel j comes from, or goes to, in a roll whose pitches move up by `shift`, 0 <= shift < pitches."""
+    """Find where channel j goes to where pitches move up by `shift`, 0 <= shift <= pitches."""
     low = j // pitches * pitches
     return low + (j - low + shift) % pitches
 
 
-def unpack(packed, place, pitches, out, tile=TILE):
-    """out (h B, V) <- the notes, kept as bits, at every place, transposed by its shift."""
+def unpack(
+    packed: DeviceArray, place: DeviceArray, pitches: int, out: MatrixLike, tile: Tile = TILE
+) -> None:
+    """Read notes that are kept as bits.
+
+    Parameters as in midigen.kernels.cpu.rolls.unpack.
+    """
     out = as_matrix(out)
     over(
         _unpacked(out.scalar_type),
@@ -34,8 +39,7 @@ def unpack(packed, place, pitches, out, tile=TILE):
         packed,
         place,
         pitches,
-        out.array,
-        out.layout,
+        *out.operand,
         tile=tile,
     )
 
@@ -59,16 +63,20 @@ def _unpacked(real):
     return unpacked
 
 
-def pack(v, place, pitches, packed, tile=TILE):
-    """Put notes v (h B, V) as bits at their places, transposed back; silent frames go nowhere."""
+def pack(
+    v: MatrixLike, place: DeviceArray, pitches: int, packed: DeviceArray, tile: Tile = TILE
+) -> None:
+    """Write notes as bits, transposed back; silent frames are written nowhere.
+
+    Parameters as in midigen.kernels.cpu.rolls.pack.
+    """
     v = as_matrix(v)
     over(
         _packed(),
         v.rows,
         tuple(packed.shape)[1],
         v.columns,
-        v.array,
-        v.layout,
+        *v.operand,
         place,
         pitches,
         packed,
@@ -96,8 +104,18 @@ def _packed():
     return pack_byte
 
 
-def take(values, loudest, place, pitches, out, tile=TILE):
-    """out (h B, V) <- the numbers at every place over `loudest`, transposed by its shift."""
+def take(
+    values: DeviceArray,
+    loudest: float,
+    place: DeviceArray,
+    pitches: int,
+    out: MatrixLike,
+    tile: Tile = TILE,
+) -> None:
+    """Read numbers.
+
+    Parameters as in midigen.kernels.cpu.rolls.take.
+    """
     out = as_matrix(out)
     over(
         _taken(out.scalar_type),
@@ -107,8 +125,7 @@ def take(values, loudest, place, pitches, out, tile=TILE):
         out.scalar_type(loudest),
         place,
         pitches,
-        out.array,
-        out.layout,
+        *out.operand,
         tile=tile,
     )
 
@@ -131,10 +148,15 @@ def _taken(real):
     return taken
 
 
-def put(v, place, pitches, values, tile=TILE):
-    """Put numbers v (h B, V) at their places, transposed back; silent frames go nowhere."""
+def put(
+    v: MatrixLike, place: DeviceArray, pitches: int, values: DeviceArray, tile: Tile = TILE
+) -> None:
+    """Write numbers, transposed back; silent frames are written nowhere.
+
+    Parameters as in midigen.kernels.cpu.rolls.put.
+    """
     v = as_matrix(v)
-    over(_put(), v.rows, v.columns, v.array, v.layout, place, pitches, values, tile=tile)
+    over(_put(), v.rows, v.columns, *v.operand, place, pitches, values, tile=tile)
 
 
 @cache
@@ -152,8 +174,11 @@ def _put():
     return put_number
 
 
-def weigh(place, weight, out, tile=TILE):
-    """out (h B,) <- weight, or 0 for what is no frame of a song."""
+def weigh(place: DeviceArray, weight: float, out: MatrixLike, tile: Tile = TILE) -> None:
+    """Weigh the frames of songs with `weight`, silent frames with 0.
+
+    Parameters as in midigen.kernels.cpu.rolls.weigh.
+    """
     out = as_matrix(out)
     over(
         _weighed(out.scalar_type),
@@ -179,8 +204,13 @@ def _weighed(real):
     return weighed
 
 
-def lessen(margin, noise, sample, out, tile=TILE):
-    """out (h B,) <- out s, Eq. (24), from the free energies of noise and of the model's samples, float64 (h B,)."""
+def lessen(
+    margin: float, noise: DeviceArray, sample: DeviceArray, out: MatrixLike, tile: Tile = TILE
+) -> None:
+    """Multiply weights by s = sigmoid(margin - (noise - sample)), Eq. (24).
+
+    Parameters as in midigen.kernels.cpu.rolls.lessen.
+    """
     out = as_matrix(out)
     over(
         _lessened(out.scalar_type), 1, out.columns, f64(margin), noise, sample, out.array, tile=tile

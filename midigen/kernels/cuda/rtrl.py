@@ -1,19 +1,24 @@
-"""Real-time recurrent learning in blocks: the influence matrix J of B series.  Eq. (11)-(13).
+"""Real-time recurrent learning in blocks, of B series.  Eq. (11)-(13), (12a).
 
-As midigen.kernels.cpu.rtrl has it, with the series first: s (B, M, n), J and `out` (B, M, P_r), adjoint (B, R), and
-`known` and `origin`, of whole numbers (B,), one for each series.  plan, known and origin are NumPy arrays, all else lies
-on the device.
+    S_h = I,   S_{i-1} = S_i A_{t0+i},   Q_i^(k) = S_i M_{t0+i}^(k)                         (11)
+    J_{t0+h} = S_0 J_{t0} + sum_i Q_i^(k)[:,j] x_{t0+i}^(k-1)[m]                            (12)
 
-Rows of the propagator do not know of each other.  Of small networks a block of threads takes a few rows of one series,
-keeps them in shared memory and walks back over all frames of a chunk alone: one launch.  Of large ones, and many rows,
-a step over a layer is one product of them all, which reads the weights less often.  What the rows meet is one product
-for each layer either way.
+Axes and memory as in its twin midigen.kernels.cpu.rtrl, with the series first: s (B, M, n), J and
+`out` (B, M, P_r), adjoint (B, R), and `known` and `origin`, of whole numbers (B,), one for each
+series.  plan, known and origin are NumPy arrays, all else lies on the device.
+
+Rows of the propagator do not depend on each other.  Of small networks a block of threads takes a
+few rows of one series, keeps them in shared memory and goes back over all frames of a chunk alone:
+one launch.  Of large ones, and many rows, a step over a layer is one product of them all, which
+reads the weights less often.  What the rows meet is one product for each layer either way.
 """
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numba import cuda
+from numpy.typing import NDArray
 
 from midigen.kernels.codes import BELOW, CODES, COLUMNS, INPUTS, PARAMS, UNITS
 from midigen.kernels.cuda import scalar
@@ -23,49 +28,54 @@ from midigen.kernels.cuda.jit import (
     NUMBA_TYPE,
     SHARED,
     TILE,
+    Tile,
     along,
     device,
     jit,
     over,
     shared_bytes,
 )
-from midigen.kernels.cuda.memory import scratch, upload
+from midigen.kernels.cuda.memory import DeviceArray, scratch, upload
 from midigen.kernels.cuda.network import sloped
 from midigen.kernels.scalar import u64
 
-GATHERED = (
-    1 << 28
-)  # numbers of Q, at most and about, that are gathered for one product: 1 GB in float32
+# numbers of Q, at most and about, that are gathered for one product: 1 GB in float32
+GATHERED = 1 << 28
 LONGEST = 128  # frames of a chunk
 PASSING = 2  # frames whose Q products need at a time
 WIDE = 256  # units of a layer from which on its weights are too many for the core's own cache
 
 
 def influence_stage(
-    plan,
-    cut,
-    outside,
-    codes,
-    params,
-    inputs,
-    u,
-    before_params,
-    before_inputs,
-    before_u,
-    known,
-    origin,
-    start,
-    stop,
-    accumulate,
-    s,
-    out,
-    tile=TILE,
-):
-    """Carry the rows of S back over frames start..stop-1, and sum what they meet on the way.  Eq. (11)-(12), (12a).
+    plan: NDArray[np.int64],
+    cut: int,
+    outside: int,
+    codes: DeviceArray,
+    params: DeviceArray,
+    inputs: DeviceArray,
+    u: DeviceArray,
+    before_params: DeviceArray,
+    before_inputs: DeviceArray,
+    before_u: DeviceArray,
+    known: NDArray[Any],
+    origin: NDArray[Any],
+    start: int,
+    stop: int,
+    accumulate: bool,
+    s: DeviceArray,
+    out: DeviceArray | None,
+    tile: Tile = TILE,
+) -> None:
+    """Carry rows of S back over frames, and sum what they meet on the way.  Eq. (11)-(12), (12a).
 
-    A series begins at `origin`: where nothing before it is `known`, S is 0 from there on.  s (B, M, n), n being
-    n_cut, or R if that is more: replaced by the propagator at `start`.  out (B, M, P_r) is added to if accumulate,
-    else overwritten; where it is None, nothing is summed.
+    Parameters as in midigen.kernels.cpu.rtrl.influence_stage, with the shapes of the module.
+    Frames from 0 on are gone back over for all series: where nothing before a series' origin is
+    `known`, its S is 0 from there on.
+
+    Raises
+    ------
+    TooWideError
+        Where a row does not fit into a block's shared memory.
     """
     n_series, rows, _ = tuple(s.shape)
     units, (h, *_) = plan[:, UNITS].tolist(), tuple(u.shape)
@@ -91,7 +101,7 @@ def influence_stage(
 
 
 def _worth_products(units, rows, tile):
-    """Whether steps back of so many rows are better made by products: where there are tiles for the whole GPU."""
+    """Tell whether steps back should be products: where there are tiles for the whole GPU."""
     return (
         min(units) >= WIDE
         and 2 * -(-rows // tile.rows) * -(-min(units) // tile.columns) >= tile.many
@@ -99,13 +109,15 @@ def _worth_products(units, rows, tile):
 
 
 def _part(plan, k, n_series, rows, slots):
-    """Where layer k's part of q begins, (slots, B, M, n_k)."""
+    """Find where layer k's part of q, (slots, B, M, n_k), begins."""
     return slots * n_series * rows * int(plan[:k, UNITS].sum())
 
 
 def _sum(plan, k, cut, outside, frames, first, stop, q, slots, beta, out, tile):
-    """Layer k's columns of out <- beta times themselves + the sum over these frames of Q x; over the cut, x of those
-    one frame ahead of them."""
+    """Replace layer k's columns of `out` by beta times themselves plus the sum of Q x.
+
+    Over the cut, x is that of a frame earlier.
+    """
     n_series, rows, width = tuple(out.shape)
     units, below, given, columns = (int(plan[k, c]) for c in (UNITS, BELOW, INPUTS, COLUMNS))
     # rows of J that one product makes: narrow ones would waste parts of tiles
@@ -160,7 +172,10 @@ def _sum(plan, k, cut, outside, frames, first, stop, q, slots, beta, out, tile):
 
 
 def _carried(plan, cut, outside, codes, frames, going, first, stop, s, q, slots, tile):
-    """S back over a chunk of frames, all in one launch; Q of every layer is left in q if it has slots for them."""
+    """Carry S back over a chunk of frames in one launch.
+
+    Q of every layer is left in q, if that has slots for them.
+    """
     n_series, rows, width = tuple(s.shape)
     real, (h, _, _, u) = s.dtype.type, frames[1]
     widest = int(max(width, plan[:, UNITS].max(), plan[1:, BELOW].max(initial=0)))
@@ -193,7 +208,7 @@ def _carried(plan, cut, outside, codes, frames, going, first, stop, s, q, slots,
 
 
 def _carried_by_products(plan, cut, outside, codes, frames, going, first, stop, s, q, slots, tile):
-    """The same with a product for every layer and frame: Q of the next is (Q W) slope."""
+    """Do what _carried does by a product for every layer and frame: the next Q is (Q W) slope."""
     (n_series, rows, width), slots = tuple(s.shape), slots or PASSING
     slopes = [
         _slopes(plan, k, first - (k >= cut), stop - first, codes, frames, going, n_series, tile)
@@ -208,8 +223,7 @@ def _carried_by_products(plan, cut, outside, codes, frames, going, first, stop, 
     def part(k, t):
         units = int(plan[k, UNITS])
         at = _part(plan, k, n_series, rows, slots) + (t - first) % slots * n_series * rows * units
-        # a row of a slope is that of all rows of its series
-        return matrix(q, at, n_series * rows, units), StridedMatrix(
+        slope = StridedMatrix(  # a row of it is that of all rows of its series
             slopes[k],
             (t - first) * n_series * units,
             n_series * rows,
@@ -218,6 +232,7 @@ def _carried_by_products(plan, cut, outside, codes, frames, going, first, stop, 
             rows_per_group=rows,
             group_stride=units,
         )
+        return matrix(q, at, n_series * rows, units), slope
 
     here, slope = part(*crossed[0])
     copy(matrix(s, 0, n_series * rows, here.columns, width), here, tile, slope)
@@ -231,17 +246,20 @@ def _carried_by_products(plan, cut, outside, codes, frames, going, first, stop, 
             new, slope = part(*following)
         else:
             new = matrix(s, 0, n_series * rows, below - low, width)
-            slope = (
-                StridedMatrix(going, first * n_series, n_series * rows, below, 0, 0, rows, 1)
-                if k == 0
-                else None
-            )
+            slope = None
+            if k == 0:
+                slope = StridedMatrix(
+                    going, first * n_series, n_series * rows, below, 0, 0, rows, 1
+                )
         gemm(False, False, 1, here, weights, 0, new, scale=slope, tile=tile)
         here = new
 
 
 def _slopes(plan, k, first, count, codes, frames, going, n_series, tile):
-    """Slopes of layer k at frames first.. (-1 being the one before the block), (count, B, n_k), 0 where S has ended."""
+    """Compute slopes of layer k at frames first.., (count, B, n_k), 0 where S has ended.
+
+    Frame -1 is the one before the block.
+    """
     units = int(plan[k, UNITS])
     out = scratch(f"slopes {k}", count * n_series * units, going.dtype.type)
     for inside, start, stop in (
@@ -404,10 +422,26 @@ def _walked(real, rows_each):
     return walked
 
 
-def influence_expand(left, inner, first, stop, out, tile=TILE):
-    """Columns first..stop-1 of out (B, N, P_r) += those of left (B, N, n) inner (B, M, P_r).  Eq. (12), (12a).
+def influence_expand(
+    left: DeviceArray,
+    inner: DeviceArray,
+    first: int,
+    stop: int,
+    out: DeviceArray,
+    tile: Tile = TILE,
+) -> None:
+    """Add left inner to columns first..stop - 1 of `out`.  Eq. (12), (12a).
 
-    n may be more than M, as it is in influence_stage's s: its columns from M on do not count.
+    Parameters
+    ----------
+    left : (B, N, n)
+        n may be more than M, as it is in influence_stage's s: columns from M on do not count.
+    inner : (B, M, P_r)
+        J, or Z J.
+    first, stop : int
+        The columns.
+    out : (B, N, P_r)
+        Added to.
     """
     n_series, rows, step = tuple(left.shape)
     middle, width = tuple(inner.shape)[1:]
@@ -425,23 +459,23 @@ def influence_expand(left, inner, first, stop, out, tile=TILE):
 
 
 def influence_gradient(
-    plan,
-    cut,
-    outside,
-    codes,
-    before_params,
-    before_inputs,
-    before_u,
-    adjoint,
-    influence,
-    gradient,
-    z,
-    tile=TILE,
-):
-    """gradient (P,) += (dE/dr)^T dr/dw, the second term of Eq. (13), summed over the series.
+    plan: NDArray[np.int64],
+    cut: int,
+    outside: int,
+    codes: DeviceArray,
+    before_params: DeviceArray,
+    before_inputs: DeviceArray,
+    before_u: DeviceArray,
+    adjoint: DeviceArray,
+    influence: DeviceArray | None,
+    gradient: DeviceArray,
+    z: DeviceArray | None,
+    tile: Tile = TILE,
+) -> None:
+    """Add (dE/dr)^T dr/dw to a gradient, summed over the series: the second term of Eq. (13).
 
-    influence (B, n_cut, P_r), or with the rows z (B, M, n_cut) of Eq. (12a) in place of None its (B, M, P_r), or None
-    where that is nothing.  Layers over the cut are crossed by backpropagation over the frame before.
+    Parameters as in midigen.kernels.cpu.rtrl.influence_gradient, but influence is (B, n_cut, P_r)
+    or (B, M, P_r), and z is (B, M, n_cut).
     """
     real, n_series, layers = adjoint.dtype.type, tuple(adjoint.shape)[0], len(plan)
     outputs, inputs, u = tuple(before_u.shape)[-1], flat(before_inputs), flat(before_u)
@@ -525,7 +559,7 @@ def influence_gradient(
 
 @cache
 def _added():
-    """gradient += total, a row laid out as J's."""
+    """Make the kernel: gradient += total, a row laid out like J's."""
 
     @jit()
     def added(width, outside, units, below, total, gradient):
@@ -535,11 +569,8 @@ def _added():
             if e < outside * units:
                 at = e % units * (below + 1) + e // units
             elif e < units * (below + 1):
-                at = (
-                    (e - outside * units) // rest * (below + 1)
-                    + outside
-                    + (e - outside * units) % rest
-                )
+                at = e - outside * units
+                at = at // rest * (below + 1) + outside + at % rest
             gradient[at] += total[e]
 
     return added

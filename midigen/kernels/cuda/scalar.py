@@ -1,29 +1,34 @@
 """Device functions made from the one source of scalar mathematics, midigen.kernels.scalar."""
 
 import math
+from collections.abc import Callable
 from functools import cache
 from types import FunctionType
+from typing import Any
 
 from midigen.kernels import scalar
 from midigen.kernels.codes import LEAK, LEAKY, SIGMOID, SOFTPLUS, TANH
-from midigen.kernels.cuda.jit import SIMULATED, device
+from midigen.kernels.cuda.jit import SIMULATED, Scalar, device
 from midigen.kernels.scalar import f32, f64, u64
 
 # of angles in half turns: the GPU's sin and cos of radians keep room for large ones in local memory
 if SIMULATED:
 
-    def _cospi(x):
+    def _cos_of_turns(x):
         return math.cos(math.pi * x)
 
-    def _sinpi(x):
+    def _sin_of_turns(x):
         return math.sin(math.pi * x)
+
+    _cospi, _sinpi = _cos_of_turns, _sin_of_turns
 else:
-    from numba.cuda.libdevice import cospif as _cospi
-    from numba.cuda.libdevice import sinpif as _sinpi
+    from numba.cuda import libdevice
+
+    _cospi, _sinpi = libdevice.cospif, libdevice.sinpif
 
 
 def _made(function, **names):
-    """A device function of the same code, which sees `names` in place of its module's."""
+    """Make a device function of the same code, which sees `names` in place of its module's."""
     plain = getattr(function, "py_func", function)
     return device(FunctionType(plain.__code__, {**plain.__globals__, **names}, plain.__name__))
 
@@ -36,13 +41,13 @@ _LOW, _WORD, _NONE = u64(0xFFFFFFFF), u64(32), u64(0)
 
 @device
 def words(key, row, sweep, j):
-    """The four words of a row that belong to column j and to those a quarter of the row's width apart from it."""
+    """Make the four random words of a row for column j and those a quarter of its width apart."""
     return philox(u64(j), u64(row), u64(sweep), _NONE, key & _LOW, key >> _WORD)
 
 
 @device
 def normals(first, second):
-    """Two independent standard normal numbers, float32, of two uniform ones in [0, 1), by Box and Muller."""
+    """Make two independent standard normal float32 of two uniform ones, by Box and Muller."""
     radius, angle = math.sqrt(f32(-2) * math.log(f32(1) - first)), f32(2) * second
     return radius * _cospi(angle), radius * _sinpi(angle)
 
@@ -54,19 +59,19 @@ _SIGMOID = {
 }
 
 
-def tanh(real):
-    """tanh of a float type."""
+def tanh(real: Scalar) -> Callable[..., Any]:
+    """Return the device function tanh of a float type."""
     return _TANH[real]
 
 
-def sigmoid(real):
-    """The logistic function of a float type."""
+def sigmoid(real: Scalar) -> Callable[..., Any]:
+    """Return the logistic device function of a float type."""
     return _SIGMOID[real]
 
 
 @cache
-def activation(real):
-    """phi(s) of one unit, from its code and s."""
+def activation(real: Scalar) -> Callable[..., Any]:
+    """Make a device function: phi(s) of one unit, from its code and s."""
     tanh, sigmoid = _TANH[real], _SIGMOID[real]
 
     @device
@@ -85,8 +90,8 @@ def activation(real):
 
 
 @cache
-def slope(real):
-    """phi'(s) of one unit, from its code and y = phi(s)."""
+def slope(real: Scalar) -> Callable[..., Any]:
+    """Make a device function: phi'(s) of one unit, from its code and y = phi(s)."""
     one = real(1)
 
     @device

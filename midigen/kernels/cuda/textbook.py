@@ -1,20 +1,37 @@
-"""Real-time recurrent learning as the textbooks have it, on the GPU.  Eq. (9)-(10).
+"""Real-time recurrent learning as the textbooks have it, of one series.  Eq. (9)-(10).
 
-As midigen.kernels.cpu.textbook has it, of one series.  sizes and starts are NumPy arrays, all else lies on the device.
+    J_t = df/dw |_t + (df/dr |_t) Gamma_r J_{t-1}                                            (9)
+    dE/dw = sum_t (de_t/du_t)^T J_t                                                         (10)
+
+Axes and memory as in its twin midigen.kernels.cpu.textbook.  sizes and starts are NumPy arrays, all
+else lies on the device.
 """
+
+import numpy as np
+from numpy.typing import NDArray
 
 from midigen.kernels.cuda.blas import copy, fill, gemm, matrix, scratch_matrix
 from midigen.kernels.cuda.jacobian import input_jacobian, local_gradients, weight_jacobian
-from midigen.kernels.cuda.jit import TILE
-from midigen.kernels.cuda.memory import scratch
+from midigen.kernels.cuda.jit import TILE, Tile
+from midigen.kernels.cuda.memory import DeviceArray, scratch
 
 
 def textbook_block(
-    sizes, codes, params, recurrent, inputs, u, starts, du, influence, gradient, tile=TILE
-):
-    """Frame by frame, J <- df/dw + df/dr Gamma_r J, Eq. (9), and gradient (P,) += du_t^T J, Eq. (10).
+    sizes: NDArray[np.int64],
+    codes: DeviceArray,
+    params: DeviceArray,
+    recurrent: int,
+    inputs: DeviceArray,
+    u: DeviceArray,
+    starts: NDArray[np.uint8],
+    du: DeviceArray,
+    influence: DeviceArray,
+    gradient: DeviceArray,
+    tile: Tile = TILE,
+) -> None:
+    """Compute the gradient of a block frame by frame, Eq. (9)-(10).
 
-    inputs and u (h, n_L) are forward_block's; du (h, n_L) is dE/du_t; influence (n_L, P) is J, moved on in place.
+    Parameters as in midigen.kernels.cpu.textbook.textbook_block.
     """
     real, (h, outputs), below = u.dtype.type, tuple(u.shape), int(sizes[0])
     d = scratch("textbook d", outputs * int(sizes[1:].sum()), real)

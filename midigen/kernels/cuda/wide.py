@@ -1,22 +1,25 @@
-"""Walks over the frames of wide networks, which all blocks of threads make together.  Eq. (8), (13).
+"""The serial part of wide networks, which all blocks of threads do together.  Eq. (8), (13).
 
-The weights of wide layers do not fit into a multiprocessor's cache, and each reads but a few per cent of the memory's
-rate.  So every step, one layer of one frame, is shared out: a block makes a tile of series by units, and the grid meets
-before the next step.  A block has `parts` crews of threads, which share each sum among them; a thread of a crew has
-`each` series by 4 units in registers.  `states` (2, widest, padded series) keeps what goes into a step and what comes
-out of it, unit by unit, so that neighbours read neighbours' series.
+The weights of wide layers do not fit into a multiprocessor's cache, and each multiprocessor reads
+but a few per cent of the memory's rate.  So every step, one layer of one frame, is shared out: a
+block of threads makes a tile of series by units, and the grid waits for all before the next step.
+A block has `parts` crews of threads, which share each sum among them; a thread of a crew has `each`
+series by 4 units in registers.  `states` (2, widest, padded series) keeps what goes into a step and
+what comes out of it, unit by unit, so that neighbouring threads read neighbouring series.
 
-The blocks wait for one another, so all of them have to run at once: there is at most one for each multiprocessor.
-(Programs that take turns on a GPU do no harm; two that share it at the same time, by NVIDIA's MPS, could.)
+The blocks wait for one another, so that all of them have to run at once: there is at most one for
+each multiprocessor.  (Programs that take turns on a GPU do no harm; two that share it at the same
+time, by NVIDIA's MPS, could.)
 """
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numba import cuda
 
 from midigen.kernels.cuda import scalar
-from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, SIMULATED, device, jit
+from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, SIMULATED, Scalar, Tile, device, jit
 from midigen.kernels.cuda.layers import (
     ALL,
     BELOW,
@@ -28,18 +31,43 @@ from midigen.kernels.cuda.layers import (
     UNITS,
     adders,
 )
-from midigen.kernels.cuda.memory import scratch, upload
+from midigen.kernels.cuda.memory import DeviceArray, scratch, upload
 from midigen.kernels.scalar import u64
 
 COLUMNS = 4  # of a thread
 
 
-def walk(real, backward, run, starts, end, inputs, u, du, deltas, tile):
-    """Walk forward or backward over a block.  run: h, B, layers, X, R, n_L, the widest step's units, the table of
-    layers, codes, the weights (turned ones forward) and what x, or the y rows of the last layer, add.
+def walk(
+    real: Scalar,
+    backward: bool,
+    run: tuple[Any, ...],
+    starts: DeviceArray,
+    end: DeviceArray,
+    inputs: DeviceArray,
+    u: DeviceArray,
+    du: DeviceArray,
+    deltas: DeviceArray,
+    tile: Tile,
+) -> None:
+    """Run the serial part over a block, forward or backward.
 
-    The others are those of midigen.kernels.cuda.network, flat; `end` is the state or the adjoint, moved on; forward
-    there is no du and no deltas.
+    Parameters
+    ----------
+    real : float type
+        Of all numbers.
+    backward : bool
+        Which of the two.
+    run : tuple
+        h, B, layers, X, R, n_L, the widest step's units, the table of layers, codes, the weights
+        (those of midigen.kernels.cuda.layers.transposed_layers forward, params backward) and what
+        x, or the y rows of the last layer, add.
+    starts, inputs, u, du, deltas : flat device arrays
+        As in midigen.kernels.cuda.network; forward there are no du and deltas, and any array
+        serves.
+    end : flat device array (B R,)
+        The state or the adjoint, replaced.
+    tile : Tile
+        Sizes.
     """
     _, n_series, *_, widest, _, _, _, _ = run
     down, across = tile.crew
@@ -62,15 +90,18 @@ def walk(real, backward, run, starts, end, inputs, u, du, deltas, tile):
     )
 
 
-def multiprocessors():
-    """How many the GPU has; Numba's simulator, which runs one block at a time, tells of none."""
+def multiprocessors() -> int:
+    """Count the GPU's multiprocessors; Numba's simulator may tell of none, and has one."""
     device = cuda.current_context().device
     return getattr(device, "MULTIPROCESSOR_COUNT", 1) if SIMULATED else device.MULTIPROCESSOR_COUNT
 
 
 @device
 def meet(met, times):
-    """Wait until all blocks are here, for the times-th time; what each has written before, all read behind it."""
+    """Wait until all blocks are here, for the times-th time.
+
+    What each has written before, all read behind it.
+    """
     cuda.syncthreads()
     if cuda.threadIdx.x == 0:
         cuda.threadfence()
@@ -83,8 +114,12 @@ def meet(met, times):
 
 @cache
 def _forward(real):
-    """Three device functions: what a unit of r is ahead of the first frame; of step n the frame, the layer, the numbers
-    that each sum is of, the sums, and where and how far apart their weights lie; and what becomes of a sum."""
+    """Make three device functions of the way forward: begin, step and finish.
+
+    begin gives a unit of r ahead of the first frame; step gives of step n the frame, the layer, how
+    many numbers each sum is of, how many sums there are, and where and how far apart their weights
+    lie; and finish makes of a sum what the step is for.
+    """
     activation, zero = scalar.activation(real), real(0)
 
     @device
@@ -137,12 +172,12 @@ def _forward(real):
 
 @cache
 def _backward(real):
-    """The same on the way back, where states are dE/ds of a layer."""
+    """Make the same three of the way back, where states are dE/ds of a layer."""
     slope, zero = scalar.slope(real), real(0)
 
     @device
     def recurrent_delta(d, t, series, i, shape, arrays):
-        """dE/ds of unit i of r at frame t, from dE/dr of what follows."""
+        """Compute dE/ds of unit i of r at frame t, from dE/dr of what follows."""
         _, n_series, layers, _, _, outputs = shape
         table, codes, _, _, _, _, _, u, du, deltas = arrays
         row, k = t * n_series + series, layers - 1
@@ -193,7 +228,7 @@ def _backward(real):
 
 @cache
 def _adder(real, each, down, across):
-    """A device function: total (each, COLUMNS) <- this crew's part of the sums for its thread's series and units."""
+    """Make a device function: total (each, COLUMNS) <- a crew's part of its thread's sums."""
     zero, span, (two, three, four, eight) = real(0), u64(down), (u64(n) for n in (2, 3, 4, 8))
 
     @device
@@ -206,7 +241,7 @@ def _adder(real, each, down, across):
 
     @device
     def add_four(total, states, state, forth, w, at, on, units):
-        """By literals, whose reads wait for memory together: LLVM does not unroll a loop over so much by itself."""
+        """Add four, by literals: LLVM unrolls no such loop, and their reads wait together."""
         add_one(total, states, state, w, at, units)
         add_one(total, states, state + forth, w, at + on, units)
         add_one(total, states, state + two * forth, w, at + two * on, units)
@@ -226,11 +261,8 @@ def _adder(real, each, down, across):
             u64(min(unit + 3 * across, last) - first),
         )
         state, at = u64(state + part * padded), u64(at + part * step + first)
-        forth, on, rounds = (
-            u64(parts * padded),
-            u64(parts * step),
-            (count - part + parts - 1) // parts,
-        )
+        forth, on = u64(parts * padded), u64(parts * step)
+        rounds = (count - part + parts - 1) // parts
         for _ in range(rounds >> 3):
             add_four(total, states, state, forth, w, at, on, others)
             add_four(total, states, state + four * forth, forth, w, at + four * on, on, others)
@@ -284,12 +316,8 @@ def _walked(real, backward, each, down, across, parts):
     ):
         sums = cuda.shared.array(kept, kind)
         total = cuda.local.array((each, COLUMNS), kind)
-        thread, threads, block, blocks = (
-            cuda.threadIdx.x,
-            cuda.blockDim.x,
-            cuda.blockIdx.x,
-            cuda.gridDim.x,
-        )
+        thread, threads = cuda.threadIdx.x, cuda.blockDim.x
+        block, blocks = cuda.blockIdx.x, cuda.gridDim.x
         part, y, x = thread // crew, thread % crew // across, thread % across
         old, new = 0, widest * padded
         shape = h, n_series, layers, outside, recurrent, outputs
