@@ -106,8 +106,9 @@ def teacher_forced(placed: PlacedModel, rolls: Sequence[NDArray[np.uint8]]) -> T
     model, host = placed.model, placed.backend.to_host
 
     def job(run: SongRun) -> NDArray[Any]:
-        u = host(run.u).reshape(-1, run.u.shape[-1])
-        return np.concatenate([u, placed.free_energy(run)[:, None]], axis=1)
+        u = host(run.u)
+        energy = placed.free_energy(run)
+        return np.concatenate([u.reshape(len(energy), -1), energy[:, None]], axis=1)
 
     frames = [model.frames(roll) for roll in rolls]
     before = [np.concatenate([np.zeros_like(v[:1]), v[:-1]]) for v in frames]
@@ -288,9 +289,9 @@ def log_odds(p: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
 def _uncertainty(
     log_weights: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return, of log mean exp over chains (C, N), its variance by the delta method, and
+    """Return the variance of log mean exp over chains (C, N), and the chains' spread, (N,) each.
 
-    the chains' spread, (N,) each.
+    The variance is by the delta method.
     """
     chains = len(log_weights)
     if chains == 1:
