@@ -1,14 +1,13 @@
-"""A call of every launcher of midigen.kernels.cuda, at a small size, and of the programs that use them."""
+"""A call of every launcher of midigen.kernels.cuda, at a small size, and of what uses them."""
 
-import threading
 from dataclasses import replace
 
 import numpy as np
-from midigen.model.lanes import LaneNetwork
-from midigen.training.cuda import CudaTrainer
 
+from midigen.backends.choose import backend_of
 from midigen.config import Grid, ModelConfig, TrainConfig
-from midigen.evaluation import cuda as evaluation
+from midigen.evaluation.accuracy import score_model
+from midigen.evaluation.likelihood import anneal, near_base, teacher_forced
 from midigen.generation import generate
 from midigen.kernels.cuda import (
     ais,
@@ -24,10 +23,12 @@ from midigen.kernels.cuda import (
 from midigen.kernels.cuda.blas import gemm, matrix
 from midigen.kernels.cuda.jit import TILE, Tile
 from midigen.kernels.cuda.memory import upload
-from midigen.model import influence as carrying
-from midigen.model import on_device
+from midigen.model import influence
 from midigen.model.network import Network
+from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
+from midigen.training.schedule import FULL_PACE
+from midigen.training.trainer import Trainer
 
 N, V, H, X, R = 6, 5, 4, 3, 4
 KEY, GRID = np.uint64(1), Grid(low=60, high=64)
@@ -72,6 +73,7 @@ def _rbm(real):
         rbm.gibbs_chain(v, w, a, b, 1, 1.0, KEY, 0, 0, a, tile)
         ais.anneal(w, a, a, b, 0, 2, 2, KEY, 0, v, zeros(N, np.float64), tile)
     rbm.hidden_probability(v, w, b, p)
+    rbm.visible_probability(p, w, a, v)
     rbm.free_energy(v, w, a, b, zeros(N, np.float64))
     rbm.contrast(v, a, w, a, b, zeros(N, real), v, p, w)
     rbm.pseudo_log_likelihood(v, w, a, b, zeros(N, np.float64))
@@ -92,33 +94,26 @@ def _gaussian(real):
 
 
 def _network(real):
-    lanes = LaneNetwork(Network(X, (3, 6), R, 2, real))
-    params, alone = zeros(lanes.network.parameters, real), network.CACHE
-    for network.CACHE, count in (
-        (0, 9),
-        (0, 2),
-        (alone, 2),
-    ):  # the grid, with several series a thread and one; alone
-        starts = np.zeros((3, count), np.uint8)
-        block = lanes.forward(params, zeros((3, count, X), real), zeros((count, R), real), starts)
-        adjoint = lanes.backward(params, block, zeros(block.u.shape, real), params)
-    carrying.FIRST_STRETCH = 1  # looks at the rank after a frame
+    backend, net = backend_of("cuda"), Network(X, (3, 6), R, 2, real)
+    params, alone = zeros(net.parameters, real), network.CACHE
+    # by the whole grid, with several series a thread and with one; by a block of threads alone
+    for network.CACHE, count in ((0, 9), (0, 2), (alone, 2)):
+        starts, x = np.zeros((3, count), np.uint8), zeros((3, count, X), real)
+        block = backend.forward(net, params, x, starts, zeros((count, R), real))
+        adjoint = backend.backward(net, params, block, zeros(block.u.shape, real), params)
+    influence.FIRST_SEARCH = 1  # looks at the rank after a frame
     for products in (False, True):
         rtrl._worth_products = lambda *_: products  # noqa: B023  called at once
-        influence = lanes.influence(params, block, None)
-        lanes.influence(params, block, influence, 1e-6)
-        lanes.influence_gradient(adjoint, influence, params)
+        j = influence.advance_influence(backend, net, params, block, None)
+        influence.advance_influence(backend, net, params, block, j, 1e-6)
+        influence.influence_gradient(backend, net, adjoint, j, params)
 
 
 def _jacobians(real):
-    sizes, codes, params = (
-        np.array([X, H, 2]),
-        zeros(H + 2, np.int8),
-        zeros(H * (X + 1) + 2 * (H + 1), real),
-    )
-    x, inputs, y, d = (
-        zeros(shape, real) for shape in ((N, X), N * (X + H + 2), (N, 2), 2 * (H + 2))
-    )
+    sizes, codes = np.array([X, H, 2]), zeros(H + 2, np.int8)
+    params = zeros(H * (X + 1) + 2 * (H + 1), real)
+    shapes = (N, X), N * (X + H + 2), (N, 2), 2 * (H + 2)
+    x, inputs, y, d = (zeros(shape, real) for shape in shapes)
     network = sizes, codes, params
     jacobian.forward_batch(*network, x, inputs, y)
     jacobian.local_gradients(*network, inputs, y, 1, d)
@@ -140,6 +135,9 @@ def _steps(real):
     optimizer.shorten_and_decay(x, y, 1, decay)
     optimizer.average_step(x, y, 0.9)
     optimizer.squared_norm(x)
+    optimizer.mix(1, x, 1, y)
+    optimizer.scale(x, 2)
+    optimizer.mean_gradient(x, 2, y, 3)
     parts = matrix(w, 0, H, V), matrix(a, 0, 1, V), matrix(b, 0, 1, H)
     optimizer.centre_shift(*parts, zeros(V, real), 0.5, 1)
     optimizer.centre_gradient(*parts, zeros(V, real), 0.5)
@@ -154,27 +152,24 @@ def _steps(real):
 
 def _programs(real):
     """Training with all that it keeps on the GPU, songs and likelihoods, of small models."""
+    backend, paces = backend_of("cuda"), [FULL_PACE] * 2
+    songs = [np.ones((n, V), np.uint8) for n in (9, 7, 4)]
     for kind, changes in (
-        ("bernoulli", {"negative": "bounded"}),
         ("gaussian", {"concatenate": True}),
+        ("bernoulli", {"negative": "bounded"}),
     ):
         config = ModelConfig(
             V, rbm_hidden=H, recurrent=R, dtype=np.dtype(real).name, visible_model=kind
         )
-        model, songs = (
-            RnnRbm.initial(config, GRID, np.full(V, 0.3)),
-            [np.ones((n, V), np.uint8) for n in (9, 7, 4)],
-        )
-        trainer = CudaTrainer(
-            model, songs, [], TrainConfig(block=4, batch=2, validate_every=1, **changes), 1
-        )
-        list(trainer.run(1, lambda: False))
-        trainer.fetch()
-        generate(model, 2, count=2, primer=songs[0], device="cuda")
-        on_device.OnDevice(model).pseudo_log_likelihood(songs)
-    model = RnnRbm.initial(
-        ModelConfig(V, rbm_hidden=H, recurrent=R, dtype=np.dtype(real).name), GRID, np.full(V, 0.3)
-    )
-    v, a, b, _ = evaluation.teacher_forced(model, songs)
-    base = evaluation.near_base(model.w, a, b, v.mean(axis=0), 0, 0)
-    evaluation.annealed(model.w, base, a, b, 2, 1, 0, 0, threading.Event())
+        model = RnnRbm.initial(config, GRID, np.full(V, 0.3))
+        settings = TrainConfig(block=4, batch=2, validate_every=1, **changes)
+        trainer = Trainer(model, songs, [], settings, backend)
+        list(trainer.run(iter([*paces, None]).__next__))
+        trainer.averaged()
+        generate(model, 2, count=2, primer=songs[0], backend=backend)
+        placed = PlacedModel(model, backend)
+        placed.of_every_song(songs, placed.pseudo_log_likelihood)
+    forced = teacher_forced(placed, songs)
+    base = near_base(placed, forced.a, forced.b, forced.v.mean(axis=0), 0, 0)
+    anneal(placed, base, forced.a, forced.b, 2, 1, 0, 0)
+    score_model(placed, forced)

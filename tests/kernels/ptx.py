@@ -1,7 +1,8 @@
-"""Compile every CUDA kernel without a GPU, and print what each is, one JSON object a line: see test_ptx.py.
+"""Compile every CUDA kernel without a GPU, and print what each is, one JSON object a line.
 
-Launchers run as they are, through numba-cuda's own arrays, dispatcher and linker.  Instead of a driver there is memory
-of the host, and where a kernel would be launched its arguments are made ready, and that is all.
+See test_ptx.py.  Launchers run as they are, through numba-cuda's own arrays, dispatcher and linker.
+Instead of a driver there is memory of the host, and where a kernel would be launched its arguments
+are made ready, and that is all.
 """
 
 import contextlib
@@ -60,7 +61,10 @@ def bind(kernel):
 
 
 def launch(kernel, arguments, blocks, threads, stream=0, shared=0):
-    """Make the arguments ready, as for the driver; none may be an array of the host, which would be copied twice."""
+    """Make the arguments ready, as for the driver.
+
+    None may be an array of the host, which would be copied twice.
+    """
     assert all(isinstance(n, int) and n > 0 for n in (*blocks, *threads)), (
         kernel.py_func,
         blocks,

@@ -1,4 +1,4 @@
-"""Jacobians of the network against the reference, finite differences and an independent automatic differentiation."""
+"""Jacobians of the network against the reference, finite differences and autograd."""
 
 import autograd.numpy as anp
 import numpy as np
@@ -7,6 +7,7 @@ from autograd import grad, jacobian
 
 from midigen.model import Mlp
 from tests import reference
+from tests.kernels.blocks import error
 
 N = 3
 MIXED = ["linear", "tanh", "sigmoid", "softplus", "leaky"]
@@ -26,28 +27,18 @@ AUTOGRAD = {
 }
 
 
-@pytest.fixture(autouse=True)
-def backend(kernels, monkeypatch):
-    """Every test runs on every backend: the kernels that an Mlp calls, to be called with NumPy arrays."""
-    backend = kernels("jacobian")
-    monkeypatch.setattr("midigen.model.mlp.kernels", backend)
-    return backend
-
-
 @pytest.fixture(params=NETWORKS)
 def case(request):
     return NETWORKS[request.param]
 
 
-def problem(case, dtype=np.float64):
+def problem(case, backend, dtype=np.float64):
+    """A network on a backend, its parameters and N inputs."""
     sizes, activations = case
     rng = np.random.default_rng(0)
-    mlp = Mlp(sizes, activations, dtype)
-    return (
-        mlp,
-        rng.normal(size=mlp.parameters).astype(dtype),
-        rng.normal(size=(N, sizes[0])).astype(dtype),
-    )
+    mlp = Mlp(sizes, activations, dtype, backend)
+    params, x = rng.normal(size=mlp.parameters), rng.normal(size=(N, sizes[0]))
+    return mlp, params.astype(dtype), x.astype(dtype)
 
 
 def unit_names(case):
@@ -83,40 +74,22 @@ def autograd_network(case, params, x):
     return x
 
 
-def error(a, b):
-    assert a.shape == b.shape
-    return np.abs(a - b).max() / np.abs(b).max()
-
-
 @pytest.mark.parametrize("dtype", TOLERANCE)
-def test_values_and_jacobians_match_the_reference(case, dtype):
-    mlp, params, x = problem(case, dtype)
+def test_values_and_jacobians_match_the_reference(backend, case, dtype):
+    mlp, params, x = problem(case, backend, dtype)
     layers, names = as_reference(mlp, params), unit_names(case)
-    y, by_w, by_x = (
-        mlp.forward(params, x),
-        mlp.weight_jacobian(params, x),
-        mlp.input_jacobian(params, x),
-    )
-    assert {y.dtype, by_w.dtype, by_x.dtype} == {np.dtype(dtype)}
-    assert (
-        error(y, np.array([reference.forward(layers, names, row)[2] for row in x]))
-        < TOLERANCE[dtype]
-    )
-    expected_by_w, expected_by_x = reference_jacobians(case, mlp, params, x)
-    assert (
-        error(by_w, expected_by_w) < TOLERANCE[dtype]
-        and error(by_x, expected_by_x) < TOLERANCE[dtype]
-    )
+    found = [of(params, x) for of in (mlp.forward, mlp.weight_jacobian, mlp.input_jacobian)]
+    expected_y = np.array([reference.forward(layers, names, row)[2] for row in x])
+    expected = [expected_y, *reference_jacobians(case, mlp, params, x)]
+    for got, wanted in zip(found, expected, strict=True):
+        assert got.dtype == dtype and error(got, wanted) < TOLERANCE[dtype]
 
 
-def test_jacobians_match_finite_differences(case):
+def test_jacobians_match_finite_differences(backend, case):
     """Of the reference's values, which are the kernels' own: see the test before."""
-    mlp, params, x = problem(case)
-    by_w, by_x, names = (
-        mlp.weight_jacobian(params, x),
-        mlp.input_jacobian(params, x),
-        unit_names(case),
-    )
+    mlp, params, x = problem(case, backend)
+    by_w, by_x = mlp.weight_jacobian(params, x), mlp.input_jacobian(params, x)
+    names = unit_names(case)
 
     def value(p, row, i):
         return reference.forward(as_reference(mlp, p), names, row)[2][i]
@@ -130,28 +103,32 @@ def test_jacobians_match_finite_differences(case):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-def test_one_input_s_jacobians_and_local_gradients(case, backend, dtype):
+def test_one_input_s_jacobians_and_local_gradients(backend, case, dtype):
     """What is made of one input among N is that input's part of what is made of all."""
-    (mlp, params, x), n = problem(case, dtype), 2
+    (mlp, params, x), n = problem(case, backend, dtype), 2
     layers, names = as_reference(mlp, params), unit_names(case)
-    inputs, y = mlp.empty_inputs(N), np.empty((N, mlp.outputs), dtype)
-    backend.forward_batch(mlp.sizes, mlp.codes, params, x, inputs, y)
-    d = np.empty(mlp.outputs * mlp.sizes[1:].sum(), dtype)
-    backend.local_gradients(mlp.sizes, mlp.codes, params, inputs, y, n, d)
+    kernels, on_device = backend.jacobian, backend.to_device
+    network = mlp.sizes, on_device(mlp.codes), on_device(params)
+    outputs, units = mlp.outputs, int(mlp.sizes[1:].sum())
+    inputs = backend.empty((N * int((mlp.sizes[:-1] + 1).sum()),), dtype)
+    y, d = backend.empty((N, outputs), dtype), backend.empty((outputs * units,), dtype)
+    kernels.forward_batch(*network, on_device(x), inputs, y)
+    kernels.local_gradients(*network, inputs, y, n, d)
     expected = reference.local_gradients(layers, names, reference.forward(layers, names, x[n])[1])
-    assert error(d, np.concatenate([part.ravel() for part in expected])) < TOLERANCE[dtype]
-    by_w, by_x = (
-        np.empty((mlp.outputs, mlp.parameters), dtype),
-        np.empty((mlp.outputs, mlp.inputs), dtype),
-    )
-    backend.weight_jacobian(mlp.sizes, inputs, d, N, n, by_w)
-    backend.input_jacobian(mlp.sizes, params, d, by_x)
-    assert error(by_w, reference.weight_jacobian(layers, names, x[n])) < TOLERANCE[dtype]
-    assert error(by_x, reference.input_jacobian(layers, names, x[n])) < TOLERANCE[dtype]
+    by_w = backend.empty((outputs, mlp.parameters), dtype)
+    by_x = backend.empty((outputs, mlp.inputs), dtype)
+    kernels.weight_jacobian(mlp.sizes, inputs, d, N, n, by_w)
+    kernels.input_jacobian(mlp.sizes, network[2], d, by_x)
+    for got, wanted in (
+        (d, np.concatenate([part.ravel() for part in expected])),
+        (by_w, reference.weight_jacobian(layers, names, x[n])),
+        (by_x, reference.input_jacobian(layers, names, x[n])),
+    ):
+        assert error(backend.to_host(got), wanted) < TOLERANCE[dtype]
 
 
-def test_jacobians_match_automatic_differentiation(case):
-    mlp, params, x = problem(case)
+def test_jacobians_match_automatic_differentiation(backend, case):
+    mlp, params, x = problem(case, backend)
     by_w = np.array(
         [jacobian(lambda p, row=row: autograd_network(case, p, row))(params) for row in x]
     )
@@ -161,8 +138,8 @@ def test_jacobians_match_automatic_differentiation(case):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-def test_products_need_no_jacobian(case, dtype):
-    mlp, params, x = problem(case, dtype)
+def test_products_need_no_jacobian(backend, case, dtype):
+    mlp, params, x = problem(case, backend, dtype)
     g = np.random.default_rng(1).normal(size=(N, mlp.outputs)).astype(dtype)
     gradient, dx = mlp.vector_jacobian(params, x, g)
     by_w, by_x = reference_jacobians(case, mlp, params, x)
@@ -170,9 +147,12 @@ def test_products_need_no_jacobian(case, dtype):
     assert error(dx, np.einsum("ni,nim->nm", g, by_x)) < TOLERANCE[dtype]
 
 
-def test_the_note_s_check_by_squared_error(case):
-    """Eq. (6): (y - d)^T dy/dw is the gradient of 1/2 |y - d|^2, which backpropagation and autograd give as well."""
-    mlp, params, x = problem(case)
+def test_the_note_s_check_by_squared_error(backend, case):
+    """Eq. (6): (y - d)^T dy/dw is the gradient of 1/2 |y - d|^2.
+
+    Backpropagation and autograd give it as well.
+    """
+    mlp, params, x = problem(case, backend)
     d = np.random.default_rng(2).normal(size=(N, mlp.outputs))
 
     def loss(p):
@@ -187,8 +167,8 @@ def test_the_note_s_check_by_squared_error(case):
     assert error(grad(loss)(params), expected) < 1e-12
 
 
-def test_slopes_far_from_zero():
+def test_slopes_far_from_zero(backend):
     """Softplus' slope is sigmoid's value even where 1 - exp(-y) has no digits left in float32."""
-    mlp = Mlp([1, 1], "softplus", np.float32)
+    mlp = Mlp([1, 1], "softplus", np.float32, backend)
     slope = mlp.input_jacobian([1, 0], [[-15.0], [15.0]])[:, 0, 0]
     assert np.allclose(slope, reference.sigmoid(np.array([-15.0, 15.0])), rtol=1e-5)
