@@ -32,7 +32,10 @@ from midigen.model.network import Network
 from midigen.model.policy import Affine, policy_gradient
 from midigen.model.recurrent import RecurrentNetwork
 
-DTYPES = {"float64": np.float64, "float32": np.float32}
+Floats = NDArray[Any]
+Dtype = type[np.float64] | type[np.float32]
+
+DTYPES: dict[str, Dtype] = {"float64": np.float64, "float32": np.float32}
 TOLERANCE = {np.float64: 1e-6, np.float32: 1e-4}
 LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
 N, FRAMES, X, R, Y, V, H = 3, 20, 3, 4, 2, 5, 4
@@ -41,8 +44,6 @@ BIASES = {"bernoulli": 2, "gaussian": 3}
 # of key 0 and counters 0, as Random123 publishes it
 PHILOX = (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)
 
-Floats = NDArray[Any]
-Dtype = type[np.float64] | type[np.float32]
 Check = Callable[[Backend, Dtype], float]
 
 

@@ -26,6 +26,8 @@ def find(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_exists_and_is_documented(name):
+    if "cuda" in name:
+        pytest.importorskip("midigen.kernels.cuda")
     assert find(name).__doc__
 
 

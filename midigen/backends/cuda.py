@@ -42,7 +42,6 @@ from midigen.kernels.cuda.blas import (
 from midigen.kernels.cuda.jit import is_gpu_error
 from midigen.kernels.cuda.memory import empty, scratch, upload
 
-
 MOST_ROWS = 1 << 17  # frames of a group, about: bounds the memory
 
 
@@ -362,7 +361,7 @@ class CudaBackend:
     # -- the order of work -----------------------------------------------------------------------
 
     def split(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Groups of at most MOST_ROWS frames, by falling length: shorter series fill them up."""
+        # by falling length: shorter series fill the groups up
         order, start, groups = np.argsort(lengths)[::-1].tolist(), 0, []
         while start < len(order):
             stop = start + max(1, MOST_ROWS // max(int(lengths[order[start]]), 1))

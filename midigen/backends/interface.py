@@ -180,7 +180,7 @@ class Backend(Protocol):
 
     @property
     def jacobian(self) -> Any:
-        """Kernels of the general gradients, Eq. (2)-(6): `midigen.kernels.cpu.jacobian` and twin."""
+        """Kernels of the general gradients, Eq. (2)-(6), as in `midigen.kernels.cpu.jacobian`."""
 
     # -- arrays --------------------------------------------------------------------------------
 
@@ -276,9 +276,10 @@ class Backend(Protocol):
         """
 
     def propagator_rows(self, network: NetworkShape, series: int, rows: Any) -> Array:
-        """Make rows s (B, M, .) for `propagate`, from rows (M, n_cut) on the host for each series,
+        """Make rows s (B, M, .) for `propagate`.
 
-        or (B, M, n_cut) on the device; None stands for those of the identity.
+        They come from rows (M, n_cut) on the host, for each series, or from (B, M, n_cut) on the
+        device; None stands for those of the identity.
         """
 
     def orthonormal_rows(self, network: NetworkShape, s: Array, tolerance: float) -> Basis:
@@ -290,7 +291,7 @@ class Backend(Protocol):
     def expand(
         self, network: NetworkShape, s: Array, rows: Array | None, matrix: Array, out: Array
     ) -> None:
-        """Add S J to out (B, M, P_r), J being `matrix` or, with rows Z, Z^T times it.  Eq. (12a)."""
+        """Add S J to out (B, M, P_r); J is `matrix` or, with rows Z, Z^T times it.  Eq. (12a)."""
 
     def influence_gradient(
         self,

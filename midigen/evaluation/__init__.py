@@ -1,1 +1,1 @@
-"""How good is it: the likelihood of songs, frame accuracy, statistics of new songs, and whether they were copied."""
+"""How good it is: likelihood, frame accuracy, musical figures, and what was copied."""

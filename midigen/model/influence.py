@@ -2,7 +2,7 @@
 
 A recurrent network r_t = f(r_{t-1}, x_t; w) with a loss e_t in every frame has the gradient
 
-    dE/dw = sum_t (de_t/dr_t) J_t,        J_t = dr_t/dw,  the *influence matrix*.
+    dE/dw = sum_t (de_t/dr_t) J_t,    J_t = dr_t/dw,  the *influence matrix*.
 
 **1. The textbook.**  The chain rule gives J frame by frame, forward in time:
 
@@ -11,7 +11,8 @@ A recurrent network r_t = f(r_{t-1}, x_t; w) with a loss e_t in every frame has 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> T, R, P = 6, 3, 5
-    >>> A, F, e = rng.normal(size=(T, R, R)) / 3, rng.normal(size=(T, R, P)), rng.normal(size=(T, R))
+    >>> A, F = rng.normal(size=(T, R, R)) / 3, rng.normal(size=(T, R, P))
+    >>> e = rng.normal(size=(T, R))
     >>> J, slow = np.zeros((R, P)), 0
     >>> for t in range(T):
     ...     J = A[t] @ J + F[t]
@@ -42,8 +43,8 @@ to the block's start, the adjoint m = dE/dr meets it there:
 S, which leads from a frame to the block's end, is the *propagator*.  J costs R times what
 backpropagation costs, but only once a block; a series that fits into one block never needs it.
 
-**3. Narrow layers.**  Where a hidden layer has fewer units than r, J follows that layer (the *cut*),
-and layers over it are crossed by backpropagation.
+**3. Narrow layers.**  Where a hidden layer has fewer units than r, J follows that layer (the
+*cut*), and layers over it are crossed by backpropagation.
 
 **4. Rank.**  Networks forget: going back, the propagator soon has few directions left that are not
 below the rounding error.  Then J = (what the last m frames have met) + Z^T (Z J_{t-m}), with few
@@ -114,7 +115,7 @@ class Rank(Enum):
 
 
 class RankSearch(NamedTuple):
-    """What `_search_rank` found: the frames m to be kept, the rows Z there, and how far it looked."""
+    """What `_search_rank` found: frames m to be kept, the rows Z there, how far it looked."""
 
     rank: Rank
     frames: int

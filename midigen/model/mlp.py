@@ -82,10 +82,10 @@ class Mlp(Layout):
         """
         backend = self._backend
         *run, y = self._run(params, x)
-        g = backend.borrow(as_array("g", g, tuple(y.shape), self.dtype))
+        rows = backend.borrow(as_array("g", g, tuple(y.shape), self.dtype))
         gradient = backend.zeros((self.parameters,), self.dtype)
         dx = backend.empty((y.shape[0], self.inputs), self.dtype)
-        backend.jacobian.vector_jacobian(self.sizes, *run, y, g, gradient, dx)
+        backend.jacobian.vector_jacobian(self.sizes, *run, y, rows, gradient, dx)
         return backend.to_host(gradient), backend.to_host(dx)
 
     def _run(self, params: ArrayLike, x: ArrayLike) -> tuple[Array, Array, Array, Array]:

@@ -1,4 +1,4 @@
-"""A recurrent network along a series: the exact gradient of any loss of its frames.  Eq. (8)-(13)."""
+"""A recurrent network along a series: the exact gradient of any loss.  Eq. (8)-(13)."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class RecurrentNetwork:
 
     @property
     def state(self) -> NDArray[Any]:
-        """r (R,) after the last frame."""
+        """The state r (R,) after the last frame."""
         return self._backend.to_host(self._state)[0]
 
     @property
@@ -173,5 +173,6 @@ class RecurrentNetwork:
         return y
 
     def _loss_gradient(self, given: LossGradient, y: NDArray[Any]) -> NDArray[Any]:
-        rows = [given(self.t + i, row) for i, row in enumerate(y)] if callable(given) else given
-        return as_array("loss_gradient", rows, y.shape, y.dtype)
+        if callable(given):
+            given = np.array([given(self.t + i, row) for i, row in enumerate(y)])
+        return as_array("loss_gradient", given, y.shape, y.dtype)

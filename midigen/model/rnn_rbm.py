@@ -109,6 +109,7 @@ class RnnRbm:
         self.output_parts = _output_parts(config)
 
     def __repr__(self) -> str:
+        """Say in a line what it is."""
         config, grid = self.config, self.grid
         widths = "-".join(map(str, config.hidden)) or "none"
         time = f"{grid.steps_per_beat} a beat" if grid.unit == "beat" else f"of {grid.step:g} s"

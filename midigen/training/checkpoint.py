@@ -54,11 +54,13 @@ def use_run_folder(folder: str | Path) -> Path:
     folder = Path(folder)
     if (folder / CHECKPOINT_NAME).exists() or (folder / MODEL_NAME).exists():
         raise UsageError(
-            f"{folder} already holds a run: go on with it by --resume {folder}, or name another folder"
+            f"{folder} already holds a run: go on with it by --resume {folder}, or name another "
+            "folder"
         )
     if (folder / LOG_NAME).exists():
         raise UsageError(
-            f"{folder} already holds a {LOG_NAME}, which the run would write over: name another folder"
+            f"{folder} already holds a {LOG_NAME}, which the run would write over: name another "
+            "folder"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,7 @@ class Validated:
 
 @dataclass
 class RolledBack:
-    """Non-finite values appeared in `what`: the step was taken back, the step size is now `rate`."""
+    """Values of `what` were not finite: the step was taken back, the step size is now `rate`."""
 
     what: str
     rate: float

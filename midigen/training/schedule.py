@@ -91,7 +91,7 @@ class CoolDown:
     early: bool
 
     def pace(self, share: float, frames: int) -> Pace | None:
-        """Return the Pace where `share` of the budget is used and so many frames were trained on."""
+        """Return the Pace after `share` of the budget and so many frames; None at the end."""
         left = (1 - share) / max(1 - self.begun, 1e-9)
         if self.early:
             more = (frames - self.frames) / max(self.frames, 1)

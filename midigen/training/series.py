@@ -139,6 +139,7 @@ class Series:
     first_row: int = 0
 
     def __len__(self) -> int:
+        """Return the number of frames."""
         return len(self.places)
 
 
@@ -254,9 +255,10 @@ class SeriesGroup:
         return any(at < len(one) and not one.starts[at] for at, one in pairs)
 
     def _next_block(self) -> tuple[NDArray[np.int64], NDArray[np.uint8], Any]:
-        """Move on: places (h + 1, B) of the next block's frames and of those before, and starts
+        """Move on by a block.
 
-        (h, B); and the rows of its draws.  Rows behind the end of a series are no frames.
+        Returns places (h + 1, B) of its frames and of the one before, starts (h, B), and the rows
+        of its draws.  A place behind the end of a series is -1.
         """
         begins, length = self._positions, self._settings.block
         ends = [

@@ -1,4 +1,4 @@
-"""All that changes while a model is trained: what a checkpoint keeps, and a rollback goes back to."""
+"""What changes while a model is trained: a checkpoint keeps it, a rollback goes back to it."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from midigen.training.events import Diverged, Progress, RolledBack, Validated
 from midigen.training.negative import random_song
 from midigen.training.optimizer import Optimizer
 from midigen.training.plan import Epoch, Plan
-from midigen.training.schedule import FULL_PACE, NextPace, Pace
+from midigen.training.schedule import FULL_PACE, NextPace
 from midigen.training.series import CarriedState, Series, SeriesGroup
 from midigen.training.songs import Songs
 from midigen.training.state import Counters, TrainerState

@@ -1,5 +1,5 @@
 """The kernels as @njit functions, which release the GIL.
 
-Outputs come last and are overwritten unless a function says that it adds to them.  The twins of
-midigen.kernels.cuda have the same names and the same parameters.
+Outputs come last and are overwritten unless a function says that it adds to them.  They have
+twins on a GPU with the same names and the same parameters.
 """

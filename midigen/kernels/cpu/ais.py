@@ -8,7 +8,6 @@ and each move from one beta to the next adds the growth of log p_beta(v) to a ch
 
 Arguments that the functions share are those of midigen.kernels.cpu.rbm, and:
   base    (N, V), visible biases of the bases
-Its twin is midigen.kernels.cuda.ais.
 """
 
 import numpy as np

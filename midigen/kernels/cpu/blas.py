@@ -4,7 +4,7 @@
 
 np.dot has none of these.  The addresses come from scipy.linalg.cython_blas and are registered with
 LLVM by name, so that compiled callers can be cached on disk and still find the BLAS of the next
-process.  The twin of gemm is midigen.kernels.cuda.blas.gemm.
+process.
 """
 
 import llvmlite.binding as llvm

@@ -9,7 +9,6 @@ field, so that its kernels do that part.  Eq. (15), (19)-(22).
 Arguments that the functions share are those of midigen.kernels.cpu.rbm, and:
   v, sample    (N, V), states of any value
   z            (N, V), the log-variances of every frame
-Its twin is midigen.kernels.cuda.gaussian.
 """
 
 import math

@@ -7,7 +7,6 @@ Axes and memory as in midigen.kernels.cpu.network, with N inputs in place of the
           forward_block's serve as well
   y       (N, n_L), the outputs
   d       flat; the local gradients D^(k) = dy/ds^(k) of one input, (n_L, n_k), layers in order
-Its twin is midigen.kernels.cuda.jacobian.
 """
 
 import numpy as np

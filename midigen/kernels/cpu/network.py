@@ -16,7 +16,6 @@ Axes and memory; float arrays are all float32 or all float64:
               Eq. (4) multiplies by
   u           (h, n_L), the outputs
   deltas      flat; dE/ds^(k), (h, n_k), layers in order
-Its twin is midigen.kernels.cuda.network.
 """
 
 import numpy as np

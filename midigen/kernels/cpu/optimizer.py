@@ -1,7 +1,6 @@
 """Passes over all parameters: the step of Adam or of SGD with momentum, and what goes with it.
 
-All arrays are (P,), P parameters, and of one float dtype, unless said otherwise.  Its twin is
-midigen.kernels.cuda.optimizer.
+All arrays are (P,), P parameters, and of one float dtype, unless said otherwise.
 """
 
 from numba import njit

@@ -3,7 +3,7 @@
     u_t = [r_t; a_t; b_t; (s_t)] = f([v_{t-1}; r_{t-1}]),   v_t ~ RBM(a_t, b_t, (z_t))
 
 Axes and memory of the network as in midigen.kernels.cpu.network, those of the RBM as in
-midigen.kernels.cpu.rbm and gaussian; B songs of n frames.  Its twin is midigen.kernels.cuda.play.
+midigen.kernels.cpu.rbm and gaussian; B songs of n frames.
 """
 
 import numpy as np

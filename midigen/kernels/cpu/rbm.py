@@ -11,7 +11,7 @@ Arguments that the functions share; float arrays are all float32 or all float64:
   key          uint64, of all draws of a call
   first_row    int: row n draws as row first_row + n
 Random draws depend on (key, sweep, row, column) alone, so that they are the same on any number of
-threads.  Its twin is midigen.kernels.cuda.rbm.
+threads.
 """
 
 import numpy as np

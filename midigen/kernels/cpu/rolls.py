@@ -2,7 +2,8 @@
 
     out[n, l + (i + shift) mod pitches] = kept[row, l + i],   0 <= i < pitches, l = 0 or pitches
 
-What leaves a range of pitches at one end comes back at the other.
+What leaves a range of pitches at one end comes back at the other.  Weights of frames are those of
+Eq. (23)-(24).
 
 Arguments that the functions share:
   F, N, V   frames of all songs, frames that are read or written, channels of a frame
@@ -11,7 +12,6 @@ Arguments that the functions share:
             `shift` semitones, 0 <= shift < pitches; -1 for a silent frame that belongs to no song
   packed    uint8 (F, W), W = ceil(V / 8): notes of 0 and 1 as bits, np.packbits of rolls (F, V)
   values    (F, V), numbers of any dtype
-Its twin is midigen.kernels.cuda.rolls.
 """
 
 import math

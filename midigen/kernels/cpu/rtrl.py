@@ -18,7 +18,6 @@ Axes and memory as in midigen.kernels.cpu.network, and:
            of the frame ahead of the block: its weights, which may have moved since (online
            learning), and what forward_block left, as of a block of h = 1; read where cut < L
   known    bool, whether there is such a frame, of the same series
-Its twin is midigen.kernels.cuda.rtrl.
 """
 
 import numpy as np

@@ -1,10 +1,12 @@
 """Real-time recurrent learning as the textbooks have it: the reference that blocks are held to.
 
+Eq. (9)-(10):
+
     J_t = df/dw |_t + (df/dr |_t) Gamma_r J_{t-1}                                            (9)
     dE/dw = sum_t (de_t/du_t)^T J_t                                                         (10)
 
 Axes and memory as in midigen.kernels.cpu.network and jacobian.  J = du/dw is whole, (n_L, P): slow
-and large.  Its twin is midigen.kernels.cuda.textbook.
+and large.
 """
 
 import numpy as np
