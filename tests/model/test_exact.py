@@ -79,7 +79,7 @@ def test_gaussian_sums_match_the_reference_finite_differences_and_autograd():
         )
 
     def as_mixture(x):
-        """-log p(v) as a mixture of Gaussians, one for each hidden state, which needs no free energy."""
+        """-log p(v) as a mixture of Gaussians, one for each hidden state: no free energy."""
         w, a, b, z = unpack(x)
         alpha, shifts, total = anp.exp(-z / 2) * a, states @ w, 0.0
         for n in range(3):

@@ -4,20 +4,22 @@ import sys
 import numpy as np
 import pytest
 
+import midigen
 import midigen.model
 from midigen.model import Mlp, Network
 
 
 def test_public_names_come_without_numba_until_they_are_used():
     code = (
-        "import sys, midigen.model; assert 'numba' not in sys.modules; midigen.model.Mlp; "
+        "import sys, midigen; assert 'numba' not in sys.modules; midigen.model; "
         "assert 'numba' in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-    for name in midigen.model.__all__:
-        assert getattr(midigen.model, name).__doc__
-    with pytest.raises(AttributeError, match="nothing"):
-        midigen.model.nothing  # noqa: B018
+    for package in (midigen, midigen.model):
+        for name in package.__all__:
+            assert getattr(package, name).__doc__
+        with pytest.raises(AttributeError, match="nothing"):
+            package.nothing  # noqa: B018
 
 
 def test_initial_weights_follow_the_fan_in():
@@ -89,7 +91,35 @@ def test_a_recurrent_network_has_the_same_layout():
     names = [["softplus", "leaky"], ["sigmoid"] * 3 + ["tanh"] * 2]
     network, mlp = Network(4, (2,), 3, 2, np.float64, names), Mlp([7, 2, 5], names)
     assert network.parameters == mlp.parameters
-    params, x, r = rng.normal(size=mlp.parameters), rng.normal(size=(1, 4)), rng.normal(size=3)
+    params, x, r = (rng.normal(size=size) for size in (mlp.parameters, (1, 4), 3))
     expected = mlp.forward(params, np.concatenate([x[0], r])[None])
-    assert np.allclose(network.forward(params, x, r).u, expected, atol=1e-15)
-    assert np.allclose(r, expected[0, :3])
+    assert np.allclose(network.forward(params, x, r), expected, atol=1e-15)
+
+
+def test_a_recurrent_network_goes_on_from_its_own_state(backend):
+    rng, network = np.random.default_rng(0), Network(3, (), 4, 2, np.float64)
+    params, x = rng.normal(size=network.parameters), rng.normal(size=(9, 3))
+    whole = network.forward(params, x, backend=backend)
+    assert whole.shape == (9, 6)
+    rest = network.forward(params, x[5:], state=whole[4, :4], backend=backend)
+    assert np.allclose(rest, whole[5:], atol=1e-14)
+    anew = network.forward(params, x, starts=np.arange(9) == 5, backend=backend)
+    assert np.allclose(anew[:5], whole[:5], atol=1e-14)
+    assert np.allclose(anew[5:], network.forward(params, x[5:], backend=backend), atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"params": np.zeros(2)}, r"params must have shape \(48,\), not \(2,\)"),
+        ({"x": np.zeros((9, 4))}, r"x must have shape \(any, 3\), not \(9, 4\)"),
+        ({"state": np.zeros(3)}, r"state must have shape \(4,\), not \(3,\)"),
+        ({"starts": [True]}, r"starts must have shape \(9,\), not \(1,\)"),
+        ({"state": np.full(4, np.nan)}, "state holds values that are not finite"),
+    ],
+)
+def test_what_a_recurrent_network_cannot_take(change, message):
+    network = Network(3, (), 4, 2)
+    given = {"params": np.zeros(network.parameters), "x": np.zeros((9, 3)), **change}
+    with pytest.raises(ValueError, match=message):
+        network.forward(**given)

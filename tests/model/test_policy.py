@@ -1,4 +1,4 @@
-"""The policy gradient, Eq. (7), against the reference, finite differences and automatic differentiation."""
+"""The policy gradient, Eq. (7), against the reference, finite differences and autograd."""
 
 import autograd.numpy as anp
 import numpy as np
@@ -21,7 +21,7 @@ def affine(rng, shape):
     return Affine(rng.normal(size=shape), rng.normal(size=shape[0]))
 
 
-def problem(maps, dtype=np.float64, seed=0):
+def problem(maps, dtype=np.float64, backend=None, seed=0):
     """Two networks, their parameters, states, and those of the four maps that are named."""
     rng = np.random.default_rng(seed)
     given = {name: affine(rng, shape) for name, shape in MAPS.items() if name in maps}
@@ -29,11 +29,13 @@ def problem(maps, dtype=np.float64, seed=0):
         [4 if "before_policy" in maps else S, 5, 3 if "after_policy" in maps else A],
         ["tanh", "sigmoid"],
         dtype,
+        backend,
     )
     critic = Mlp(
         [6 if "before_critic" in maps else S + A, 7, 2 if "after_critic" in maps else 1],
         ["softplus", "linear"],
         dtype,
+        backend,
     )
     draw = [rng.normal(size=n).astype(dtype) for n in (policy.parameters, critic.parameters)]
     return (policy, draw[0], critic, draw[1], rng.normal(size=(N, S)).astype(dtype)), given
@@ -84,8 +86,8 @@ def error(a, b):
     [tuple(MAPS), ("before_policy", "before_critic", "after_critic"), ()],
     ids=["all maps", "none behind the policy", "no maps"],
 )
-def test_policy_gradient(maps):
-    arguments, given = problem(maps)
+def test_policy_gradient(backend, maps):
+    arguments, given = problem(maps, backend=backend)
     q, gradient = policy_gradient(*arguments, **given)
     policy, params, critic, critic_params, x = arguments
     value = autograd_value(arguments, given)
@@ -114,8 +116,8 @@ def test_policy_gradient(maps):
     assert error(q, np.array([value for value, _ in expected])) < 1e-12
 
 
-def test_float32():
-    arguments, given = problem(tuple(MAPS), np.float32)
+def test_float32(backend):
+    arguments, given = problem(tuple(MAPS), np.float32, backend)
     policy, params, critic, critic_params, x = arguments
     exact = policy_gradient(
         Mlp(policy.sizes, ["tanh", "sigmoid"]),

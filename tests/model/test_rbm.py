@@ -8,7 +8,10 @@ from tests import reference
 
 
 def bimodal(count=4000, seed=0):
-    """Samples of a small Gaussian RBM whose two hidden units move the first units by 2.5 deviations, and that RBM."""
+    """Samples of a small Gaussian RBM, and that RBM.
+
+    Its two hidden units move the first units by 2.5 deviations.
+    """
     truth = GaussianRbm(4, 2, dtype=np.float64)
     truth.w[:] = [[2.5, -2.5, 0, 0], [0, 0, 2.5, 0]]
     truth.a[:], truth.z[:] = [1, 0, -0.5, 2], np.log([0.04, 1.0, 0.25, 9.0])
@@ -20,7 +23,7 @@ def bimodal(count=4000, seed=0):
 
 @pytest.mark.parametrize("use_exact", [True, False])
 def test_gaussian_variances_of_known_data_are_recovered(use_exact):
-    """Not the variances of the data, which the hidden units make 2.6 times as large, but those about the modes."""
+    """Those about the modes, not of the data, which the hidden units make 2.6 times as large."""
     data, truth = bimodal()
     variance = np.exp(truth.z)
     assert (data.var(axis=0)[:3] > 2 * variance[:3]).all()
@@ -41,7 +44,7 @@ def test_independent_units_get_their_own_variances():
 
 
 def test_a_variance_as_fast_as_the_rest_hides_a_mode():
-    """What the own, smaller step of the variance is for: without it the third unit keeps the variance of the data."""
+    """Without a smaller step of the variance the third unit keeps that of the data."""
     data, truth = bimodal()
     model = GaussianRbm(4, 2, seed=1, dtype=np.float64, variance_rate=1.0)
     model.fit(data, epochs=100, learning_rate=0.1, use_exact=True)
