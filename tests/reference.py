@@ -1,7 +1,7 @@
 """docs/mathematics.md in slow NumPy, equation by equation: what the kernels are held to.
 
-Everything is float64, one frame at a time, and shares no code with midigen.  A network is a list of (W, b) and, for
-each layer, a list of activation names; its output is u = [r; y].
+Everything is float64, one frame at a time, and shares no code with midigen.  A network is a list of
+(W, b) and, for each layer, a list of activation names; its output is u = [r; y].
 """
 
 import itertools
@@ -59,7 +59,7 @@ def local_gradients(layers, names, fields):
 
 
 def weight_jacobian(layers, names, x):
-    """Eq. (4): dy/dw (n_L, P), the columns in the order of the flat parameters ([W | b] row by row)."""
+    """Eq. (4): dy/dw (n_L, P), columns in the order of the flat parameters ([W | b] row by row)."""
     inputs, fields, _ = forward(layers, names, x)
     blocks = []
     for d, below in zip(local_gradients(layers, names, fields), inputs, strict=True):
@@ -75,7 +75,10 @@ def input_jacobian(layers, names, x):
 
 
 def policy_gradient(policy, policy_names, critic, critic_names, x, maps):
-    """Eq. (7) for one state: q and dq/dw_mu; maps: (W, b) by name, the identity where there is none."""
+    """Eq. (7) for one state: q and dq/dw_mu.
+
+    maps: (W, b) by name, the identity where there is none.
+    """
 
     def mapped(name, z):
         return maps[name][0] @ z + maps[name][1] if name in maps else z
@@ -100,7 +103,10 @@ def policy_gradient(policy, policy_names, critic, critic_names, x, maps):
 
 
 def rtrl(layers, names, recurrent, xs, loss_gradient):
-    """Eq. (8)-(10) as they stand, the whole du/dw carried: u (T, n_L) and dE/dw (P,); loss_gradient(t, u) = de/du."""
+    """Eq. (8)-(10) as they stand, the whole du/dw carried: u (T, n_L) and dE/dw (P,).
+
+    loss_gradient(t, u) is de_t/du_t.
+    """
     r = np.zeros(recurrent)
     influence = np.zeros((recurrent, sum(w.size + b.size for w, b in layers)))
     us, gradient = [], 0
@@ -192,7 +198,10 @@ def gaussian_free_energy_gradients(v, w, a, b, z):
 
 
 def gaussian_mixture(w, a, b, z):
-    """The RBM as a mixture over hidden states: log weights (2^H,), summing to log Z, means (2^H, V), variances (V,)."""
+    """The RBM as a mixture over hidden states: log weights (2^H,), means (2^H, V), variances (V,).
+
+    exp(log weights) sums to Z.
+    """
     states = all_states(len(b))
     means = a + np.exp(z / 2) * (states @ w)
     at_mean = np.array(

@@ -2,6 +2,7 @@
 
 import inspect
 from importlib import import_module
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from tests import SIMULATED
 
 HOST = "sizes", "starts", "log_variances"
+# of the GPU alone
+collect_ignore = [] if find_spec("midigen.kernels.cuda") else ["test_gibbs.py", "test_product.py"]
 
 
 class OnDevice:

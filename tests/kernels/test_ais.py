@@ -1,4 +1,4 @@
-"""Annealed importance sampling: the log weights written out, against exact sums, and the same on every backend."""
+"""Annealed importance sampling: log weights written out, exact sums, and both backends."""
 
 import numpy as np
 import pytest
@@ -80,7 +80,7 @@ def test_the_mean_weight_is_z(ais, simulated, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("count, visible, hidden", [(9, 11, 6), (3, 2, 3), (1, 5, 9)])
 def test_every_backend_moves_the_same_chains(ais, dtype, count, visible, hidden):
-    """Layers that are no multiple of 4 or less than it, rows that fill no block; draws from 2^31 on."""
+    """Layers that are no multiple of 4 or less than it, rows that fill no block, rows over 2^31."""
     arrays, found = problem(count, dtype, visible, hidden), []
     for module in (ais, on_cpu):
         v, log_weight = np.empty((count, visible), dtype), np.zeros(count)

@@ -5,9 +5,7 @@ from autograd import grad
 from scipy import stats
 
 from midigen.kernels.cpu import gaussian
-from midigen.kernels.cuda.jit import SIMULATED
-from midigen.kernels.cuda.memory import upload
-from tests import reference
+from tests import SIMULATED, reference
 from tests.kernels.conftest import OnDevice
 
 N, V, H = 7, 5, 4
@@ -67,7 +65,7 @@ def test_contrast_is_the_difference_of_two_gradients(kernels, dtype):
 
 
 def test_the_reference_gradients_match_finite_differences_and_autograd():
-    """Eq. (21): three answers, the third from HIPS autograd over the energy (19) summed over hidden states."""
+    """Eq. (21) three times: the third is HIPS autograd over (19), summed over hidden states."""
     w, biases, v, _ = problem(np.float64)
     parts = (*frame(0, *biases), w)
     flat = np.concatenate([part.ravel() for part in parts])
@@ -155,7 +153,7 @@ def test_draws_depend_on_place_not_on_company(kernels):
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("spread", [0.8, 6.0])
 def test_pseudo_log_likelihood(kernels, dtype, spread):
-    """Against the mixture over all hidden states; also where single weights move the means by many deviations."""
+    """Against the mixture over all hidden states; also where a weight moves means by deviations."""
     w, biases, v, _ = problem(dtype)
     w *= dtype(spread / 0.8)
     out = np.empty(N)
@@ -242,6 +240,7 @@ def test_log_variances_lie_within_their_bounds(kernels, dtype):
 @pytest.mark.cuda
 def test_series_are_corrupted_with_keys_of_their_own():
     from midigen.kernels.cuda.gaussian import corrupt
+    from midigen.kernels.cuda.memory import upload
 
     keys, rows, x = np.array([3, 2**40], np.uint64), np.array([0, 5]), np.ones((12, V))
     on_gpu = upload(x)
@@ -255,9 +254,10 @@ def test_series_are_corrupted_with_keys_of_their_own():
 
 @pytest.mark.cuda
 def test_weights_and_biases_may_be_parts_of_larger_arrays():
-    """As they are in training: W in theta, a, b and z in the network's output, their gradients in dE/du."""
+    """As in training: W in theta, a, b and z in the network's output, gradients in dE/du."""
     from midigen.kernels.cuda import gaussian as on_gpu
     from midigen.kernels.cuda.blas import matrix
+    from midigen.kernels.cuda.memory import upload
 
     alone, (w, biases, v, sample) = OnDevice("gaussian"), problem(np.float64)
     u, weight = np.concatenate([np.full((N, 3), np.nan), *biases], axis=1), np.linspace(-1, 2, N)

@@ -1,4 +1,4 @@
-"""Gibbs chains of both kinds of RBM in one launch against the CPU's: layers, rows, series and places of any kind."""
+"""Gibbs chains of both kinds of RBM in one launch against the CPU's."""
 
 from importlib import import_module
 
@@ -15,7 +15,7 @@ on_both_kinds = pytest.mark.parametrize("kind", ["rbm", "gaussian"])
 
 
 def problem(kind, count, visible, hidden):
-    """v, W, a and b, and z of Gaussian units, in float64, whose draws are the same on every backend."""
+    """v, W, a, b, and z of Gaussian units, in float64, whose draws are those of every backend."""
     rng = np.random.default_rng(3)
     arrays = [
         rng.normal(0, 0.7, shape)
@@ -42,7 +42,7 @@ def on_the_cpu(kind, arrays, *settings):
     "count, visible, hidden", [(9, 6, 5), (19, 4, 8), (3, 2, 3), (1, 9, 1), (2, 5, 0)]
 )
 def test_chains_are_the_cpu_s(kind, count, visible, hidden):
-    """Layers that are no multiple of 4 or less than it, rows that fill no block, several blocks; out is v."""
+    """Layers that are no multiple of 4 or less than it, rows that fill no block; out is v."""
     arrays, settings = problem(kind, count, visible, hidden), (3, 0.7, KEY, 2, 2**31)
     v, *others = (upload(x) for x in arrays)
     import_module(f"midigen.kernels.cuda.{kind}").gibbs_chain(v, *others, *settings, v)
@@ -52,7 +52,7 @@ def test_chains_are_the_cpu_s(kind, count, visible, hidden):
 @pytest.mark.cuda
 @on_both_kinds
 def test_rows_belong_to_series_and_lie_anywhere(kind):
-    """Every matrix in a wider one, behind numbers that are not its own; a key and a first row for each series."""
+    """Every matrix is a part of a wider one; every series has a key and a first row."""
     n_series, frames, visible, hidden = 2, 3, 6, 5
     arrays = problem(kind, n_series * frames, visible, hidden)
     wide = np.concatenate([arrays[0], *arrays[2:], np.full_like(arrays[0], np.nan)], axis=1)

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from midigen.kernels.cpu import rbm as on_cpu
-from midigen.kernels.cuda.jit import SIMULATED
-from tests import reference
+from tests import SIMULATED, reference
 
 N, V, H = 9, 6, 5
 TOLERANCE = {np.float64: 1e-12, np.float32: 3e-6}
@@ -112,13 +111,12 @@ def test_gibbs_chains_reach_the_model(kernels, simulated, dtype, beta):
     p = np.exp(log_p - np.logaddexp.reduce(log_p))
     index = (out @ (2 ** np.arange(V)[::-1])).astype(int)
     share = np.bincount(index, minlength=2**V) / count
-    assert 0.5 * np.abs(share - p).sum() < 0.04 * np.sqrt(
-        20_000 / count
-    )  # total variation; half of it is the noise
+    variation = 0.5 * np.abs(share - p).sum()
+    assert variation < 0.04 * np.sqrt(20_000 / count)  # half of it is the noise
 
 
 def test_draws_depend_on_place_not_on_company(kernels):
-    """A row alone, a row in the middle of many, and a chain run in two parts give the same states."""
+    """A row alone, one in the middle of many, and a chain run in two parts give equal states."""
     rbm = kernels("rbm")
     w, a, b, v, _ = problem(np.float32)
     many, one = np.empty_like(v), np.empty_like(v[3:4])
@@ -135,10 +133,8 @@ def test_draws_depend_on_place_not_on_company(kernels):
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_corrupt_drops_and_flips_as_often_as_asked(kernels, dtype):
-    count, rbm = (
-        80 if SIMULATED else 4000,
-        kernels("rbm"),
-    )  # the simulator takes milliseconds for each row
+    count = 80 if SIMULATED else 4000  # the simulator takes milliseconds for each row
+    rbm = kernels("rbm")
     x = np.ones((count, V), dtype)
     rbm.corrupt(np.uint64(1), 0.0, 0.25, x, 0)
     assert set(np.unique(x)) == {0, dtype(1 / 0.75)}
@@ -150,7 +146,7 @@ def test_corrupt_drops_and_flips_as_often_as_asked(kernels, dtype):
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_every_backend_draws_the_same_bits(kernels, dtype):
-    """Fields far from rounding's reach of the uniform numbers: equal draws from (key, sweep, row, column) alone."""
+    """Draws from (key, sweep, row, column) alone, of fields that rounding does not reach."""
     rng = np.random.default_rng(1)
     rbm, field, key = (
         kernels("rbm"),

@@ -9,7 +9,8 @@ import pytest
 import midigen.kernels
 
 ROOT = Path(midigen.kernels.__file__).parent
-NAMES = {folder: {p.stem for p in (ROOT / folder).glob("[a-z]*.py")} for folder in ("cpu", "cuda")}
+FOLDERS = ("cpu", "cuda")
+NAMES = {folder: {p.stem for p in (ROOT / folder).glob("[a-z]*.py")} for folder in FOLDERS}
 MODULES = sorted(NAMES["cpu"] & NAMES["cuda"])
 
 # what only one backend has, (folder, module, function), or a module (folder, module), and why
