@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -52,7 +53,7 @@ def length_in_frames(
     """Return a length in frames of the grid, at least 1.
 
     Bars follow the metre (n, d); bars and beats follow the bpm, on a grid in seconds as well.
-    ValueError for less than one frame.
+    ValueError for less than one frame, and for what has no end.
 
     >>> length_in_frames((2.0, "bars"), Grid(), 120.0, (3, 4))
     24
@@ -66,6 +67,8 @@ def length_in_frames(
     frames = beats * 60 / bpm / grid.frame_seconds(bpm)
     if frames <= 0.5:  # round(0.5) is 0
         raise ValueError(f"{amount:g} {unit} is less than one frame of the model")
+    if not math.isfinite(frames):
+        raise ValueError(f"{amount:g} {unit} has no end")
     return round(frames)
 
 

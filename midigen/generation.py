@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from midigen.backends.cpu import cpu_backend
 from midigen.backends.interface import Backend
+from midigen.config import GenerateConfig
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.randomness import derive_key
 
-DEFAULT_GIBBS_STEPS = 25
 REMEDY = "make fewer songs at once, or take --device cpu"
 
 
@@ -24,7 +24,7 @@ def generate_songs(
     count: int = 1,
     primer: NDArray[Any] | None = None,
     temperature: float = 1.0,
-    gibbs_steps: int = DEFAULT_GIBBS_STEPS,
+    gibbs_steps: int = GenerateConfig.gibbs_steps,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
     backend: Backend | None = None,
@@ -112,7 +112,7 @@ def choose_levels(
 
     def draw(run: Any) -> NDArray[Any]:
         keys = [derive_key(seed, "levels", song) for song in run.songs]
-        return placed.sample(run, DEFAULT_GIBBS_STEPS, keys)
+        return placed.sample(run, GenerateConfig.gibbs_steps, keys)
 
     values = np.concatenate(placed.of_every_song(rolls, draw)).astype(np.float64)
     heard = np.concatenate([placed.model.frames(roll) for roll in rolls])

@@ -10,20 +10,19 @@ import sys
 
 import numpy as np
 
+from midigen.backends.cpu import cpu_backend
+from midigen.config import GenerateConfig
 from midigen.corpus import Corpus
-from midigen.generation import DEFAULT_GIBBS_STEPS
 from midigen.model import RnnRbm
+from midigen.model.placed import PlacedModel
 from midigen.randomness import derive_key
 
 
 def draw(model, roll, key):
     """The model's own rolls for every frame of a song, each from the song's frames before it."""
-    v = model.frames(roll)
-    before, sample = np.concatenate([np.zeros_like(v[:1]), v[:-1]]), np.empty_like(v)
-    model.kernels.gibbs_chain(
-        before, model.w, *model.run(roll), DEFAULT_GIBBS_STEPS, 1.0, key, 0, 0, sample
-    )
-    return model.roll(sample)
+    placed = PlacedModel(model, cpu_backend())
+    values = placed.sample(placed.run([roll], [0]), GenerateConfig.gibbs_steps, [key])
+    return model.roll(values)
 
 
 def main():

@@ -17,6 +17,7 @@ from midigen.cli.command import Command
 from midigen.cli.options import device_option, make, options, quiet_option
 from midigen.cli.streams import path_from_stdin, print_path, teller
 from midigen.config import GenerateConfig, Grid
+from midigen.duration import length_in_frames, playable_bpm
 from midigen.errors import MidigenError, UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a slip
-USUAL_BPM = 120.0  # of a model that does not say its corpus's
 
 
 @click.command(cls=Command, short_help="Write new songs with a trained model.")
@@ -70,7 +70,7 @@ def command(
     player = RnnRbm.load(path)
     device = choose(device, say=teller(quiet))
     grid, about, count = player.grid, player.about, settings.count
-    bpm = settings.bpm or _playable_bpm(about)
+    bpm = settings.bpm or playable_bpm(about)
     opening, metre = _read_primer(primer, grid) if primer else (None, about.get("metre") or (4, 4))
     frames = _frames(settings.length, count, grid, bpm, metre)
     seed = secrets.randbelow(2**32) if settings.seed is None else settings.seed
@@ -150,34 +150,20 @@ def _read_primer(path: str, grid: Grid) -> tuple[NDArray[np.uint8], tuple[int, i
         raise MidigenError(f"the primer {path} does not fit the model: {e}") from None
 
 
-def _playable_bpm(about: Mapping[str, Any]) -> float:
-    """Return the tempo of a model's corpus: some files have tempi that nobody can play."""
-    tempo = GenerateConfig.setting_of("bpm")
-    assert tempo.low is not None and tempo.high is not None
-    return min(max(about.get("bpm", USUAL_BPM), tempo.low), tempo.high)
-
-
 def _frames(
     length: tuple[float, str], count: int, grid: Grid, bpm: float, metre: tuple[int, int]
 ) -> int:
-    """Return the length in frames of the grid.
-
-    Bars follow the metre (n, d); bars and beats follow the bpm, on a grid in seconds as well.
-    """
+    """Return the length in frames of the grid; UsageError where it is no length for songs."""
     amount, unit = length
-    beats = {
-        "bars": amount * 4 * metre[0] / metre[1],
-        "beats": amount,
-        "seconds": amount * bpm / 60,
-    }[unit]
-    frames = beats * 60 / bpm / grid.frame_seconds(bpm)
-    if frames <= 0.5:  # round(0.5) is 0
-        raise UsageError(f"--length {amount:g} {unit} is less than one frame of the model")
+    try:
+        frames = length_in_frames(length, grid, bpm, metre)
+    except ValueError as e:
+        raise UsageError(f"--length {e}") from None
     if frames * count > MAX_FRAMES:
         raise UsageError(
             f"--length {amount:g} {unit} in {count} song(s) makes more than {MAX_FRAMES:,} frames"
         )
-    return round(frames)
+    return frames
 
 
 def _stem(about: Mapping[str, Any]) -> str:

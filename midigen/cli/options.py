@@ -10,6 +10,7 @@ import click
 
 from midigen.backends.choose import DEVICES
 from midigen.config import PrepareConfig, Setting, Settings
+from midigen.duration import parse_length
 from midigen.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -94,19 +95,10 @@ class Length(TupleType):
     """An amount of music: "32 bars", "64beats", "90 s", or a bare number of beats."""
 
     name = "length"
-    UNITS = {
-        "beats": ("", "beat", "beats"),
-        "bars": ("bar", "bars"),
-        "seconds": ("s", "sec", "second", "seconds"),
-    }
 
     def read(self, text: str) -> tuple[float, str]:
-        """Read the amount and its unit, a key of UNITS."""
-        match = re.fullmatch(r"([0-9]*\.?[0-9]+) *([a-z]*)", text.strip().lower())
-        for unit, names in self.UNITS.items():
-            if match and match[2] in names:
-                return float(match[1]), unit
-        raise ValueError(f"{text!r} is no length: write 32 bars, 64 beats or 90 seconds")
+        """Read the amount and its unit."""
+        return parse_length(text)
 
     def write(self, value: tuple[Any, ...]) -> str:
         """Write the amount and its unit."""
