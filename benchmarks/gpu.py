@@ -2,26 +2,34 @@
 
     python benchmarks/gpu.py
 
-V = 88, H = 150, no hidden layer, float32, random contracting networks.  A frame is the forward pass, backpropagation,
-what J of the block before adds to the gradient and, at the block's end, J carried on: the rank of the propagator
-followed as `midigen train` does (--rank-tolerance), Eq. (12a), or strictly exact.  The device's rate is cuBLAS's,
-through PyTorch, in the same run, TF32 off; the operations that are held to it are those of strictly exact J, Eq. (12).
-Beside it: the CPU kernels on two cores, rank followed; on the same GPU, of the same network, PyTorch's backpropagation
+V = 88, H = 150, no hidden layer, float32, random contracting networks.  A frame is the forward
+pass, backpropagation, what J of the block before adds to the gradient and, at the block's end, J
+carried on: the rank of the propagator followed as `midigen train` does (--rank-tolerance),
+Eq. (12a), or strictly exact.  The device's rate is cuBLAS's, through PyTorch, in the same run, TF32
+off; the operations that are held to it are those of strictly exact J, Eq. (12).  Beside it: the CPU
+kernels on two cores, rank followed; on the same GPU, of the same network, PyTorch's backpropagation
 and RTRL by a scan in JAX, over fewer frames (--jax-frames): each frame costs it the same.
-Needs a GPU, the extra cuda and, for the comparisons, torch and jax with CUDA.  A Markdown table on stdout; - is what was
-not measured, for want of a library, of memory or, on the CPU, of time (--cpu-up-to).
+
+Needs a GPU, the extra cuda and, for the comparisons, torch and jax with CUDA.  A Markdown table on
+stdout; - is what was not measured, for want of a library, of memory or, on the CPU, of time
+(--cpu-up-to).
 """
 
 import argparse
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import midigen.kernels  # noqa: F401  ahead of NumPy's BLAS threads
+
+# isort: split
 import numpy as np
 
+from midigen.backends.choose import backend_of
+from midigen.backends.cpu import CpuBackend
 from midigen.kernels.cuda.jit import is_gpu_error
+from midigen.model.influence import advance_influence, influence_gradient
 from midigen.model.network import Network
 
 NOTES, OUTPUTS, SQUARE, CORES, TOLERANCE = 88, 238, 8192, 2, 1e-6
@@ -46,37 +54,21 @@ def device_rate(torch):
     return 2 * SQUARE**3 / best(lambda: a @ a, torch.cuda.synchronize)
 
 
-def ours(network, params, x, du, tolerance):
-    """A job on the GPU: one block of every lane, J carried on from one before."""
-    from midigen.kernels.cuda.memory import upload
-    from midigen.model.lanes import LaneNetwork
-
-    lanes, (h, count) = LaneNetwork(network), x.shape[:2]
-    params, x, du, starts = upload(params), upload(x), upload(du), np.zeros((h, count), np.uint8)
-    state, gradient = (
-        upload(np.zeros(n, np.float32)) for n in ((count, network.recurrent), network.parameters)
-    )
-    old = lanes.influence(params, lanes.forward(params, x, state, starts), None, tolerance)
+def ours(backend, network, params, x, du, tolerance):
+    """A job on a backend: one block of every series, J carried on from one before."""
+    h, count = x.shape[:2]
+    params, x, du = (backend.to_device(array) for array in (params, x, du))
+    starts = np.zeros((h, count), np.uint8)
+    state = backend.zeros((count, network.recurrent), network.dtype)
+    gradient = backend.zeros((network.parameters,), network.dtype)
+    block = backend.forward(network, params, x, starts, state)
+    old = advance_influence(backend, network, params, block, None, tolerance)
 
     def job():
-        block = lanes.forward(params, x, state, starts)
-        lanes.influence_gradient(lanes.backward(params, block, du, gradient), old, gradient)
-        lanes.influence(params, block, old, tolerance)
-
-    return job
-
-
-def on_the_cpu(network, params, x, du):
-    """The same job of one lane on two cores."""
-    pool = ThreadPoolExecutor(CORES)
-    x, du = np.ascontiguousarray(x[:, 0]), np.ascontiguousarray(du[:, 0])
-    state, gradient = np.zeros(network.recurrent, np.float32), np.zeros_like(params)
-    old = network.influence(params, network.forward(params, x, state), None, TOLERANCE, pool)
-
-    def job():
-        block = network.forward(params, x, state)
-        network.influence_gradient(network.backward(params, block, du, gradient), old, gradient)
-        network.influence(params, block, old, TOLERANCE, pool)
+        block = backend.forward(network, params, x, starts, state)
+        adjoint = backend.backward(network, params, block, du, gradient)
+        influence_gradient(backend, network, adjoint, old, gradient)
+        advance_influence(backend, network, params, block, old, tolerance)
 
     return job
 
@@ -93,7 +85,7 @@ def jax_rtrl(network, params, x, c):
     """RTRL by a scan."""
     import peers
 
-    gradient = peers.jax_rtrl(network, params, lanes=True)
+    gradient = peers.jax_rtrl(network, params, batched=True)
     return lambda: gradient(x, c)
 
 
@@ -103,7 +95,7 @@ def jax_seconds(network, params, x, c):
 
 
 def measured(make, wait, rounds=5):
-    """Seconds of the job that make() gives, or None where there is no library or not enough memory for it."""
+    """Seconds of the job that make() gives, or None for want of a library or of memory."""
     try:
         return best(make(), wait, rounds)
     except Exception as e:  # those of PyTorch and JAX are RuntimeErrors
@@ -119,11 +111,12 @@ def quotient(a, b):
 
 
 def row(args, network, params, x, du, torch, rate, cpu):
-    """A line of the table; cpu: seconds of one lane on the CPU, or None."""
+    """A line of the table; cpu: seconds of one series on the CPU, or None."""
     from numba import cuda
 
+    gpu = backend_of("cuda")
     taken, strict = (
-        measured(lambda: ours(network, params, x, du, tolerance), cuda.synchronize)  # noqa: B023
+        measured(lambda: ours(gpu, network, params, x, du, tolerance), cuda.synchronize)  # noqa: B023
         for tolerance in (TOLERANCE, 0.0)
     )
     peer = torch and measured(lambda: torch_bptt(torch, network, x, du), torch.cuda.synchronize)
@@ -168,19 +161,21 @@ def main():
     if torch:
         torch.cuda.empty_cache()
     print(
-        "| R | batch | ms a frame | strictly exact, ms | of cuBLAS | two cores / GPU | to PyTorch BPTT | "
-        "JAX RTRL / GPU |\n|---|---|---|---|---|---|---|---|",
+        "| R | batch | ms a frame | strictly exact, ms | of cuBLAS | two cores / GPU | "
+        "to PyTorch BPTT | JAX RTRL / GPU |\n|---|---|---|---|---|---|---|---|",
         flush=True,
     )
+    cores = CpuBackend(CORES)
     for recurrent in args.recurrent:
         network = Network(NOTES, (), recurrent, OUTPUTS)
         params = network.initial(rng)
-        cpu = None  # of one song, which is how many at a time two cores do best
+        cpu = None  # of one series, which is how many at a time two cores do best
         for batch in args.batch:
             x = (rng.random((args.frames, batch, NOTES)) < 0.045).astype(np.float32)
             du = rng.standard_normal((args.frames, batch, recurrent + OUTPUTS)).astype(np.float32)
             if cpu is None and recurrent <= args.cpu_up_to:
-                cpu = measured(lambda: on_the_cpu(network, params, x, du), int, 1)  # noqa: B023  called at once
+                one = cores, network, params, x[:, :1], du[:, :1], TOLERANCE
+                cpu = measured(lambda: ours(*one), int, 1)  # noqa: B023  called at once
             cells = row(args, network, params, x, du, torch, rate, cpu)
             print(f"| {recurrent} | {batch} | {cells} |", flush=True)
 

@@ -1,10 +1,11 @@
-"""How near the kernels come to what the processor can do: products of strictly exact RTRL, and random bits.
+"""How near the kernels come to what the processor can do: products of exact RTRL, and random bits.
 
     python benchmarks/kernels.py
 
-One core, float32.  The rate of exact blocks counts the multiplications and additions that Eq. (11)-(12) need, notes
-that are off left out, over the time of Network.influence with no rank dropped; it is held to NumPy's own product of two
-square matrices, timed in turns with it.  A Markdown table on stdout.
+One core, float32.  The rate of exact blocks counts the multiplications and additions that
+Eq. (11)-(12) need, notes that are off left out, over the time of `advance_influence` with no rank
+dropped; it is held to NumPy's own product of two square matrices, timed in turns with it.  A
+Markdown table on stdout.
 """
 
 import argparse
@@ -13,9 +14,13 @@ import statistics
 import time
 
 import midigen.kernels  # noqa: F401  ahead of NumPy's BLAS threads
+
+# isort: split
 import numpy as np
 
+from midigen.backends.cpu import CpuBackend
 from midigen.kernels.cpu.rbm import sample_bernoulli
+from midigen.model.influence import advance_influence
 from midigen.model.network import Network
 
 NOTES, OUTPUTS, DENSITY, FRAMES, SQUARE = 88, 238, 0.045, 1024, 1024
@@ -30,17 +35,22 @@ def seconds(job):
 
 def exact_blocks(recurrent):
     """A function that moves J over one block, and the operations it needs."""
-    rng = np.random.default_rng(0)
+    rng, backend = np.random.default_rng(0), CpuBackend(threads=1)
     network = Network(NOTES, (), recurrent, OUTPUTS)
-    params, state = network.initial(rng), np.zeros(recurrent, np.float32)
-    x = (rng.random((FRAMES, NOTES)) < DENSITY).astype(np.float32)
-    block = network.forward(params, x, state)
-    old = network.influence(params, block, None)
-    a_frame = recurrent**2 * (
-        recurrent + recurrent + 1 + x.sum() / FRAMES
-    )  # S A_t; Q x of r, of the 1, of the notes
+    params, state = network.initial(rng), np.zeros((1, recurrent), np.float32)
+    x = (rng.random((FRAMES, 1, NOTES)) < DENSITY).astype(np.float32)
+    block = backend.forward(network, params, x, np.zeros((FRAMES, 1), np.uint8), state)
+    old = advance_influence(backend, network, params, block, None)
+    # S A_t; Q x of r, of the 1, of the notes
+    a_frame = recurrent**2 * (recurrent + recurrent + 1 + x.sum() / FRAMES)
     operations = 2 * (FRAMES * a_frame + recurrent**2 * network.influential)
-    return lambda: network.influence(params, block, old), operations
+    return lambda: advance_influence(backend, network, params, block, old), operations
+
+
+def product_rate(square, out):
+    """Operations a second of NumPy's product."""
+    taken = seconds(lambda: [np.dot(square, square, out) for _ in range(10)])
+    return 2 * SQUARE**3 * 10 / taken
 
 
 def main():
@@ -58,25 +68,17 @@ def main():
         repeats = max(1, int(2e10 / operations))
         rates, ratios = [], []
         for _ in range(args.rounds):
-            product = (
-                2
-                * SQUARE**3
-                * 10
-                / seconds(lambda: [np.dot(square, square, out) for _ in range(10)])
-            )
+            product = product_rate(square, out)
             rates.append(operations * repeats / seconds(lambda: [job() for _ in range(repeats)]))  # noqa: B023
             ratios.append(rates[-1] / product)
         print(
-            f"| strictly exact blocks of {FRAMES}, R = {recurrent} | {statistics.median(rates) / 1e9:.0f} GFLOP/s | "
-            f"{statistics.median(ratios):.0%} |",
+            f"| strictly exact blocks of {FRAMES}, R = {recurrent} | "
+            f"{statistics.median(rates) / 1e9:.0f} GFLOP/s | {statistics.median(ratios):.0%} |",
             flush=True,
         )
     for width in (88, 152):
-        field, bits, noise = (
-            np.zeros((4096, width), np.float32),
-            np.empty((4096, width), np.float32),
-            np.empty(width + 3, np.float32),
-        )
+        field, bits = np.zeros((4096, width), np.float32), np.empty((4096, width), np.float32)
+        noise = np.empty(width + 3, np.float32)
         sample_bernoulli(np.uint64(1), 0, 0, field, noise, bits)
 
         def draw(field=field, noise=noise, bits=bits):
@@ -85,7 +87,8 @@ def main():
 
         rates = [field.size * 10 / seconds(draw) for _ in range(args.rounds)]
         print(
-            f"| Bernoulli units, Philox and sigmoid, rows of {width} | {statistics.median(rates) / 1e9:.2f} G/s | |"
+            f"| Bernoulli units, Philox and sigmoid, rows of {width} | "
+            f"{statistics.median(rates) / 1e9:.2f} G/s | |"
         )
 
 

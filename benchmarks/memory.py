@@ -1,10 +1,11 @@
-"""Memory of exact RTRL on one long stream, beside backpropagation over all of it.
+"""Memory of exact RTRL on one long series, beside backpropagation over all of it.
 
     python benchmarks/memory.py
 
-midigen's RTRL reads the stream in blocks and keeps J; backpropagation, midigen's own and PyTorch's nn.RNN, keeps every
-frame.  R = 100, 88 inputs, 238 outputs; peak memory above what the imports took, each in a process of its own.  The
-gradients agree: the last column is RTRL's error to backpropagation in float64.  Needs the extra bench.
+midigen's RTRL reads the series in blocks and keeps J; backpropagation, midigen's own and PyTorch's
+nn.RNN, keeps every frame.  R = 100, 88 inputs, 238 outputs; peak memory above what the imports
+took, each in a process of its own.  The gradients agree: the last column is RTRL's error to
+backpropagation in float64.  Needs the extra bench.
 """
 
 import argparse
@@ -17,11 +18,11 @@ import time
 import numpy as np
 from rtrl import DENSITY, NOTES, OUTPUTS, expected, in_blocks
 
-RECURRENT, BLOCK = 100, 4096
+RECURRENT, BLOCK, CHECKED = 100, 4096, 100_000
 
 
 def chunks(frames):
-    """The stream, block by block: inputs and dE/dy, the same for every method."""
+    """The series, block by block: inputs and dE/dy, the same for every method."""
     for start in range(0, frames, BLOCK):
         rng = np.random.default_rng(start)
         count = min(BLOCK, frames - start)
@@ -31,8 +32,13 @@ def chunks(frames):
         )
 
 
+def whole(frames):
+    """The series in one piece."""
+    return (np.concatenate(parts) for parts in zip(*chunks(frames), strict=True))
+
+
 def measure(method, frames, checked):
-    """Peak MB, seconds and, where `checked`, the error to float64, of one pass over the stream, as a dict."""
+    """Peak MB, seconds and, where `checked`, the error to float64, of one pass, as a dict."""
     from midigen.model.network import Network
 
     if method == "torch":
@@ -45,24 +51,28 @@ def measure(method, frames, checked):
         for x, c in chunks(frames):
             runner.block(x, c)
         gradient = runner.gradient
-    else:
-        x, c = (np.concatenate(parts) for parts in zip(*chunks(frames), strict=True))
-        if method == "torch":
-            import peers
+    elif method == "torch":
+        import peers
 
-            gradient = peers.torch_rnn(network, params)(x, c)
-        else:
-            runner = in_blocks(network, params, "backward")
-            runner.block(x, c)
-            gradient = runner.gradient
+        gradient = peers.torch_rnn(network, params)(*whole(frames))
+    else:
+        runner = in_blocks(network, params, "backward")
+        runner.block(*whole(frames))
+        gradient = runner.gradient
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     found = {"mb": memory / 1024, "seconds": time.perf_counter() - begun}
     if checked:
-        exact = expected(
-            network, params, *(np.concatenate(parts) for parts in zip(*chunks(frames), strict=True))
-        )
+        exact = expected(network, params, *whole(frames))
         found["error"] = float(np.linalg.norm(gradient - exact) / np.linalg.norm(exact))
     return found
+
+
+def in_a_process(*task):
+    """measure(*task) in a new process, or None where it failed."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", json.dumps(task)], capture_output=True, text=True
+    )
+    return json.loads(done.stdout) if done.returncode == 0 else None
 
 
 def main():
@@ -76,26 +86,16 @@ def main():
         print(json.dumps(measure(*json.loads(args.one))))
         return
     print(
-        "| frames | RTRL, MB | midigen's backpropagation, MB | PyTorch nn.RNN, MB | RTRL, s | RTRL's error |\n"
-        "|---|---|---|---|---|---|",
+        "| frames | RTRL, MB | midigen's backpropagation, MB | PyTorch nn.RNN, MB | RTRL, s | "
+        "RTRL's error |\n|---|---|---|---|---|---|",
         flush=True,
     )
     for frames in args.frames:
-        cells = []
-        for method in ("rtrl", "backward", "torch"):
-            done = subprocess.run(
-                [
-                    sys.executable,
-                    __file__,
-                    "--one",
-                    json.dumps([method, frames, method == "rtrl" and frames <= 100_000]),
-                ],
-                capture_output=True,
-                text=True,
-            )
-            cells.append(json.loads(done.stdout) if done.returncode == 0 else None)
-        rtrl = cells[0]
-        memory = " | ".join(f"{cell['mb']:.0f}" if cell else "failed" for cell in cells)
+        rtrl, *others = (
+            in_a_process(method, frames, method == "rtrl" and frames <= CHECKED)
+            for method in ("rtrl", "backward", "torch")
+        )
+        memory = " | ".join(f"{cell['mb']:.0f}" if cell else "failed" for cell in (rtrl, *others))
         error = f"{rtrl['error']:.0e}" if "error" in rtrl else "-"
         print(f"| {frames:,} | {memory} | {rtrl['seconds']:.1f} | {error} |", flush=True)
 

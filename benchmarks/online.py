@@ -1,31 +1,42 @@
-"""Online learning: what carrying J from block to block costs where the weights move after every block.
+"""Online learning: what carrying J costs where the weights move after every block.
 
     python benchmarks/online.py CORPUS
 
-The songs of a corpus are one running series (`midigen train --concatenate --update block --batch 1`), default settings
-else, processor time of one core.  "Truncated" is the same program without J: backpropagation that ends at the block.
-Rank-adaptive J, strictly exact J and none take turns; medians.  What J does for learning is in
-docs/examples/long_lag.py --update block.
+The songs of a corpus are one running series (`midigen train --concatenate --update block
+--batch 1`), default settings else, processor time of one core.  "Truncated" is the same program
+without J: backpropagation that ends at the block.  Rank-adaptive J, strictly exact J and none take
+turns; medians.  What J does for learning is in docs/examples/long_lag.py --update block.
 """
 
 import argparse
 import os
 import time
 
+import midigen.kernels  # noqa: F401  ahead of NumPy's BLAS threads
+
+# isort: split
 import numpy as np
 
-import midigen.kernels  # noqa: F401  ahead of NumPy's BLAS threads
+from midigen.backends.cpu import CpuBackend
 from midigen.config import ModelConfig, TrainConfig
 from midigen.corpus import Corpus
 from midigen.evaluation.baselines import note_means
 from midigen.model.rnn_rbm import RnnRbm
+from midigen.training.schedule import FULL_PACE
 from midigen.training.trainer import Trainer
 
-WAYS = {
-    "rank-adaptive": 1e-6,
-    "strictly exact": 0.0,
-    "truncated": None,
-}  # the tolerance; None: no J
+# the tolerance; None: no J
+WAYS = {"rank-adaptive": 1e-6, "strictly exact": 0.0, "truncated": None}
+
+
+class Truncated(Trainer):
+    """A trainer whose series carry no J from block to block."""
+
+    def _groups(self, songs, settings):
+        groups = super()._groups(songs, settings)
+        for group in groups:
+            group._goes_on = lambda: False
+        return groups
 
 
 class Online:
@@ -43,22 +54,20 @@ class Online:
             rank_tolerance=tolerance or 0.0,
             validate_every=1 << 30,
         )
-        self.trainer = Trainer(
-            RnnRbm.initial(config, corpus.grid, note_means(train)), train, [], settings, threads=1
-        )
-        if tolerance is None:
-            self.trainer.model.network.influence = lambda *_: None
-        self.steps = self.trainer.run(float("inf"), lambda: False)
+        model = RnnRbm.initial(config, corpus.grid, note_means(train))
+        kind = Truncated if tolerance is None else Trainer
+        self.trainer = kind(model, train, [], settings, CpuBackend(threads=1))
+        self.steps = self.trainer.run(lambda: FULL_PACE)
         next(self.steps)  # compiles
         self.train(0.2)
 
     def train(self, seconds):
         """Frames and moves of the weights a second, over at least so many seconds."""
-        state, optimizer = self.trainer.state, self.trainer.optimizer
-        frames, moves, begun = state.frames, optimizer.steps, time.process_time()
+        state = self.trainer.state
+        frames, moves, begun = state.counters.frames, state.steps, time.process_time()
         while (spent := time.process_time() - begun) < seconds:
             next(self.steps)
-        return (state.frames - frames) / spent, (optimizer.steps - moves) / spent
+        return (state.counters.frames - frames) / spent, (state.steps - moves) / spent
 
 
 def main():
@@ -73,8 +82,8 @@ def main():
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     corpus = Corpus.load(args.corpus)
     print(
-        f"| frames a block | {' | '.join(f'{way}, frames/s' for way in WAYS)} | moves/s | of truncated |\n"
-        f"|{'---|' * (len(WAYS) + 3)}",
+        f"| frames a block | {' | '.join(f'{way}, frames/s' for way in WAYS)} | moves/s | "
+        f"of truncated |\n|{'---|' * (len(WAYS) + 3)}",
         flush=True,
     )
     for block in args.blocks:
@@ -86,7 +95,8 @@ def main():
         frames, moves = np.median(rounds, axis=0).T
         ratio = np.median(rounds[:, 0, 0] / rounds[:, -1, 0])
         print(
-            f"| {block} | {' | '.join(f'{rate:,.0f}' for rate in frames)} | {moves[0]:,.0f} | {ratio:.2f} |",
+            f"| {block} | {' | '.join(f'{rate:,.0f}' for rate in frames)} | {moves[0]:,.0f} | "
+            f"{ratio:.2f} |",
             flush=True,
         )
 

@@ -1,14 +1,18 @@
 """The same gradient by other means: PyTorch and JAX, for benchmarks/rtrl.py.
 
-Every function takes a Network and its parameters and returns run(x (T, X), c (T, Y)) -> dE/dw (P,) for the loss
-E = sum_t c_t . y_t, from a silent start, in float32.  One core: rtrl.py pins the process.
+Every function takes a Network and its parameters and returns run(x (T, X), c (T, Y)) -> dE/dw (P,)
+for the loss E = sum_t c_t . y_t, from a silent start, in float32.  One core: rtrl.py pins the
+process.
 """
 
 import numpy as np
 
 
 def _split(network, params):
-    """Weights by what they do: the first layer's from outside, all layers' towards r, biases, and the rows of y."""
+    """Weights by what they do.
+
+    The first layer's from outside, all layers' towards r, biases, and the rows of y.
+    """
     layers = [np.array(layer) for layer in network.layers(params)]
     outside, recurrent = network.inputs, network.recurrent
     top = layers[-1]
@@ -33,7 +37,10 @@ def _join(network, w_x, ws, bs, y):
 
 
 def torch_loop(network, params):
-    """PyTorch, an eager loop over frames; what does not depend on r is one product before or behind it."""
+    """PyTorch, an eager loop over frames.
+
+    What does not depend on r is one product before or behind it.
+    """
     import torch
 
     torch.set_num_threads(1)
@@ -66,7 +73,10 @@ def torch_loop(network, params):
 
 
 def torch_rnn(network, params):
-    """PyTorch's own nn.RNN, its loop in C++, with the rows of y as one product behind it; no hidden layer."""
+    """PyTorch's own nn.RNN, its loop in C++, the rows of y as one product behind it.
+
+    For a network without a hidden layer.
+    """
     import torch
 
     torch.set_num_threads(1)
@@ -92,7 +102,7 @@ def torch_rnn(network, params):
 
 
 def _jax_frame(jnp, ws, bs, r, field):
-    """r_t and the last layer's input but for x, from r_{t-1} and the first layer's field from outside."""
+    """r_t and the last layer's input but for x, from r_{t-1} and the field from outside."""
     z, below = jnp.tanh(ws[0] @ r + field), r
     for w, b in zip(ws[1:], bs[1:], strict=True):
         below, z = z, jnp.tanh(w @ z + b)
@@ -100,7 +110,10 @@ def _jax_frame(jnp, ws, bs, r, field):
 
 
 def jax_bptt(network, params):
-    """JAX, grad of a compiled scan; what does not depend on r is one product before or behind it."""
+    """JAX, grad of a compiled scan.
+
+    What does not depend on r is one product before or behind it.
+    """
     import jax
     import jax.numpy as jnp
 
@@ -119,10 +132,10 @@ def jax_bptt(network, params):
     return lambda x, c: _join(network, *jax.block_until_ready(gradient(weights, x, c)))
 
 
-def jax_rtrl(network, params, lanes=False):
-    """JAX, a compiled scan that carries J, the R rows that are needed, from frame to frame by its own derivatives.
+def jax_rtrl(network, params, batched=False):
+    """JAX, a compiled scan that carries J, the R rows that are needed, by its own derivatives.
 
-    lanes: for series side by side, x (T, B, X) and c (T, B, Y), whose gradients are added.
+    batched: for series side by side, x (T, B, X) and c (T, B, Y), whose gradients are added.
     """
     import jax
     import jax.numpy as jnp
@@ -163,7 +176,7 @@ def jax_rtrl(network, params, lanes=False):
     def side_by_side(weights, x, c):
         return jax.tree.map(lambda g: g.sum(axis=0), jax.vmap(run, (None, 1, 1))(weights, x, c))
 
-    compiled = jax.jit(side_by_side if lanes else run)
+    compiled = jax.jit(side_by_side if batched else run)
 
     def gradient(x, c):
         (w_x, ws, bs), w_y = jax.block_until_ready(compiled(weights, x, c))

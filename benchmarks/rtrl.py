@@ -1,10 +1,11 @@
-"""Exact RTRL beside backpropagation, here and in PyTorch and JAX: time and memory a frame, and the error.
+"""Exact RTRL beside backpropagation, here and in PyTorch and JAX: time, memory, and the error.
 
     python benchmarks/rtrl.py                                   random contracting networks
-    python benchmarks/rtrl.py --trained JSB_Chorales.corpus     networks that `midigen train` made, on its songs
+    python benchmarks/rtrl.py --trained JSB_Chorales.corpus     networks that `midigen train` made
 
-One core, float32, inputs of 88 notes, 238 outputs (88 + 150 biases).  A frame costs forward pass, gradient and, where
-the method has one, J.  Every method runs in a process of its own; its gradient is held to backpropagation in float64
+The latter are given the songs that they were trained on.  One core, float32, inputs of 88 notes,
+238 outputs (88 + 150 biases).  A frame costs forward pass, gradient and, where the method has one,
+J.  Every method runs in a process of its own; its gradient is held to backpropagation in float64
 over the same frames.  Needs the extra bench.  A Markdown table on stdout.
 """
 
@@ -22,8 +23,8 @@ import numpy as np
 
 NOTES, OUTPUTS, DENSITY = 88, 238, 0.045
 RTRL, BACKPROPAGATION = "rtrl", "backpropagation"
-# name -> (kind, frames of a block, blocks); 8192 frames in all, the same for all, but for those that are too slow.
-# "textbook" is Eq. (9) as the source note has it, on BLAS
+# name -> (kind, frames of a block, blocks); 8192 frames in all, the same for all, but for those
+# that are too slow.  "textbook" is Eq. (9) as the source note has it, on BLAS
 METHODS = {
     "the note's recursion": ("textbook", 1, 4),
     "R rows a frame": ("exact", 1, 16),
@@ -36,10 +37,8 @@ METHODS = {
     "PyTorch loop": ("torch_loop", 8192, 1),
     "JAX scan": ("jax_bptt", 8192, 1),
 }
-REFERENCE = (
-    "PyTorch nn.RNN",
-    "PyTorch loop",
-)  # what the ratio is to: the first of them that the network allows
+# what the ratio is to: the first of them that the network allows
+REFERENCE = "PyTorch nn.RNN", "PyTorch loop"
 
 
 def problem(recurrent, hidden, trained, frames):
@@ -63,27 +62,30 @@ def problem(recurrent, hidden, trained, frames):
 
 def in_blocks(network, params, kind):
     """A function block(x, c) that adds to its `gradient`, from a silent start."""
+    from midigen.backends.cpu import CpuBackend
     from midigen.model.recurrent import RecurrentNetwork
 
+    backend = CpuBackend(threads=1)
     if kind == "textbook":
-        return Textbook(network, params)
-    return RecurrentNetwork(
-        network, params, truncate=kind == "backward", tolerance=1e-6 * (kind == "adaptive")
-    )
+        return Textbook(backend, network, params)
+    tolerance = 1e-6 if kind == "adaptive" else 0.0
+    return RecurrentNetwork(network, params, kind == "backward", tolerance, backend)
 
 
 class Textbook:
     """The note's recursion, Eq. (9), with the interface of RecurrentNetwork."""
 
-    def __init__(self, network, params):
-        self.network, self.params, self.influence = network, params, None
-        self.gradient, self.state = np.zeros_like(params), np.zeros(network.recurrent, params.dtype)
+    def __init__(self, backend, network, params):
+        self.backend, self.network, self.params = backend, network, params
+        self.gradient, self.influence = np.zeros_like(params), None
+        self.state = np.zeros((1, network.recurrent), params.dtype)
 
     def block(self, x, c):
-        block = self.network.forward(self.params, x, self.state)
+        starts = np.zeros((len(x), 1), np.uint8)
+        block = self.backend.forward(self.network, self.params, x[:, None], starts, self.state)
         du = np.concatenate([np.zeros((len(x), self.network.recurrent), c.dtype), c], axis=1)
-        self.influence = self.network.textbook(
-            self.params, block, du, self.influence, self.gradient
+        self.influence = self.backend.textbook(
+            self.network, self.params, block, du[:, None], self.influence, self.gradient
         )
 
 
@@ -99,7 +101,10 @@ def expected(network, params, x, c):
 
 
 def measure(method, recurrent, hidden, trained, seconds):
-    """ms a frame, peak MB above what the imports took, and the relative error, as a dict; in a process of its own."""
+    """ms a frame, peak MB above what the imports took, and the relative error, as a dict.
+
+    For a process of its own.
+    """
     kind, length, blocks = METHODS[method]
     if kind in ("jax_bptt", "jax_rtrl"):
         import jax  # noqa: F401  ahead of the memory that is counted
@@ -111,10 +116,10 @@ def measure(method, recurrent, hidden, trained, seconds):
     started = time.monotonic()
     if kind in ("textbook", "exact", "adaptive", "backward"):
         compiled = in_blocks(network, params, kind)
-        for start in (
-            range(0, 2 * length, length) if kind == "adaptive" else (0,)
-        ):  # a short block would have whole J
-            stop = start + (length if kind == "adaptive" else 2)
+        # a short block would keep J in another form
+        warm_up, count = (length, 2) if kind == "adaptive" else (2, 1)
+        for start in range(0, count * warm_up, warm_up):
+            stop = start + warm_up
             compiled.block(x[start:stop], c[start:stop])
         del compiled
         while len(times) < 2 or (time.monotonic() - started < seconds and len(times) < 50):
@@ -148,28 +153,14 @@ def train(corpus, recurrent, hidden, epochs, folder):
     """The path of a model with these sizes, trained by midigen with all else as it comes."""
     path = Path(folder, f"{recurrent}-{hidden}")
     sizes = ["--recurrent", str(recurrent), "--hidden", str(hidden) if hidden else "none"]
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "midigen",
-            "train",
-            corpus,
-            "-o",
-            path,
-            "-q",
-            "--epochs",
-            str(epochs),
-            *sizes,
-        ],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    options = ["-o", path, "-q", "--epochs", str(epochs), *sizes]
+    command = [sys.executable, "-m", "midigen", "train", corpus, *options]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return str(path)
 
 
 def in_a_process(*task):
-    """measure(*task) in a new process on one core, or None where it failed, say for want of memory."""
+    """measure(*task) in a new process on one core, or None where it failed."""
     flags = {
         "OMP_NUM_THREADS": "1",
         "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
@@ -201,8 +192,8 @@ def table(args, recurrent, hidden, trained):
         if row:
             ratio = f"{row['ms'] / peer:.2f}" if peer else "-"
             print(
-                f"| {recurrent} | {hidden or 'none'} | {name} | {row['ms']:.4f} | {ratio} | {row['mb']:.0f} | "
-                f"{row['error']:.0e} |",
+                f"| {recurrent} | {hidden or 'none'} | {name} | {row['ms']:.4f} | {ratio} | "
+                f"{row['mb']:.0f} | {row['error']:.0e} |",
                 flush=True,
             )
 
@@ -227,7 +218,8 @@ def main():
         print(json.dumps(measure(*json.loads(args.one))))
         return
     print(
-        "| R | hidden | method | ms a frame | to PyTorch | MB | error |\n|---|---|---|---|---|---|---|",
+        "| R | hidden | method | ms a frame | to PyTorch | MB | error |\n"
+        "|---|---|---|---|---|---|---|",
         flush=True,
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Seconds from the start of `midigen train` to its first gradient, with kernels that are compiled already.
+"""Seconds from the start of `midigen train` to its first gradient, with compiled kernels.
 
 python benchmarks/start.py CORPUS
 """
@@ -13,7 +13,6 @@ import time
 PROGRAM = """
 import sys, time
 from midigen.training import trainer
-move = trainer.Trainer._move
 def first(self, gradient):
     print(time.time())
     sys.stdout.flush()
@@ -45,7 +44,8 @@ def main():
     once(args.corpus)  # compiles, where that is still to be done
     times = [once(args.corpus) for _ in range(args.times)]
     print(
-        f"{statistics.median(times):.2f} s, median of {args.times}; {min(times):.2f} to {max(times):.2f} s"
+        f"{statistics.median(times):.2f} s, median of {args.times}; "
+        f"{min(times):.2f} to {max(times):.2f} s"
     )
 
 

@@ -9,28 +9,28 @@ import argparse
 import time
 
 import midigen.kernels  # noqa: F401  ahead of NumPy's BLAS threads
+from midigen.backends.cpu import CpuBackend
 from midigen.config import ModelConfig, TrainConfig
 from midigen.corpus import Corpus
 from midigen.evaluation.baselines import note_means
 from midigen.kernels.cpu import network, optimizer, rbm, rtrl
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.training import trainer as trainer_module
+from midigen.training.schedule import FULL_PACE
+from midigen.training.trainer import Trainer
 
+SERIAL = "the serial recurrence, and products"
+MOVE = "clipping, weight decay, Adam, running mean"
 PARTS = [
-    (network, "forward_block", "forward pass of the network: the serial recurrence, and products"),
-    (
-        network,
-        "backward_block",
-        "backward pass of the network: the serial recurrence, and products",
-    ),
+    (network, "forward_block", f"forward pass of the network: {SERIAL}"),
+    (network, "backward_block", f"backward pass of the network: {SERIAL}"),
     (rbm, "gibbs_chain", "Gibbs chains: products and sampling"),
     (rbm, "contrast", "contrast of data and samples: products and sigmoids"),
     (rbm, "corrupt", "dropout of the input: sampling"),
     (rtrl, "influence_stage", "J: products"),
     (rtrl, "influence_expand", "J: products"),
-    (optimizer, "shorten_and_decay", "clipping, weight decay, Adam, running mean"),
-    (optimizer, "adam_step", "clipping, weight decay, Adam, running mean"),
-    (trainer_module, "average_step", "clipping, weight decay, Adam, running mean"),
+    (optimizer, "shorten_and_decay", MOVE),
+    (optimizer, "adam_step", MOVE),
+    (optimizer, "average_step", MOVE),
 ]
 REST = "all else: Python and small array operations"
 
@@ -74,21 +74,20 @@ def main():
     watch(spent)
     train = corpus.rolls("train")
     model = RnnRbm.initial(ModelConfig(corpus.grid.channels), corpus.grid, note_means(train))
-    trainer = trainer_module.Trainer(
-        model, train, [], TrainConfig(batch=args.batch, validate_every=1 << 30), threads=1
-    )
-    trainer._pool, trainer._helpers = Inline(), None
-    steps = trainer.run(float("inf"), lambda: False)
+    settings = TrainConfig(batch=args.batch, validate_every=1 << 30)
+    backend = CpuBackend(threads=1)
+    backend._jobs = Inline()
+    trainer = Trainer(model, train, [], settings, backend)
+    steps = trainer.run(lambda: FULL_PACE)
     for _ in range(5):
         next(steps)  # these compile
     spent.clear()
-    seen, begun = trainer.state.frames, time.thread_time()
+    seen, begun = trainer.counters.frames, time.thread_time()
     while (total := time.thread_time() - begun) < args.seconds:
         next(steps)
     spent[REST] = total - sum(spent.values())
-    print(
-        f"{(trainer.state.frames - seen) / total:,.0f} frames a second of one core\n\n| part | share |\n|---|---|"
-    )
+    rate = (trainer.counters.frames - seen) / total
+    print(f"{rate:,.0f} frames a second of one core\n\n| part | share |\n|---|---|")
     for part, own in sorted(spent.items(), key=lambda row: -row[1]):
         print(f"| {part} | {own / total:.1%} |")
 

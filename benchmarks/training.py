@@ -1,24 +1,28 @@
-"""Frames a second of training: midigen beside an equivalent PyTorch program, on the same songs in the same run.
+"""Frames a second of training: midigen beside an equivalent PyTorch program, on the same songs.
 
     python benchmarks/training.py CORPUS
 
-Both train the same RNN-RBM (150 tanh units, R = 100, H = 150) by CD-5 with Adam, without augmentation, on every core.
-PyTorch's program is written for speed: songs of like length side by side, padded; one product for all that does not
-wait for the recurrent units; all Gibbs chains of a batch at once; and whichever number of threads suits it best.  The
-two take turns; medians.  Needs the extra bench.
+Both train the same RNN-RBM (150 tanh units, R = 100, H = 150) by CD-5 with Adam, without
+augmentation, on every core.  PyTorch's program is written for speed: songs of like length side by
+side, padded; one product for all that does not wait for the recurrent units; all Gibbs chains of a
+batch at once; and whichever number of threads suits it best.  The two take turns; medians.  Needs
+the extra bench.
 """
 
 import argparse
 import os
 import time
 
+import midigen.kernels  # noqa: F401  ahead of NumPy's BLAS threads
+
+# isort: split
 import numpy as np
 
-import midigen.kernels  # noqa: F401  ahead of NumPy's BLAS threads
 from midigen.config import ModelConfig, TrainConfig
 from midigen.corpus import Corpus
 from midigen.evaluation.baselines import note_means
 from midigen.model.rnn_rbm import RnnRbm
+from midigen.training.schedule import FULL_PACE
 from midigen.training.trainer import Trainer
 
 STEPS, RATE = 5, 1.5e-3
@@ -38,7 +42,7 @@ def ours(corpus, batch):
         validate_every=1 << 30,
     )
     seen = 0
-    for event in Trainer(model, train, [], settings).run(float("inf"), lambda: False):
+    for event in Trainer(model, train, [], settings).run(lambda: FULL_PACE):
         yield event.frames - seen
         seen = event.frames
 
@@ -146,7 +150,8 @@ def main():
         own, *theirs = np.median(rounds, axis=0)
         best = int(np.argmax(theirs))
         print(
-            f"| {batch} | {own:,.0f} | {theirs[best]:,.0f} | {sorted({1, cores})[best]} | {own / theirs[best]:.2f} |",
+            f"| {batch} | {own:,.0f} | {theirs[best]:,.0f} | {sorted({1, cores})[best]} | "
+            f"{own / theirs[best]:.2f} |",
             flush=True,
         )
 

@@ -73,4 +73,4 @@ def test_jax_adds_the_gradients_of_series_side_by_side(modules, problem):
     expected = sum(
         rtrl.expected(network, params, halves[0][:, i], halves[1][:, i]) for i in range(2)
     )
-    assert error(peers.jax_rtrl(network, params, lanes=True)(*halves), expected) < 1e-5
+    assert error(peers.jax_rtrl(network, params, batched=True)(*halves), expected) < 1e-5
