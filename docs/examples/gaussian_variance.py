@@ -2,9 +2,10 @@
 
     python docs/examples/gaussian_variance.py
 
-The data are 4,000 samples of a known RBM with four visible and two hidden units.  One hidden unit moves the first two
-visible units by 2.5 deviations, the other moves the third alone, so that the data's variances there are 2.6 times those
-about a mode.  Fitted by the exact gradient, 100 epochs, three seeds each.
+The data are 4,000 samples of a known RBM with four visible and two hidden units.  One hidden unit
+moves the first two visible units by 2.5 deviations, the other moves the third alone, so that the
+data's variances there are 2.6 times those about a mode.  Fitted by the exact gradient, 100 epochs,
+three seeds each.
 """
 
 import numpy as np
@@ -48,8 +49,8 @@ def main():
         found = sum(ratio[2] < MODES for ratio in ratios)
         variances = " ".join(f"{ratio:.2f}" for ratio in np.median(ratios, axis=0))
         print(
-            f"{kind.__name__:12} start {start:<5g} step {rate:<5g} modes found {found} of 3, variances {variances} "
-            f"of the true, {np.mean(behind):.4f} nats behind"
+            f"{kind.__name__:12} start {start:<5g} step {rate:<5g} modes found {found} of 3, "
+            f"variances {variances} of the true, {np.mean(behind):.4f} nats behind"
         )
 
 

@@ -1,16 +1,18 @@
-"""A bit to be remembered over 200 frames, learnt in blocks of 20: RTRL against truncated backpropagation.
+"""A bit to be remembered over 200 frames, learnt in blocks of 20, with RTRL and without.
 
     python docs/examples/long_lag.py
 
-The first frame holds a bit, +1 or -1, on its own input; a second input is noise in every frame.  At the last frame the
-network has to say which bit it was.  The network starts blind: its weights from the bit's input are 0, so that nothing
-of the bit is in the state to begin with, and only a gradient that reaches back over the whole lag can open that input.
-With --start random they are random like the others; then the bit echoes in the state of the untrained network, and
-learning to read the echo out needs no long gradient.
+The first frame holds a bit, +1 or -1, on its own input; a second input is noise in every frame.  At
+the last frame the network has to say which bit it was.  The network starts blind: its weights from
+the bit's input are 0, so that nothing of the bit is in the state to begin with, and only a gradient
+that reaches back over the whole lag can open that input.  With --start random they are random like
+the others; then the bit echoes in the state of the untrained network, and learning to read the echo
+out needs no long gradient.
 
-Both learners run the same code on the same series with the same weights to begin with: one carries the influence
-matrix J from block to block, Eq. (12)-(13), the other drops it.  With --update block the weights move after every
-block while the series go on, as in online learning: J, made with weights that have moved since, is then approximate.
+Both learners run the same code on the same series with the same weights to begin with: one carries
+the influence matrix J from block to block, Eq. (12)-(13), the other drops it.  With --update block
+the weights move after every block while the series go on, as in online learning: J, made with
+weights that have moved since, is then approximate.
 """
 
 import argparse
@@ -34,12 +36,14 @@ def series(rng, lag):
 
 
 def initial(rng, network, start):
-    """Orthogonal recurrent weights, so that what is in the state stays there for a while; blind to the bit, or not."""
+    """Parameters, blind to the bit or not.
+
+    Recurrent weights are orthogonal, so that what is in the state stays there for a while.
+    """
     params = network.initial(rng, output_scale=0.1)
     weights = network.layers(params)[0]
-    weights[:RECURRENT, 2 : 2 + RECURRENT] = np.linalg.qr(rng.normal(size=(RECURRENT, RECURRENT)))[
-        0
-    ]
+    orthogonal = np.linalg.qr(rng.normal(size=(RECURRENT, RECURRENT)))[0]
+    weights[:RECURRENT, 2 : 2 + RECURRENT] = orthogonal
     if start == "blind":
         weights[:, 0] = 0
     return params
@@ -48,21 +52,20 @@ def initial(rng, network, start):
 def answers(rnns, batch, move=None, every_block=False):
     """The outputs at the last frame of a batch of (xs, bit), a network for each, block by block.
 
-    With `move` the loss log(1 + exp(-bit y)) of the last frame is learnt from: move() is called at the end or, online,
-    after every block, with J carried across the move.
+    With `move` the loss log(1 + exp(-bit y)) of the last frame is learnt from: move() is called at
+    the end or, online, after every block, with J carried across the move.
     """
     lag = len(batch[0][0])
     for rnn in rnns:
         rnn.reset()
+
+    def loss_gradient(bit):
+        return lambda t, y: -bit / (1 + np.exp(bit * y)) * (t == lag - 1)
+
     for i in range(0, lag, BLOCK):
         last = i + BLOCK >= lag
         ys = [
-            rnn.block(
-                xs[i : i + BLOCK],
-                (lambda t, y, bit=bit: -bit / (1 + np.exp(bit * y)) * (t == lag - 1))
-                if last and move
-                else None,
-            )[-1, 0]
+            rnn.block(xs[i : i + BLOCK], loss_gradient(bit) if last and move else None)[-1, 0]
             for rnn, (xs, bit) in zip(rnns, batch, strict=True)
         ]
         if move and (last or every_block):
@@ -71,7 +74,10 @@ def answers(rnns, batch, move=None, every_block=False):
 
 
 def learn(seed, truncate, start="blind", lag=200, steps=600, update="series"):
-    """Share of 200 new series that are answered rightly, before and after `steps` batches of 8, with Adam."""
+    """Share of 200 new series that are answered rightly, before and after `steps` batches of 8.
+
+    They are learnt from with Adam.
+    """
     rng = np.random.default_rng(seed)
     network = Network(2, (), RECURRENT, 1, np.float64)
     params = initial(rng, network, start)
@@ -107,8 +113,8 @@ def main():
     )
     args = parser.parse_args()
     print(
-        f"share of 200 new series answered rightly; lag {args.lag}, blocks of {BLOCK}, start {args.start}, "
-        f"moves after every {args.update}"
+        f"share of 200 new series answered rightly; lag {args.lag}, blocks of {BLOCK}, "
+        f"start {args.start}, moves after every {args.update}"
     )
     print("seed  untrained  RTRL   truncated")
     learnt, began = np.zeros(2, int), time.perf_counter()

@@ -1,13 +1,14 @@
-"""A policy improved through a learnt critic, Eq. (7), on a problem whose best policy is known in closed form.
+"""A policy improved through a learnt critic, Eq. (7), where the best one is known in closed form.
 
     python docs/examples/policy_lqr.py
 
-A mass on a damped spring, x = [position, speed], is pushed by the action a: x' = A x + B a, at a cost of
-x^T C x + a^T D a a step, discounted by 0.95.  The best policy is a = -K x with K from the Riccati equation.  The policy
-here is a linear network that starts at a = 0; nothing of A, B, C, D is used but through transitions (x, a, cost, x').
-Every round
-  1. fits the critic, with one softplus hidden layer of random weights, to q(x, a) = -cost + 0.95 q(x', m(x')):
-     least squares for its output layer (Bradtke and Barto 1996),
+A mass on a damped spring, x = [position, speed], is pushed by the action a: x' = A x + B a, at a
+cost of x^T C x + a^T D a a step, discounted by 0.95.  The best policy is a = -K x with K from the
+Riccati equation.  The policy here is a linear network that starts at a = 0; nothing of A, B, C, D
+is used but through transitions (x, a, cost, x').  Every round
+  1. fits the critic, with one softplus hidden layer of random weights, to
+     q(x, a) = -cost + 0.95 q(x', m(x')): least squares for its output layer (Bradtke and Barto
+     1996),
   2. moves the policy up the gradient (7) of q(x, m(x)), averaged over states, in 50 steps.
 """
 
@@ -20,9 +21,8 @@ A, B = np.array([[1.0, 0.2], [-0.2, 0.9]]), np.array([[0.0], [0.2]])
 C, D = np.diag([1.0, 0.1]), np.array([[0.5]])
 DISCOUNT, HIDDEN, TRANSITIONS = 0.95, 100, 2000
 STATES, STEPS, RATE = 200, 50, 0.5  # of the policy, in every round
-FEEL = Affine(
-    np.eye(3) / 2, np.zeros(3)
-)  # what stands before the critic: its inputs at a size that suits softplus
+# stands before the critic: its inputs at a size that suits softplus
+BEFORE_CRITIC = Affine(np.eye(3) / 2, np.zeros(3))
 
 
 def best_gain():
@@ -40,14 +40,13 @@ def transitions(rng):
 
 
 def fit_critic(critic, params, policy, policy_params, data):
-    """The critic's output layer [W | b], in place: q(x, a) of the policy as it stands, by least squares."""
+    """Fit the critic's output layer [W | b], in place, to q(x, a) of the policy as it stands."""
     x, a, cost, after = data
     hidden = Mlp(critic.sizes[:-1], "softplus")
 
     def features(states, actions):
-        below = hidden.forward(
-            params[: hidden.parameters], FEEL(np.concatenate([states, actions], axis=1))
-        )
+        z = BEFORE_CRITIC(np.concatenate([states, actions], axis=1))
+        below = hidden.forward(params[: hidden.parameters], z)
         return np.column_stack([below, np.ones(len(states))])
 
     change = features(x, a) - DISCOUNT * features(after, policy.forward(policy_params, after))
@@ -66,9 +65,9 @@ def learn(rounds=5, seed=0):
     for _ in range(rounds):
         fit_critic(critic, critic_params, policy, policy_params, data)
         for _ in range(STEPS):
-            gradient = policy_gradient(
-                policy, policy_params, critic, critic_params, states, before_critic=FEEL
-            )[1]
+            _, gradient = policy_gradient(
+                policy, policy_params, critic, critic_params, states, before_critic=BEFORE_CRITIC
+            )
             policy_params += RATE * gradient / len(states)
         yield -policy_params[:2].reshape(1, 2), policy_params[2]
 
@@ -78,8 +77,8 @@ def main():
     print(f"best gain, in closed form  {best[0, 0]:.4f} {best[0, 1]:.4f}")
     for i, (gain, offset) in enumerate(learn(), 1):
         print(
-            f"after round {i}              {gain[0, 0]:.4f} {gain[0, 1]:.4f}  offset {offset:+.4f}  "
-            f"off by {np.abs(gain - best).max() / np.abs(best).max():.2%}",
+            f"after round {i}              {gain[0, 0]:.4f} {gain[0, 1]:.4f}  "
+            f"offset {offset:+.4f}  off by {np.abs(gain - best).max() / np.abs(best).max():.2%}",
             flush=True,
         )
 

@@ -1,9 +1,9 @@
-"""How well a Gaussian model predicts the notes and velocities of the next frame of songs that it was not trained on.
+"""How well a Gaussian model predicts the notes and velocities of the next frame of new songs.
 
     python docs/examples/predicted_dynamics.py RUN CORPUS
 
-Every frame of the held-out songs (the split "valid") is drawn once, after the song's own frames before it, and turned
-into notes as in generation.
+Every frame of the held-out songs (the split "valid") is drawn once, after the song's own frames
+before it, and turned into notes as in generation.
 """
 
 import sys
