@@ -14,7 +14,7 @@ NAMES = {folder: {p.stem for p in (ROOT / folder).glob("[a-z]*.py")} for folder 
 MODULES = sorted(NAMES["cpu"] & NAMES["cuda"])
 
 # what only one backend has, (folder, module, function), or a module (folder, module), and why
-ALONE = {
+ALONE: dict[tuple[str, ...], str] = {
     ("cpu", "blas", "gemv"): "a vector is a StridedMatrix of one row for the GPU's gemm",
     ("cpu", "network", "matrix"): "views of flat arrays are those of cuda.blas.matrix",
     ("cpu", "network", "activate"): "cuda.scalar.activation, unit by unit",
@@ -40,7 +40,7 @@ ALONE = {
     ("cuda", "wide"): "walks over time by all multiprocessors",
 }
 # the same function with other arguments, and why
-UNLIKE = {
+UNLIKE: dict[tuple[str, str], str] = {
     ("blas", "gemm"): "the GPU's also takes a source, factors and batches",
 }
 

@@ -50,7 +50,7 @@ def series_of(key: PerSeries, first_row: PerSeries) -> tuple[DeviceArray, Device
 
 
 @device
-def series_words(j, r, sweep: int, keys, first_rows, n_series):
+def series_words(j, r, sweep, keys, first_rows, n_series):
     """Make four random words, as `words` does, of row r, which belongs to series r mod n_series."""
     return words(keys[r % n_series], first_rows[r % n_series] + r // n_series, sweep, j)
 

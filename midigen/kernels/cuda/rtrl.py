@@ -80,14 +80,13 @@ def influence_stage(
     n_series, rows, _ = tuple(s.shape)
     units, (h, *_) = plan[:, UNITS].tolist(), tuple(u.shape)
     chunk = min(stop - start, LONGEST, max(1, GATHERED // (n_series * rows * sum(units))))
-    frames = [
+    frames = [  # the one before the block, and the block: how many, weights, inputs and outputs
         (1, flat(before_params), flat(before_inputs), flat(before_u)),
         (h, flat(params), flat(inputs), flat(u)),
     ]
     begins = (np.arange(h + 1)[:, None] == origin) & (np.asarray(known) == 0)
-    going = upload(
-        1 - begins.ravel(), u.dtype
-    )  # of frames -1 and on: 0 where S ends on its way to it
+    # of frames -1 and on, for every series: 0 where S ends on its way back to it
+    going = upload(1 - begins.ravel(), u.dtype)
     slots = chunk if out is not None else 0  # frames whose Q are gathered
     q = scratch("q", max(slots, PASSING) * n_series * rows * sum(units), u.dtype.type)
     carry = _carried_by_products if _worth_products(units, n_series * rows, tile) else _carried
@@ -161,12 +160,10 @@ def _sum(plan, k, cut, outside, frames, first, stop, q, slots, beta, out, tile):
             product(*run, 0, outside, 0, 1, units)
             product(*run, outside, below + 1, outside * units, below + 1 - outside, 1)
 
-    late = int(k >= cut)  # frames that x comes before Q
+    late, slot = int(k >= cut), 0  # frames that x comes before Q
     if late and first == 0:
         columns_of(0, 0, 0, 1, beta)
         first, beta, slot = 1, 1, 1
-    else:
-        slot = 0
     if stop > first:
         columns_of(1, first - late, slot, stop - first, beta)
 
