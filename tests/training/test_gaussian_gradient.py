@@ -1,18 +1,26 @@
-"""The Gaussian RNN-RBM: the gradient of a whole song, through z too, and what training keeps of real-valued frames."""
+"""The Gaussian RNN-RBM: the gradient of a song, through z too, and training on real values."""
 
 import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd import grad
 
+from midigen.backends.cpu import CpuBackend, cpu_backend
 from midigen.config import Grid, ModelConfig, TrainConfig
+from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.randomness import derive_key
-from midigen.training.gradient import Carry, Stream
 from midigen.training.optimizer import Optimizer
+from midigen.training.songs import Songs
 from midigen.training.trainer import Trainer
 from tests import reference
-from tests.training.songs import exact_loss, song_gradient
+from tests.training.songs import (
+    exact_loss,
+    optimizer_state,
+    read,
+    song_gradient,
+    train,
+    weights,
+)
 
 V, H, R, T = 4, 3, 3, 9
 GRID = Grid(low=60, high=63, values="velocity")
@@ -44,7 +52,7 @@ def settings(**changes):
 
 
 def song_loss_from_the_equations(model, roll):
-    """-log p of a song in autograd's NumPy, from Eq. (1), (14) and, for every frame, the mixture over hidden states."""
+    """-log p of a song in autograd's NumPy, from Eq. (1), (14) and mixtures over hidden states."""
     states, v = reference.all_states(H), roll / 127
     shapes = [layer.shape for layer in model.network.layers(model.params)]
     low, high = 2 * np.log(BOUNDS)
@@ -107,8 +115,8 @@ def test_a_song_matches_autograd():
 
 def test_songs_as_one_series():
     model, config = lively_model(), settings(block=5, concatenate=True)
-    first, carry = song_gradient(model, song(), config)
-    second, _ = song_gradient(model, song(seed=2), config, carry)
+    first, carried = song_gradient(model, song(), config)
+    second, _ = song_gradient(model, song(seed=2), config, carried)
     numeric = reference.central_differences(
         exact_loss(model, [song(), song(seed=2)], concatenate=True), model.theta
     )
@@ -118,17 +126,13 @@ def test_songs_as_one_series():
 def test_sampled_gradients_average_to_the_exact_one():
     model, config = lively_model(), settings(sampler="persistent", gibbs_steps=5)
     exact, _ = song_gradient(model, song(), settings())
-    particles, rounds = model.frames(song()), 4000
-    start = particles.copy()
+    particles, rounds = Songs.particles_of(cpu_backend(), model, [song()]), 4000
+    assert np.allclose(read(cpu_backend(), particles, 0, V), model.frames(song()))
     total = 0
     for i in range(rounds):
-        gradient = np.zeros_like(model.theta)
-        Stream(model, [song()], Carry.start(model), derive_key(0, i), config, particles).step(
-            gradient
-        )
-        total = total + gradient
+        total = total + song_gradient(model, song(), config, particles=particles, key=i)[0]
     assert np.abs(total / rounds - exact).max() / np.abs(exact).max() < 0.05
-    assert not np.array_equal(particles, start)
+    assert not np.array_equal(read(cpu_backend(), particles, 0, V), model.frames(song()))
 
 
 def test_deviations_stay_within_their_bounds():
@@ -140,15 +144,14 @@ def test_deviations_stay_within_their_bounds():
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_the_variance_has_a_step_of_its_own(optimizer):
-    steps = {}
+def test_the_variance_has_a_step_of_its_own(backend, optimizer):
+    model, steps = lively_model(), {}
     for rate in (1.0, 0.25, 0.0):
-        model = lively_model()
-        before = model.theta.copy()
-        Optimizer(model, settings(optimizer=optimizer, variance_rate=rate), np.zeros(V)).move(
-            model.theta, np.ones_like(before), 0.01
-        )
-        steps[rate] = model.theta - before
+        changes = {"optimizer": optimizer, "variance_rate": rate}
+        moves = Optimizer(PlacedModel(model, backend), settings(**changes), np.zeros(V))
+        state = optimizer_state(backend, moves, model.theta)
+        moves.move(state, backend.to_device(np.ones_like(model.theta)), 0.01)
+        steps[rate] = backend.to_host(state.theta) - model.theta
     rows = [steps[rate][model.variance_rows] for rate in (1.0, 0.25, 0.0)]
     assert np.allclose(rows[1], 0.25 * rows[0], atol=1e-12) and not rows[2].any() and rows[0].all()
     for step in steps.values():
@@ -167,36 +170,26 @@ def test_the_variance_has_a_step_of_its_own(optimizer):
     ],
 )
 def test_every_way_to_train_gives_the_same_run_on_any_number_of_threads(changes):
-    trained = []
+    runs, model = [], lively_model(dtype="float32")
+    config = {"batch": 2, "block": 8, "gibbs_steps": 2, "transpose": (0, 0), **changes}
     for threads in (1, 3):
-        config = TrainConfig(
-            **{"batch": 2, "block": 8, "gibbs_steps": 2, "transpose": (0, 0), **changes}
-        )
-        trainer = Trainer(
-            lively_model(dtype="float32"),
-            [song(9 + i, i) for i in range(4)],
-            [song(8, 9)],
-            config,
-            threads,
-        )
-        start = trainer.model.theta.copy()
-        events = list(trainer.run(3, lambda: False))
-        assert np.isfinite(trainer.model.theta).all() and not np.array_equal(
-            trainer.model.theta, start
-        )
-        assert all(p.dtype == np.float32 for p in trainer.particles)
-        trained.append(trainer.model.theta)
-        assert events
-    assert np.array_equal(*trained)
+        songs, held_out = [song(9 + i, i) for i in range(4)], [song(8, 9)]
+        trainer = Trainer(model, songs, held_out, TrainConfig(**config), CpuBackend(threads))
+        assert train(trainer, 3)
+        if trainer.state.particles:
+            assert trainer.state.particles.kept.dtype == np.float32
+        runs.append(weights(trainer))
+    assert np.isfinite(runs[0]).all() and not np.array_equal(runs[0], model.theta)
+    assert np.array_equal(*runs)
 
 
 def test_what_training_raises_is_the_likelihood():
-    """Fifty epochs on one song, by sampling: its exact log-likelihood grows by nats a frame, z included."""
+    """Fifty epochs on one song, by sampling: its exact log-likelihood grows by nats a frame."""
     model, roll = lively_model(dtype="float32"), song(40)
     before = model.exact_log_likelihood(roll).mean()
     config = TrainConfig(
         dropout=0.0, transpose=(0, 0), learning_rate=0.02, average=0.0, weight_decay=0.0
     )
     trainer = Trainer(model, [roll], [], config)
-    list(trainer.run(50, lambda: False))
-    assert model.exact_log_likelihood(roll).mean() > before + 1
+    train(trainer, 50)
+    assert trainer.current().exact_log_likelihood(roll).mean() > before + 1

@@ -7,6 +7,7 @@ from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.checkpoint import Checkpoint, save_checkpoint
 from midigen.training.trainer import Trainer
+from tests.training.songs import train, weights
 
 GRID = Grid(low=60, high=67)
 V = GRID.channels
@@ -19,7 +20,7 @@ def songs(seed=0):
 
 
 def trained(gradient, dtype="float64", updates=6, **changes):
-    """A trainer after some steps of plain gradient descent, which adds up gradients and hides nothing."""
+    """A trainer after some steps of plain gradient descent, which hides nothing."""
     settings = TrainConfig(
         **{
             "batch": 2,
@@ -39,13 +40,8 @@ def trained(gradient, dtype="float64", updates=6, **changes):
         ModelConfig(V, rbm_hidden=6, recurrent=5, hidden=(4,), dtype=dtype), GRID, np.full(V, 0.3)
     )
     trainer = Trainer(model, songs(), [], settings)
-    go_on(trainer, updates)
+    train(trainer, steps=updates)
     return trainer
-
-
-def go_on(trainer, updates):
-    for _ in trainer.run(100, lambda: trainer.optimizer.steps >= updates):
-        pass
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
@@ -56,24 +52,22 @@ def go_on(trainer, updates):
 )
 def test_the_textbook_moves_the_weights_as_blocks_do(changes, dtype):
     blocks, textbook = (trained(gradient, dtype, **changes) for gradient in ("blocks", "textbook"))
-    start = trained("blocks", dtype, updates=0).model.theta
-    moved = np.abs(blocks.model.theta - start).max()
+    moved = np.abs(weights(blocks) - blocks.model.theta).max()
     assert moved > 1e-3
-    assert np.abs(textbook.model.theta - blocks.model.theta).max() / moved < TOLERANCE[dtype]
+    assert np.abs(weights(textbook) - weights(blocks)).max() / moved < TOLERANCE[dtype]
 
 
 def test_a_concatenated_run_is_resumed_with_its_whole_j(tmp_path):
     changes = {"concatenate": True, "update": "block"}
     straight, stopped = trained("textbook", **changes), trained("textbook", updates=5, **changes)
     network = stopped.model.network
-    assert {c.influence.size for c in stopped.carries.values()} == {
-        int(network.sizes[-1]) * network.parameters
-    }
+    size = int(network.sizes[-1]) * network.parameters
+    assert {c.influence.size for c in stopped.state.carries.values()} == {size}
     save_checkpoint(tmp_path, stopped, "corpus", "digest")
     resumed = Checkpoint(tmp_path).trainer(songs(), [])
-    go_on(resumed, 6)
-    assert resumed.optimizer.steps == straight.optimizer.steps > stopped.optimizer.steps
-    assert np.array_equal(resumed.model.theta, straight.model.theta)
+    train(resumed, steps=6)
+    assert resumed.state.steps == straight.state.steps > stopped.state.steps
+    assert np.array_equal(weights(resumed), weights(straight))
 
 
 def test_an_unknown_recursion_is_refused():
