@@ -1,19 +1,28 @@
-"""Sums over all states of a small RBM: the partition function and the gradient without sampling.  Eq. (15)-(22).
+"""Sums over all states of a small RBM: its partition function, and the gradient without sampling.
 
-A Bernoulli RBM has weights W (H, V) and, frame by frame, biases a (N, V) and b (N, H); a Gaussian one has log-variances
-z (N, V) besides.  The sum runs over the smaller of the two layers, 2^min(V, H) states, of a Gaussian RBM over the
-hidden one; the other layer is summed, or integrated, in closed form.  All arithmetic is float64.
+Eq. (15)-(22).  A Bernoulli RBM has weights W (H, V) and, frame by frame, biases a (N, V) and
+b (N, H); a Gaussian one has log-variances z (N, V) besides.  The sum runs over the smaller of the
+two layers, 2^min(V, H) states, of a Gaussian RBM over the hidden one; the other layer is summed, or
+integrated, in closed form.  All arithmetic is float64.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import scipy  # scipy.special itself is loaded at its first use: it would slow the start of training
+from numpy.typing import NDArray
 
 LARGEST = 16  # units of the layer that is summed over: 65,536 states a frame
 AT_ONCE = 1 << 22  # float64 numbers, at most, that a sum over the states of several frames makes
 
+Float64 = NDArray[np.float64]
 
-def check_size(visible, hidden, gaussian=False):
-    """ValueError where the sums would be too large."""
+
+def check_size(visible: int, hidden: int, gaussian: bool = False) -> None:
+    """Raise ValueError where the sums over all states would be too large."""
     if gaussian and hidden > LARGEST:
         raise ValueError(f"exact sums need at most {LARGEST} hidden units, not {hidden}")
     if min(hidden, visible) > LARGEST:
@@ -22,8 +31,31 @@ def check_size(visible, hidden, gaussian=False):
         )
 
 
-def log_partition(w, a, b, z=None):
-    """log Z of every frame's RBM, (N,); with z that of a Gaussian one.  ValueError where it is too large."""
+def log_partition(
+    w: NDArray[Any], a: NDArray[Any], b: NDArray[Any], z: NDArray[Any] | None = None
+) -> Float64:
+    """Return log Z of every frame's RBM.
+
+    Parameters
+    ----------
+    w : ndarray (H, V)
+        Weights.
+    a : ndarray (N, V)
+        Visible biases.
+    b : ndarray (N, H)
+        Hidden biases.
+    z : ndarray (N, V), optional
+        Log-variances of Gaussian visible units; None for Bernoulli ones.
+
+    Returns
+    -------
+    ndarray of float64 (N,)
+
+    Raises
+    ------
+    ValueError
+        As `check_size` does.
+    """
     if z is not None:
         states, shifts, alpha = _gaussian_states(w, a, b, z)
         constant = 0.5 * (w.shape[1] * np.log(2 * np.pi) + z.astype(np.float64).sum(axis=1))
@@ -39,19 +71,60 @@ def log_partition(w, a, b, z=None):
     return np.concatenate([scipy.special.logsumexp(of_some, axis=1) for of_some in weights])
 
 
-def expectations(w, a, b, z=None):
-    """Model means of every frame: E[v] (N, V), E[h] (N, H), and the sum over frames of E[h x^T] (H, V).
+def expectations(
+    w: NDArray[Any], a: NDArray[Any], b: NDArray[Any], z: NDArray[Any] | None = None
+) -> tuple[Float64, Float64, Float64]:
+    """Return the model's means in every frame.
 
-    x is v itself or, in a Gaussian RBM, exp(-z/2) v.
+    Parameters
+    ----------
+    w, a, b, z
+        As in `log_partition`.
+
+    Returns
+    -------
+    mean_v : ndarray of float64 (N, V)
+        E[v].
+    mean_h : ndarray of float64 (N, H)
+        E[h].
+    pair : ndarray of float64 (H, V)
+        The sum over frames of E[h x^T], x being v itself or, in a Gaussian RBM, exp(-z/2) v.
+
+    Raises
+    ------
+    ValueError
+        As `check_size` does.
     """
     return _bernoulli_expectations(w, a, b) if z is None else _gaussian_expectations(w, a, b, z)
 
 
-def contrast(v, w, biases, out, gradient_w):
-    """-log p's gradient at v (N, V), Eq. (15): what the kernels' `contrast` estimates from samples.
+def contrast(
+    v: NDArray[Any],
+    w: NDArray[Any],
+    biases: Sequence[NDArray[Any]],
+    out: Sequence[NDArray[Any]],
+    gradient_w: NDArray[Any],
+) -> None:
+    """Compute the gradient of -log p at v, which the kernels' `contrast` estimates from samples.
 
-    biases (a, b) or (a, b, z), a row for each frame or one for all; out: arrays like them, a row for each frame,
-    overwritten; gradient_w (H, V), added to.
+    Eq. (15), with (17) or (21) for dF/dtheta.
+
+    Parameters
+    ----------
+    v : ndarray (N, V)
+    w : ndarray (H, V)
+    biases : sequence of ndarray
+        a (., V), b (., H) and, of a Gaussian RBM, z (., V), with a row for each frame or one for
+        all.
+    out : sequence of ndarray
+        For the gradients in the biases, in their order, with a row for each frame; overwritten.
+    gradient_w : ndarray (H, V)
+        Added to.
+
+    Raises
+    ------
+    ValueError
+        As `check_size` does.
     """
     w, v, a, b, *z = (array.astype(np.float64) for array in (w, v, *biases))
     mean_v, mean_h, pair = expectations(w, a, b, *z)
@@ -64,12 +137,19 @@ def contrast(v, w, biases, out, gradient_w):
     gradient_w += (len(v) / len(a) * pair - p.T @ x).astype(gradient_w.dtype)
 
 
-def _all_states(units):
+def _all_states(units: int) -> Float64:
+    """Return all states of so many binary units, (2^units, units)."""
     return ((np.arange(1 << units)[:, None] >> np.arange(units)) & 1).astype(np.float64)
 
 
-def _bernoulli_states(w, a, b):
-    """States (S, n) of the smaller layer, their fields on the other (S, m) without its bias, and both biases."""
+def _bernoulli_states(
+    w: NDArray[Any], a: NDArray[Any], b: NDArray[Any]
+) -> tuple[Float64, Float64, Float64, Float64]:
+    """Return the states (S, n) of the smaller layer, and what goes with them.
+
+    That is their fields on the other layer (S, m) without its bias, the other layer's bias (N, m),
+    and the smaller one's (N, n).
+    """
     hidden, visible = w.shape
     check_size(visible, hidden)
     w, a, b = (array.astype(np.float64) for array in (w, a, b))
@@ -80,19 +160,26 @@ def _bernoulli_states(w, a, b):
     return states, states @ w.T, b, a
 
 
-def _chunks(count, size):
-    """Slices of `count` frames, each of so many that arrays of `size` numbers a frame stay under AT_ONCE."""
+def _chunks(count: int, size: int) -> list[slice]:
+    """Cut `count` frames so that arrays of `size` numbers a frame stay under AT_ONCE."""
     step = max(1, AT_ONCE // max(size, 1))
     return [slice(start, start + step) for start in range(0, count, step)]
 
 
-def _bernoulli_log_weights(states, fields, other, own):
-    """log of each state's share of Z, (N, S), the other layer summed out, and the fields on that layer (N, S, m)."""
+def _bernoulli_log_weights(
+    states: Float64, fields: Float64, other: Float64, own: Float64
+) -> tuple[Float64, Float64]:
+    """Return the log of each state's share of Z (N, S), the other layer summed out.
+
+    The second is the fields on that layer, with its bias, (N, S, m).
+    """
     field = fields + other[:, None, :]
     return own @ states.T + np.logaddexp(0, field).sum(axis=2), field
 
 
-def _bernoulli_expectations(w, a, b):
+def _bernoulli_expectations(
+    w: NDArray[Any], a: NDArray[Any], b: NDArray[Any]
+) -> tuple[Float64, Float64, Float64]:
     states, fields, other, own = _bernoulli_states(w, a, b)
     mean_own, mean_other = np.empty(own.shape), np.empty(other.shape)
     pair = np.zeros((states.shape[1], fields.shape[1]))
@@ -107,19 +194,31 @@ def _bernoulli_expectations(w, a, b):
     return mean_own, mean_other, pair.T
 
 
-def _gaussian_states(w, a, b, z):
-    """Hidden states (S, H), the means they add to x = exp(-z/2) v (S, V), and alpha = exp(-z/2) a (N, V)."""
+def _gaussian_states(
+    w: NDArray[Any], a: NDArray[Any], b: NDArray[Any], z: NDArray[Any]
+) -> tuple[Float64, Float64, Float64]:
+    """Return the hidden states (S, H), what each adds to the mean of x (S, V), and alpha (N, V).
+
+    x = exp(-z/2) v and alpha = exp(-z/2) a.
+    """
     check_size(w.shape[1], w.shape[0], gaussian=True)
     states = _all_states(w.shape[0])
     return states, states @ w.astype(np.float64), np.exp(-0.5 * z.astype(np.float64)) * a
 
 
-def _gaussian_log_weights(states, shifts, alpha, b):
-    """log of each hidden state's share of one frame's Z, up to a constant: the square is completed."""
+def _gaussian_log_weights(
+    states: Float64, shifts: Float64, alpha: Float64, b: NDArray[Any]
+) -> Float64:
+    """Return the log of each hidden state's share of one frame's Z, up to a constant.
+
+    v is integrated by completing the square.
+    """
     return states @ b.astype(np.float64) + shifts @ alpha + 0.5 * (shifts * shifts).sum(axis=1)
 
 
-def _gaussian_expectations(w, a, b, z):
+def _gaussian_expectations(
+    w: NDArray[Any], a: NDArray[Any], b: NDArray[Any], z: NDArray[Any]
+) -> tuple[Float64, Float64, Float64]:
     states, shifts, alpha = _gaussian_states(w, a, b, z)
     mean_x, mean_h, pair = np.empty(a.shape), np.empty(b.shape), np.zeros(w.shape)
     for n in range(len(a)):
