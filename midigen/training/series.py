@@ -300,7 +300,7 @@ class SeriesGroup:
         placed, backend, settings = self._placed, self._backend, self._settings
         rbm, w, shape = placed.rbm, placed.w, tuple(v.shape)
         if settings.sampler == "exact" and not self._negative:
-            exact.contrast(v, w, biases, outs, gradient_w)
+            exact.contrast(backend.to_host(v), w, biases, outs, gradient_w)
             return
         start, sample = v, backend.scratch("sample", shape, v.dtype)
         if self._particles:
