@@ -227,11 +227,10 @@ def generate(
         seed=seed,
     )
     player = model if isinstance(model, RnnRbm) else load(model)
-    grid, about, opening = player.grid, player.about, None
-    metre: tuple[int, int] = tuple(about.get("metre") or (4, 4))
+    grid, metre, opening = player.grid, player.card.metre, None
     if primer is not None:
         opening, metre = _primer(primer, grid)
-    tempo = settings.bpm or playable_bpm(about)
+    tempo = settings.bpm or playable_bpm(player.card.bpm)
     songs = generate_songs(
         player,
         length_in_frames(amount, grid, tempo, metre),

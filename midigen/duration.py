@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from midigen.config import GenerateConfig, Grid
 
-USUAL_BPM = 120.0  # of a model that does not say its corpus's
 UNITS = {
     "beats": ("", "beat", "beats"),
     "bars": ("bar", "bars"),
@@ -72,9 +69,8 @@ def length_in_frames(
     return round(frames)
 
 
-def playable_bpm(about: Mapping[str, Any]) -> float:
-    """Return the tempo of a model's corpus, within what can be played: some files' is not."""
+def playable_bpm(bpm: float) -> float:
+    """Return a tempo within what can be played: that of some files is not."""
     tempo = GenerateConfig.setting_of("bpm")
     assert tempo.low is not None and tempo.high is not None
-    bpm: float = about.get("bpm", USUAL_BPM)
     return min(max(bpm, tempo.low), tempo.high)

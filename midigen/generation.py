@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from midigen.backends.cpu import cpu_backend
 from midigen.backends.interface import Backend
 from midigen.config import GenerateConfig
+from midigen.model.card import Levels
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.randomness import derive_key
@@ -89,9 +90,7 @@ def generate(model: RnnRbm, frames: int, **settings: Any) -> NDArray[np.uint8]:
     return np.stack(list(generate_songs(model, frames, **settings)))
 
 
-def choose_levels(
-    placed: PlacedModel, rolls: Sequence[NDArray[np.uint8]], seed: int
-) -> dict[str, float]:
+def choose_levels(placed: PlacedModel, rolls: Sequence[NDArray[np.uint8]], seed: int) -> Levels:
     """Choose how a Gaussian model's values become notes like those of songs.
 
     The threshold gives as many notes a frame as the rolls have, gain and offset the mean and the
@@ -106,8 +105,7 @@ def choose_levels(
 
     Returns
     -------
-    dict
-        threshold, gain and offset, see `RnnRbm.roll`.
+    Levels
     """
 
     def draw(run: Any) -> NDArray[Any]:
@@ -119,7 +117,7 @@ def choose_levels(
     threshold = np.quantile(values, 1 - np.mean(heard > 0))
     notes, real = values[values > threshold], heard[heard > 0]
     if not len(notes) or not len(real):
-        return {"threshold": float(threshold)}
+        return Levels(float(threshold))
     gain = real.std() / max(notes.std(), 1e-6)
     offset = real.mean() - gain * notes.mean()
-    return {"threshold": float(threshold), "gain": float(gain), "offset": float(offset)}
+    return Levels(float(threshold), float(gain), float(offset))

@@ -14,6 +14,7 @@ from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.corpus import Corpus, Song
 from midigen.evaluation import likelihood
 from midigen.midi.write import midi_bytes, roll_to_midi
+from midigen.model.card import ModelCard
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.output.evaluation import model_remarks, song_remarks
 from midigen.training.checkpoint import save_checkpoint
@@ -52,12 +53,12 @@ def model(corpus):
 
 
 def make_model(corpus, grid=GRID, **config):
-    about = {"corpus_digest": corpus.digest}
+    card = ModelCard(corpus_digest=corpus.digest)
     model = RnnRbm.initial(
         ModelConfig(visible=grid.channels, rbm_hidden=6, recurrent=4, hidden=(), **config),
         grid,
         np.concatenate(corpus.rolls("train")).mean(axis=0),
-        about=about,
+        card=card,
     )
     model.save("run/model.safetensors")
     return "run"

@@ -2,6 +2,7 @@
 
 import sys
 import types
+from dataclasses import replace
 
 import click.testing
 import mido
@@ -14,16 +15,17 @@ from midigen.cli.options import Length
 from midigen.config import Grid
 from midigen.errors import UsageError
 from midigen.midi.write import midi_bytes, roll_to_midi
+from midigen.model.card import ModelCard
 from midigen.output.generate import findings
 
-ABOUT = {"name": "tunes", "bpm": 90.0, "metre": [3, 4], "notes_per_frame": 1.0}
+CARD = ModelCard(name="tunes", bpm=90.0, metre=(3, 4), notes_per_frame=1.0)
 
 
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
     """A model that plays a rising scale, and the calls that reach it; runs in tmp_path."""
     fake = types.SimpleNamespace(
-        about=dict(ABOUT), grid=Grid(), gaussian=False, digest="d1635", calls=[]
+        card=replace(CARD), grid=Grid(), gaussian=False, digest="d1635", calls=[]
     )
 
     def generate(model, frames, count=1, primer=None, seed=0, progress=None, **settings):
@@ -179,7 +181,7 @@ def test_impossible_settings_name_their_option(fake, capsys, option, value):
 
 @pytest.mark.parametrize("bpm, microseconds", [(60e6, 60_000), (3.576, 15_000_000)])
 def test_a_tempo_that_nobody_can_play_is_brought_into_the_range_of_bpm(fake, bpm, microseconds):
-    fake.about["bpm"] = bpm
+    fake.card.bpm = bpm
     assert run("--seed", "1") == 0
     assert [
         m.tempo for m in mido.MidiFile("output/tunes-seed1-1.mid") if m.type == "set_tempo"
@@ -257,7 +259,7 @@ def test_an_output_that_is_a_file_is_one_line(fake, tmp_path, capsys):
 @pytest.mark.parametrize(
     "name, stem",
     [
-        (None, "midigen"),
+        ("", "midigen"),
         ("../../etc/x y", "etc-x-y"),
         ("..", "midigen"),
         ("Lieder für Ü", "Lieder-für-Ü"),
@@ -265,13 +267,13 @@ def test_an_output_that_is_a_file_is_one_line(fake, tmp_path, capsys):
     ],
 )
 def test_a_model_s_name_makes_a_safe_file_name(fake, capsys, name, stem):
-    fake.about["name"] = name
+    fake.card.name = name
     assert run("--seed", "1") == 0
     assert capsys.readouterr().out == f"output/{stem}-seed1-1.mid\n"
 
 
 def test_a_model_without_a_story_is_enough(fake):
-    fake.about.clear()
+    fake.card = ModelCard()
     assert run("--seed", "1") == 0
     assert [
         m.tempo for m in mido.MidiFile("output/midigen-seed1-1.mid") if m.type == "set_tempo"
@@ -314,13 +316,13 @@ def rolls(*songs):
 
 
 def test_findings_of_a_sound_song_are_one_line():
-    assert len(findings(rolls(2, 3), Grid(), 120, {"notes_per_frame": 2.4})) == 1
+    assert len(findings(rolls(2, 3), Grid(), 120, ModelCard(notes_per_frame=2.4))) == 1
 
 
 def test_findings_name_silence_chaos_and_a_held_frame():
     songs = rolls(0, 2, 8, 2)
     songs[3, 10:50] = songs[3, 10]
-    _, *faults = findings(songs, Grid(), 120, {"notes_per_frame": 2.4})
+    _, *faults = findings(songs, Grid(), 120, ModelCard(notes_per_frame=2.4))
     assert [line.split(":")[0] for line in faults] == [
         "silence in song 1",
         "chaos, over 3 times the corpus's notes a frame, in song 3",
@@ -332,7 +334,10 @@ def test_a_hold_is_measured_in_beats():
     songs = rolls(2)
     songs[0, 10:50] = songs[0, 10]  # 4 seconds at 0.1 s a frame
     grid = Grid(unit="seconds", step=0.1)
-    assert len(findings(songs, grid, 100, {})) == 1 and len(findings(songs, grid, 180, {})) == 2
+    assert (
+        len(findings(songs, grid, 100, ModelCard())) == 1
+        and len(findings(songs, grid, 180, ModelCard())) == 2
+    )
 
 
 @pytest.fixture(scope="module")
@@ -343,7 +348,7 @@ def run_folder(tmp_path_factory):
 
     config = ModelConfig(visible=88, rbm_hidden=8, recurrent=8, hidden=())
     folder = tmp_path_factory.mktemp("run")
-    RnnRbm.initial(config, Grid(), np.full(88, 2 / 88), about={"name": "real"}).save(
+    RnnRbm.initial(config, Grid(), np.full(88, 2 / 88), card=ModelCard(name="real")).save(
         folder / "model.safetensors"
     )
     return folder

@@ -187,7 +187,7 @@ def test_each_sampler_trains_in_its_own_way(corpus):
         assert train(corpus, f"--{sampler}", *SMALL, *quick, "-o", sampler, "-q") == 0
         tensors, header = load(f"{sampler}/checkpoint.safetensors", "checkpoint", 2)
         assert header["settings"]["sampler"] == sampler
-        assert RnnRbm.load(sampler).about["settings"]["sampler"] == sampler
+        assert RnnRbm.load(sampler).card.settings["sampler"] == sampler
         assert ("particles" in tensors) == (sampler == "persistent")
         weights.append(tensors["theta"])
     persistent, cd, exact = weights
@@ -209,8 +209,8 @@ def test_a_run_folder_and_its_path_on_stdout(corpus, tmp_path, capsys):
     assert [line["epoch"] for line in lines] == [1, 2] and all(
         line["event"] == "Validated" for line in lines
     )
-    about = RnnRbm.load("output/run-001").about
-    assert about["bpm"] == 100.0 and about["notes_per_frame"] == 1.0 and about["longest_hold"] == 1
+    card = RnnRbm.load("output/run-001").card
+    assert card.bpm == 100.0 and card.notes_per_frame == 1.0 and card.longest_hold == 1
 
 
 def test_the_bouncing_note_is_learned(corpus):
@@ -508,6 +508,6 @@ def test_the_last_part_of_a_run_cools_down_and_is_not_in_the_checkpoint(corpus, 
     )
     assert rates[12] > 0.8 * rates[0] and rates[-1] < 0.05 * rates[0]
     assert Checkpoint("run").header["state"]["epoch"] == 12
-    kept = RnnRbm.load("run").about["validation"]
+    kept = RnnRbm.load("run").card.validation
     assert train("--resume", "run", "--epochs", "24", "-q") == 0
-    assert RnnRbm.load("run").about["validation"] <= kept
+    assert RnnRbm.load("run").card.validation <= kept

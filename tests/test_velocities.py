@@ -14,6 +14,7 @@ from midigen.generation import choose_levels, generate
 from midigen.midi.read import read_notes
 from midigen.midi.roll import notes_to_roll
 from midigen.midi.write import midi_bytes, roll_to_midi
+from midigen.model.card import Levels
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
 
@@ -113,12 +114,12 @@ def make_model(**changes):
         GRID.channels, rbm_hidden=4, recurrent=3, hidden=(), visible_model="gaussian", **changes
     )
     rolls = np.concatenate(make_corpus().rolls("train")) / 127
-    return RnnRbm.initial(config, GRID, rolls.mean(axis=0), 0, {}, rolls.var(axis=0))
+    return RnnRbm.initial(config, GRID, rolls.mean(axis=0), 0, None, rolls.var(axis=0))
 
 
 def test_levels_give_the_songs_notes_and_velocities():
     model, rolls = make_model(), [random_roll(400, i) for i in range(3)]
-    model.about["levels"] = choose_levels(PlacedModel(model, cpu_backend()), rolls, seed=1)
+    model.card.levels = choose_levels(PlacedModel(model, cpu_backend()), rolls, seed=1)
     made, real = generate(model, 400, count=3), np.concatenate(rolls)
     made = made.reshape(-1, GRID.channels)
     assert made.dtype == np.uint8 and made.max() <= 127
@@ -132,9 +133,9 @@ def test_levels_give_the_songs_notes_and_velocities():
 def test_levels_of_silence():
     model = make_model()
     silence = [np.zeros((20, GRID.channels), np.uint8)]
-    model.about["levels"] = choose_levels(PlacedModel(model, cpu_backend()), silence, seed=1)
+    model.card.levels = choose_levels(PlacedModel(model, cpu_backend()), silence, seed=1)
     assert (
-        set(model.about["levels"]) == {"threshold"}
+        model.card.levels == Levels(model.card.levels.threshold)
         and not model.roll(np.zeros((1, GRID.channels))).any()
     )
 
@@ -164,7 +165,7 @@ def test_prepare_train_generate(tmp_path, monkeypatch, capsys):
     assert main(["train", "v", "-o", "run", *sizes]) == 0
     assert main(["train", "--resume", "run", "--epochs", "2", "-q"]) == 0
     model = RnnRbm.load("run")
-    assert model.gaussian and set(model.about["levels"]) == {"threshold", "gain", "offset"}
+    assert model.gaussian and isinstance(model.card.levels, Levels)
     capsys.readouterr()
     assert (
         main(

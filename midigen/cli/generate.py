@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,9 +68,9 @@ def command(
 
     player = RnnRbm.load(path)
     device = choose(device, say=teller(quiet))
-    grid, about, count = player.grid, player.about, settings.count
-    bpm = settings.bpm or playable_bpm(about)
-    opening, metre = _read_primer(primer, grid) if primer else (None, about.get("metre") or (4, 4))
+    grid, card, count = player.grid, player.card, settings.count
+    bpm = settings.bpm or playable_bpm(card.bpm)
+    opening, metre = _read_primer(primer, grid) if primer else (None, card.metre)
     frames = _frames(settings.length, count, grid, bpm, metre)
     seed = secrets.randbelow(2**32) if settings.seed is None else settings.seed
     folder = None if output == "-" else _make_folder(output)
@@ -99,8 +98,8 @@ def command(
             song = np.concatenate([opening, roll]) if whole else roll
             text = f"midigen {__version__}; seed {seed}; song {number} of {count}; {made_with}"
             midi = roll_to_midi(song, grid, bpm, metre, settings.program, settings.velocity, text)
-            _deliver(midi_bytes(midi), folder, f"{_stem(about)}-seed{seed}-{number}")
-    report(rolls, grid, bpm, about, quiet)
+            _deliver(midi_bytes(midi), folder, f"{_stem(card.name)}-seed{seed}-{number}")
+    report(rolls, grid, bpm, card, quiet)
 
 
 def _deliver(data: bytes, folder: Path | None, stem: str) -> None:
@@ -166,7 +165,7 @@ def _frames(
     return frames
 
 
-def _stem(about: Mapping[str, Any]) -> str:
+def _stem(name: str) -> str:
     """Return the model's name, as far as every file system takes it."""
-    name = re.sub(r"[^\w.-]+", "-", str(about.get("name") or "midigen"))
+    name = re.sub(r"[^\w.-]+", "-", name or "midigen")
     return name[:50].strip("-.") or "midigen"

@@ -118,7 +118,7 @@ def evaluate_model(
         "exact": found.exact,
         "flattery": found.flattery,
         "disagreeing": found.disagreeing,
-        "trained_on_this_corpus": model.about.get("corpus_digest") == corpus.digest,
+        "trained_on_this_corpus": model.card.corpus_digest == corpus.digest,
         "rows": rows,
     }
 

@@ -223,7 +223,10 @@ class PlacedModel:
             backend.to_device(keys, np.uint64),
         )
         bounds = model.log_variances if model.gaussian else None
-        levels = PlayLevels(**model.levels, loudest=model.loudest) if model.gaussian else None
+        levels = None
+        if model.gaussian:
+            chosen = model.levels
+            levels = PlayLevels(chosen.threshold, chosen.gain, chosen.offset, model.loudest)
         songs = np.zeros((len(keys), frames, model.config.visible), np.uint8)
         for first in range(0, frames, STRETCH):
             if stopped():

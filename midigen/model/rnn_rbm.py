@@ -6,7 +6,7 @@ Eq. (14).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from midigen import files
 from midigen.backends.cpu import cpu_backend
 from midigen.config import Grid, ModelConfig
 from midigen.errors import MidigenError
-from midigen.midi.notes import check_tempo
+from midigen.model.card import Levels, ModelCard
 from midigen.model.exact import log_partition
 from midigen.model.layout import as_array
 from midigen.model.network import Network
@@ -27,12 +27,6 @@ from midigen.model.placed import PlacedModel, SongRun
 KIND, VERSION, FILE_NAME = "model", 1, "model.safetensors"
 LOUDEST = 127  # the MIDI velocity that a Gaussian model sees as 1
 START = 0.25  # share of a note's variance that z starts with: hidden units explain the rest
-FIGURES = ("notes_per_frame", "velocity_mean", "velocity_deviation", "validation")  # of `about`
-LEVELS = {
-    "threshold": 0.3,
-    "gain": 1.0,
-    "offset": 0.0,
-}  # see `roll`; until training has chosen some
 
 
 def note_moments(
@@ -72,9 +66,8 @@ class RnnRbm:
         What the columns and frames of its rolls mean.
     theta : array_like (P + H V,)
         All parameters: the network's P, then W (H, V) row by row.
-    about : mapping, optional
-        What the model was made from (corpus digest, tempo, metre, notes a frame, seed, settings),
-        and the levels of a Gaussian model (`midigen.generation.choose_levels`).
+    card : ModelCard, optional
+        What the model was made from, and the levels of a Gaussian one.
 
     Attributes
     ----------
@@ -87,7 +80,7 @@ class RnnRbm:
     Raises
     ------
     ValueError, TypeError
-        For what does not fit together, and for what no `about` of midigen's holds.
+        For what does not fit together.
     """
 
     def __init__(
@@ -95,11 +88,11 @@ class RnnRbm:
         config: ModelConfig,
         grid: Grid,
         theta: ArrayLike,
-        about: Mapping[str, Any] | None = None,
+        card: ModelCard | None = None,
     ) -> None:
-        self.config, self.grid, self.about = config, grid, dict(about or {})
+        self.config, self.grid, self.card = config, grid, card or ModelCard()
         self.gaussian = config.visible_model == "gaussian"
-        _check(config, grid, self.about)
+        _check(config, grid)
         self.network = _network(config)
         self.theta = np.ascontiguousarray(theta, self.network.dtype)
         expected = self.network.parameters + config.rbm_hidden * config.visible
@@ -126,14 +119,14 @@ class RnnRbm:
         grid: Grid,
         means: NDArray[Any],
         seed: int = 0,
-        about: Mapping[str, Any] | None = None,
+        card: ModelCard | None = None,
         variances: NDArray[Any] | None = None,
     ) -> RnnRbm:
         """Make a new model with the notes' means in its visible biases.
 
         Parameters
         ----------
-        config, grid, about
+        config, grid, card
             As in the class.
         means : ndarray (V,)
             Of the notes, as the model sees them.  Bernoulli units take the log-odds.
@@ -157,7 +150,7 @@ class RnnRbm:
             share = np.clip(means, 1e-4, 1 - 1e-4)
             a[:] = np.log(share / (1 - share))
         w = rng.normal(0, 0.1 if s else 0.01, config.rbm_hidden * config.visible)
-        return cls(config, grid, np.concatenate([params, w]), about)
+        return cls(config, grid, np.concatenate([params, w]), card)
 
     @property
     def params(self) -> NDArray[Any]:
@@ -182,9 +175,9 @@ class RnnRbm:
         return LOUDEST if self.grid.values == "velocity" else 1
 
     @property
-    def levels(self) -> dict[str, float]:
-        """Threshold, gain and offset of `roll`, those that training has chosen or else LEVELS."""
-        return {**LEVELS, **self.about.get("levels", {})}
+    def levels(self) -> Levels:
+        """How `roll` makes notes, as training has chosen it or else as `Levels` has it."""
+        return self.card.levels or Levels()
 
     def frames(self, roll: ArrayLike) -> NDArray[Any]:
         """Read a roll (T, V) as the model sees it: 0 and 1, or velocities over 127.
@@ -203,10 +196,10 @@ class RnnRbm:
         if not self.gaussian:
             return v.astype(np.uint8)
         levels = self.levels
-        on = v > levels["threshold"]
+        on = v > levels.threshold
         if self.grid.values != "velocity":
             return on.astype(np.uint8)
-        loudness = np.clip(np.rint(LOUDEST * (levels["gain"] * v + levels["offset"])), 1, LOUDEST)
+        loudness = np.clip(np.rint(LOUDEST * (levels.gain * v + levels.offset)), 1, LOUDEST)
         return (on * loudness).astype(np.uint8)
 
     def run(self, roll: ArrayLike) -> tuple[NDArray[Any], ...]:
@@ -270,7 +263,7 @@ class RnnRbm:
         header = {
             "config": self.config.to_json(),
             "grid": self.grid.to_json(),
-            "about": self.about,
+            "about": self.card.to_json(),
         }
         files.save(path, KIND, VERSION, self.tensors(), header)
 
@@ -297,31 +290,19 @@ class RnnRbm:
                 as_array(name, tensors[name], shape, network.dtype).ravel()
                 for name, shape in shapes.items()
             ]
-            return cls(config, grid, np.concatenate(theta), header["about"])
+            return cls(config, grid, np.concatenate(theta), ModelCard.from_json(header["about"]))
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise MidigenError(
                 f"{path} is damaged ({type(e).__name__}: {e}): train it again"
             ) from None
 
 
-def _check(config: ModelConfig, grid: Grid, about: dict[str, Any]) -> None:
+def _check(config: ModelConfig, grid: Grid) -> None:
     """Check what the dataclasses leave open, as a header may hold any JSON."""
-    files.whole(
-        config.visible,
-        config.rbm_hidden,
-        config.recurrent,
-        *config.hidden,
-        grid.steps_per_beat,
-        grid.low,
-        grid.high,
-        about.get("longest_hold", 0),
-    )
-    check_tempo(about.get("bpm", 120.0), about.get("metre", (4, 4)))
+    sizes = (config.visible, config.rbm_hidden, config.recurrent, *config.hidden)
+    files.whole(*sizes, grid.steps_per_beat, grid.low, grid.high)
     if config.visible != grid.channels:
         raise ValueError(f"{config.visible} visible units on a grid of {grid.channels} channels")
-    figures = [about.get(name, 0) for name in FIGURES]
-    if not np.isfinite(figures + list(dict(about.get("levels", {})).values())).all():
-        raise ValueError("figures that are not finite")
 
 
 def _network(config: ModelConfig) -> Network:

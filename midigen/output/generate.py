@@ -1,13 +1,13 @@
 """What `midigen generate` says on stderr: figures of the new songs, and whether they went wrong."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midigen.config import Grid
 from midigen.corpus import longest_hold, velocity_moments
+from midigen.model.card import ModelCard
 from midigen.output.console import make_console, warn
 
 CHAOS = 3.0  # times the corpus's notes a frame
@@ -18,19 +18,19 @@ def report(
     rolls: Sequence[NDArray[np.uint8]],
     grid: Grid,
     bpm: float,
-    about: Mapping[str, Any],
+    card: ModelCard,
     quiet: bool = False,
 ) -> None:
     """Show the `findings`: the figures, and what went wrong as warnings."""
     console = make_console(quiet)
-    figures, *faults = findings(rolls, grid, bpm, about)
+    figures, *faults = findings(rolls, grid, bpm, card)
     console.print(figures, soft_wrap=True)
     for fault in faults:
         warn(console, fault)
 
 
 def findings(
-    rolls: Sequence[NDArray[np.uint8]], grid: Grid, bpm: float, about: Mapping[str, Any]
+    rolls: Sequence[NDArray[np.uint8]], grid: Grid, bpm: float, card: ModelCard
 ) -> list[str]:
     """Measure new songs.
 
@@ -42,9 +42,8 @@ def findings(
         What their frames and columns stand for.
     bpm : float
         Quarter notes a minute.
-    about : mapping
-        The model's, with the figures of the corpus that it learned from: notes_per_frame,
-        longest_hold, velocity_mean and velocity_deviation, each of which may be missing.
+    card : ModelCard
+        The model's, with the figures of the corpus that it learned from.
 
     Returns
     -------
@@ -56,23 +55,23 @@ def findings(
     holds = np.array([longest_hold(roll) for roll in rolls])
     pitches = [int(song.any(axis=0).sum()) for song in notes]
     figures = [
-        _with_corpus(f"{density.mean():.2f} notes a frame", about.get("notes_per_frame"), ".2f"),
+        _with_corpus(f"{density.mean():.2f} notes a frame", card.notes_per_frame, ".2f"),
         f"{_span(pitches)} different pitches a song",
-        _with_corpus(f"longest hold {holds.max()} frames", about.get("longest_hold"), "d"),
+        _with_corpus(f"longest hold {holds.max()} frames", card.longest_hold, "d"),
     ]
     if grid.values == "velocity":
-        figures.append(_velocities(notes, about))
+        figures.append(_velocities(notes, card))
     line = f"{len(rolls)} song{'s'[: len(rolls) > 1]}: " + "; ".join(figures)
     beats = holds * grid.frame_seconds(bpm) * bpm / 60
-    return [line, *_faults(density, beats, about.get("notes_per_frame"))]
+    return [line, *_faults(density, beats, card.notes_per_frame)]
 
 
-def _velocities(notes: Sequence[NDArray[np.uint8]], about: Mapping[str, Any]) -> str:
+def _velocities(notes: Sequence[NDArray[np.uint8]], card: ModelCard) -> str:
     counts = np.bincount(np.concatenate(notes).ravel(), minlength=128)
     mean, deviation = velocity_moments(counts)
     figure = f"velocity {mean:.0f} ± {deviation:.0f}"
-    if "velocity_mean" in about:
-        figure += f" (corpus {about['velocity_mean']:.0f} ± {about['velocity_deviation']:.0f})"
+    if card.velocity_mean is not None:
+        figure += f" (corpus {card.velocity_mean:.0f} ± {card.velocity_deviation:.0f})"
     return figure
 
 

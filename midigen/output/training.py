@@ -33,7 +33,7 @@ class Display:
         self._console = make_console(quiet)
         self._budget = budget
         self._live = self._console.is_terminal and not quiet
-        self._corpus_notes: float | None = run.trainer.model.about.get("notes_per_frame")
+        self._corpus_notes: float | None = run.trainer.model.card.notes_per_frame
         self._validated: events.Validated | None = None  # the last one
         self._started: float | None = None  # when the first step was done, and its frames
         self._first_frames = 0

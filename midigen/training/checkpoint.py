@@ -18,6 +18,7 @@ from midigen import files
 from midigen.backends.choose import backend_of, choose
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.errors import MidigenError, UsageError
+from midigen.model.card import ModelCard
 from midigen.model.influence import Influence
 from midigen.model.layout import as_array
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
@@ -121,7 +122,7 @@ def save_checkpoint(
     header = {
         "config": model.config.to_json(),
         "grid": model.grid.to_json(),
-        "about": model.about,
+        "about": model.card.to_json(),
         "settings": trainer.settings.to_json(),
         "state": asdict(snapshot.counters),
         "steps": weights.steps,
@@ -187,7 +188,7 @@ class Checkpoint:
                 ModelConfig.from_json(header["config"]),
                 Grid.from_json(header["grid"]),
                 self.tensors["theta"],
-                header["about"],
+                ModelCard.from_json(header["about"]),
             )
             settings = TrainConfig.from_json(header["settings"])
             backend = backend_of(choose(device, host_only(settings), say))

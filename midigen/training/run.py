@@ -14,6 +14,7 @@ from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.corpus import Corpus
 from midigen.errors import MidigenError, UsageError
 from midigen.model import exact
+from midigen.model.card import ModelCard
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import RnnRbm, note_moments
 from midigen.training.checkpoint import Checkpoint, Log, alone_in, host_only, save_checkpoint
@@ -79,7 +80,7 @@ class Run:
         """
         trainer = make_trainer(corpus, corpus_path, sizes, settings, device, say)
         folder = make_folder()  # not before all that takes much memory is there
-        trainer.model.about["name"] = Path(folder).resolve().name
+        trainer.model.card.name = Path(folder).resolve().name
         return cls(folder, trainer, corpus_path, corpus.digest)
 
     @classmethod
@@ -101,7 +102,7 @@ class Run:
         trainer = checkpoint.trainer(corpus.rolls("train"), corpus.rolls("valid"), device, say)
         run = cls(folder, trainer, corpus_path, corpus.digest)
         if run.model_path.exists():
-            run._kept = RnnRbm.load(run.model_path).about.get("validation")
+            run._kept = RnnRbm.load(run.model_path).card.validation
         return run
 
     @property
@@ -185,7 +186,7 @@ class Run:
         if math.isfinite(event.validation) and is_better:
             self._kept = event.validation
             model = self.trainer.averaged()
-            model.about["validation"] = event.validation
+            model.card.validation = event.validation
             model.save(self.model_path)
 
     def save(self) -> None:
@@ -210,18 +211,15 @@ def make_trainer(
         raise MidigenError(f"{name} holds no songs to train on: prepare more songs")
     config = _model_config(corpus.grid, sizes, settings)
     backend = backend_of(choose(device, host_only(settings), say))
-    figures = corpus.statistics()
-    about = {
-        "name": "",
-        "midigen": __version__,
-        "corpus_digest": corpus.digest,
-        "seed": settings.seed,
-        "settings": settings.to_json(),
-        "metre": list(figures.pop("metre")),
-        **figures,
-    }
+    card = ModelCard(
+        midigen=__version__,
+        corpus_digest=corpus.digest,
+        seed=settings.seed,
+        settings=settings.to_json(),
+        **corpus.statistics(),
+    )
     means, variances = note_moments(train, corpus.grid)
-    model = RnnRbm.initial(config, corpus.grid, means, settings.seed, about, variances)
+    model = RnnRbm.initial(config, corpus.grid, means, settings.seed, card, variances)
     return Trainer(model, train, corpus.rolls("valid"), settings, backend)
 
 

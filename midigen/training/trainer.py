@@ -110,7 +110,7 @@ class Trainer:
 
     def _with(self, theta: Array) -> RnnRbm:
         host = self.backend.to_host(theta).copy()
-        return RnnRbm(self.model.config, self.model.grid, host, self.model.about)
+        return RnnRbm(self.model.config, self.model.grid, host, replace(self.model.card))
 
     def run(self, next_pace: NextPace) -> Iterator[Event]:
         """Train until next_pace() is None or validation stops improving.
@@ -329,7 +329,7 @@ class Trainer:
         checked = self.train[: int(np.searchsorted(ends, CHECKED_FRAMES)) + 1]
         if model.gaussian:
             levels = choose_levels(placed, checked, self.settings.seed)
-            model.about["levels"] = self.model.about["levels"] = levels
+            model.card.levels = self.model.card.levels = levels
         loss = mean(checked)
         validation = mean(self.valid) if self.valid else loss
         sample = generate(model, seed=self.settings.seed, backend=self.backend, **SAMPLE)

@@ -4,6 +4,7 @@ import pytest
 from midigen import files
 from midigen.config import Grid, ModelConfig
 from midigen.errors import MidigenError
+from midigen.model.card import ModelCard
 from midigen.model.rnn_rbm import RnnRbm
 
 GRID = Grid(low=60, high=65)
@@ -12,7 +13,7 @@ GRID = Grid(low=60, high=65)
 def small_model(hidden=(7,), dtype="float32"):
     config = ModelConfig(visible=6, rbm_hidden=5, recurrent=4, hidden=hidden, dtype=dtype)
     return RnnRbm.initial(
-        config, GRID, np.array([0.5, 0.1, 0.01, 0.2, 0.0, 1.0]), seed=3, about={"bpm": 90.0}
+        config, GRID, np.array([0.5, 0.1, 0.01, 0.2, 0.0, 1.0]), seed=3, card=ModelCard(bpm=90.0)
     )
 
 
@@ -32,7 +33,7 @@ def test_save_and_load(tmp_path, hidden, dtype):
     for path in (tmp_path, tmp_path / "model.safetensors"):
         again = RnnRbm.load(path)
         assert np.array_equal(again.theta, model.theta) and again.theta.dtype == dtype
-        assert (again.config, again.grid, again.about) == (model.config, model.grid, model.about)
+        assert (again.config, again.grid, again.card) == (model.config, model.grid, model.card)
         assert again.digest == model.digest
 
 
