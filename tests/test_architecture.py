@@ -1,4 +1,4 @@
-"""The shape of the package: imports point one way, each outside library has one home, functions stay small."""
+"""The shape of the package: imports point one way, each outside library has one home."""
 
 import ast
 import re
@@ -137,7 +137,8 @@ def test_only_declared_libraries_are_imported():
 
 
 def project_files():
-    """The text that belongs to the project: what a reader of the repository sees, without what is built or made."""
+    """The text that belongs to the project: what a reader of the repository sees, without what is
+    built or made."""
     for name in ("midigen", "tests", "docs", "benchmarks", ".ci", "changes"):
         yield from (
             p for p in (ROOT / name).rglob("*") if p.is_file() and "__pycache__" not in p.parts
