@@ -12,6 +12,17 @@ from midigen.model import recurrent
 
 BACKENDS = [f"{device} {dtype}" for device in available() for dtype in checks.DTYPES]
 ON_CPU = [name for name in BACKENDS if name.startswith("cpu")]
+COUNT = len(checks.CHECKS) * len(BACKENDS) - len(checks.ON_THE_HOST) * len(
+    set(BACKENDS) - set(ON_CPU)
+)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("dtype", checks.DTYPES)
+def test_every_check_passes_on_the_gpu(dtype):
+    results = checks.run_backend(f"cuda {dtype}")
+    assert len(results) == len(checks.CHECKS) - len(checks.ON_THE_HOST)
+    assert [result for result in results if not result.passed] == []
 
 
 def test_all_is_well_here(capsys):
@@ -24,7 +35,7 @@ def test_all_is_well_here(capsys):
 def test_json(capsys):
     assert main(["check", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["passed"] and len(report["checks"]) == len(checks.CHECKS) * len(BACKENDS)
+    assert report["passed"] and len(report["checks"]) == COUNT
     assert set(report["checks"][0]) == {
         "check",
         "equation",
