@@ -21,8 +21,7 @@ from scipy.special import logit, logsumexp
 from midigen.errors import MidigenError
 from midigen.kernels.codes import MOST_MOVES
 from midigen.model.exact import LARGEST, log_partition
-from midigen.model.placed import PlacedModel, SongRun
-from midigen.model.rnn_rbm import RnnRbm
+from midigen.model.placed import Description, PlacedModel, SongRun
 from midigen.randomness import derive_key
 
 SPREAD = 1.0  # nats between a frame's chains beyond which their mean hangs on the luckiest of them
@@ -87,12 +86,12 @@ class Likelihood:
         return float((self.spread > SPREAD).mean())
 
 
-def is_exact(model: RnnRbm) -> bool:
+def is_exact(model: Description) -> bool:
     """Say whether log Z is summed, not estimated."""
     return min(model.w.shape) <= LARGEST
 
 
-def check_measurable(model: RnnRbm) -> None:
+def check_measurable(model: Description) -> None:
     """Refuse a model without a likelihood in nats a frame that could be compared: MidigenError."""
     if model.gaussian:
         raise MidigenError(

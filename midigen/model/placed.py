@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midigen.backends.interface import Array, Backend, Block, PlayLevels
-
-if TYPE_CHECKING:
-    from midigen.model.rnn_rbm import RnnRbm
+from midigen.config import Grid, ModelConfig
+from midigen.model.card import Levels, ModelCard
+from midigen.model.network import Network
 
 STRETCH = 64  # frames of new songs that are made in one go, after which Ctrl-C is heard
+
+
+class Description(Protocol):
+    """What this module needs to know of a `midigen.model.rnn_rbm.RnnRbm`, which says the rest."""
+
+    config: ModelConfig
+    grid: Grid
+    card: ModelCard
+    network: Network
+    theta: NDArray[Any]
+    gaussian: bool
+    log_variances: NDArray[Any]
+    output_parts: list[slice]
+
+    @property
+    def w(self) -> NDArray[Any]:
+        """The RBM's weights W (H, V)."""
+
+    @property
+    def variance_rows(self) -> slice:
+        """Where the last layer's rows that make z lie in theta."""
+
+    @property
+    def levels(self) -> Levels:
+        """How a Gaussian value becomes a note."""
+
+    @property
+    def loudest(self) -> int:
+        """What the numbers of a roll are divided by."""
+
+    def frames(self, roll: Any, /) -> NDArray[Any]:
+        """Read a roll (T, V) as the model sees it."""
 
 
 class SongRun(NamedTuple):
@@ -51,7 +83,7 @@ class PlacedModel:
         The parameters, kept by reference; the model's own if left out.
     """
 
-    def __init__(self, model: RnnRbm, backend: Backend, theta: Array | None = None) -> None:
+    def __init__(self, model: Description, backend: Backend, theta: Array | None = None) -> None:
         self.model, self.backend, self.network = model, backend, model.network
         self.theta = backend.borrow(model.theta) if theta is None else theta
         self.rbm = backend.rbm[model.config.visible_model]
