@@ -102,7 +102,7 @@ class CudaBackend:
         return StridedMatrix(array, offset, 1, count, 0, stride)
 
     def per_series(self, values: Sequence[Any], dtype: DTypeLike) -> Array:
-        return upload(np.array(values), dtype)
+        return upload(np.array(values, dtype))  # as integers: NumPy may take a mix for floats
 
     def norm(self, array: Any) -> float:
         return math.sqrt(optimizer.squared_norm(array))
