@@ -1,14 +1,13 @@
-import dataclasses
-
 import numpy as np
 import pytest
 
+from midigen.backends.cpu import CpuBackend, cpu_backend
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.events import Diverged, Progress, RolledBack, Validated
-from midigen.training.plan import shifted
-from midigen.training.trainer import Trainer
-from tests.training.songs import song_gradient
+from midigen.training.schedule import Pace
+from midigen.training.trainer import MOST_SERIES, Trainer
+from tests.training.songs import read, song_gradient, train, weights
 
 GRID = Grid(low=60, high=67)
 V = GRID.channels
@@ -21,24 +20,16 @@ def songs(count=7, seed=0):
     ]
 
 
-def make_trainer(threads=0, **changes):
+def make_trainer(threads=0, train=None, valid=None, backend=None, **changes):
     config = TrainConfig(
         **{"batch": 3, "block": 16, "gibbs_steps": 2, "transpose": (-2, 2), "seed": 4, **changes}
     )
     model = RnnRbm.initial(
         ModelConfig(V, rbm_hidden=6, recurrent=5, hidden=(4,)), GRID, np.full(V, 0.3), config.seed
     )
-    return Trainer(model, songs(), songs(2, 9), config, threads)
-
-
-def train(trainer, epochs, after=None):
-    """All events, stopping after `after` steps."""
-    events = []
-    for event in trainer.run(
-        epochs, lambda: after is not None and trainer.optimizer.steps >= after
-    ):
-        events.append(event)
-    return events
+    train = songs() if train is None else train
+    valid = songs(2, 9) if valid is None else valid
+    return Trainer(model, train, valid, config, backend or CpuBackend(threads))
 
 
 @pytest.mark.parametrize(
@@ -55,26 +46,26 @@ def train(trainer, epochs, after=None):
     ],
 )
 def test_any_number_of_threads_gives_the_same_run(changes):
-    runs = [make_trainer(threads, **changes) for threads in (1, 3)]
+    runs = [make_trainer(threads, **changes) for threads in (1, 2, 3)]
     for run in runs:
         train(run, 2)
-    assert np.array_equal(runs[0].model.theta, runs[1].model.theta)
-    assert np.array_equal(runs[0].average, runs[1].average)
-    assert not np.array_equal(runs[0].model.theta, make_trainer(**changes).model.theta)
+    assert not np.array_equal(weights(runs[0]), runs[0].model.theta)
+    for run in runs[1:]:
+        assert np.array_equal(weights(run), weights(runs[0]))
+        assert np.array_equal(run.averaged().theta, runs[0].averaged().theta)
 
 
 def test_cores_that_share_one_song_give_the_same_run():
     """A song of 300 frames is three pieces for its chains, and two blocks, so that J is carried."""
-    runs = []
+    runs, song = [], np.resize(np.concatenate(songs()), (300, V))
     for threads in (1, 3):
-        song = np.resize(np.concatenate(songs()), (300, V))
-        trainer = dataclasses.replace(make_trainer(threads, batch=1, block=150), train=[song])
+        trainer = make_trainer(threads, [song], batch=1, block=150)
         train(trainer, 3)
-        runs.append(trainer.model.theta)
+        runs.append(weights(trainer))
     assert np.array_equal(*runs)
 
 
-def test_a_batch_of_more_songs_than_streams_has_the_gradient_of_all():
+def test_a_batch_of_more_songs_than_series_has_the_gradient_of_all():
     config = TrainConfig(
         batch=20,
         block=50,
@@ -91,43 +82,52 @@ def test_a_batch_of_more_songs_than_streams_has_the_gradient_of_all():
     model = RnnRbm.initial(
         ModelConfig(V, rbm_hidden=4, recurrent=5, hidden=(), dtype="float64"), GRID, np.full(V, 0.3)
     )
-    before, rolls = RnnRbm(model.config, GRID, model.theta.copy()), songs(20)
-    expected = sum(song_gradient(before, roll, config)[0] for roll in rolls) / sum(map(len, rolls))
-    train(Trainer(model, rolls, [], config), 1)
-    assert np.allclose(before.theta - model.theta, 0.1 * expected, rtol=1e-9, atol=1e-12)
+    rolls = songs(20)
+    assert len(rolls) > MOST_SERIES
+    expected = sum(song_gradient(model, roll, config)[0] for roll in rolls) / sum(map(len, rolls))
+    trainer = Trainer(model, rolls, [], config)
+    train(trainer, 1)
+    assert np.allclose(model.theta - weights(trainer), 0.1 * expected, rtol=1e-9, atol=1e-12)
 
 
-def test_every_song_keeps_its_own_chains():
-    """Chains that follow strong visible biases, which are each song's own."""
-    rolls = [np.eye(1, V, i % V, np.uint8).repeat(5 + i, axis=0) for i in range(20)]
+def test_every_song_keeps_its_own_chains(backend):
+    """Chains that follow strong visible biases, which are each song's own, transposed or not."""
+    rolls = [np.eye(1, V, i % V, np.uint8).repeat(5 + i % 4, axis=0) for i in range(20)]
     model = RnnRbm.initial(
         ModelConfig(V, rbm_hidden=1, recurrent=V, hidden=(), dtype="float64"), GRID, np.full(V, 0.3)
     )
     model.theta[:] = 0
-    first = model.network.layers(model.params)[0]
-    first[V : 2 * V, :V], first[V : 2 * V, -1] = (
-        80 * np.eye(V),
-        -40,
-    )  # a_t says: what sounded in the frame before
-    trainer = Trainer(
-        model, rolls, [], TrainConfig(batch=20, learning_rate=1e-9, dropout=0.0, transpose=(-3, 3))
+    # a_t says: what sounded in the frame before
+    a = model.network.layers(model.params)[0][V : 2 * V]
+    a[:, :V], a[:, -1] = 80 * np.eye(V), -40
+    config = TrainConfig(
+        batch=20, learning_rate=1e-9, dropout=0.0, transpose=(-3, 3), gibbs_steps=1
     )
+    trainer = Trainer(model, rolls, [], config, backend)
     train(trainer, 3)
-    for roll, packed in zip(rolls, trainer.particles, strict=True):
-        assert np.array_equal(trainer._unpack(packed)[1:], roll[1:])
+    for song, roll in enumerate(rolls):
+        assert np.array_equal(read(backend, trainer.state.particles, song, V)[1:], roll[1:])
 
 
 def test_the_network_learns_in_every_layer():
     """The recurrent weights change, not the RBM's alone."""
     trainer = make_trainer()
-    before = {name: t.copy() for name, t in trainer.model.tensors().items()}
     train(trainer, 2)
-    network, after = trainer.model.network, trainer.model.tensors()
+    network, before = trainer.model.network, trainer.model.tensors()
+    after = trainer.current().tensors()
     for name in before:
         assert not np.array_equal(before[name], after[name]), name
     recurrent = slice(network.inputs, network.inputs + network.recurrent)
     change = np.abs(after["network.1"] - before["network.1"])[:, recurrent]
     assert (change > 0).all()
+
+
+def test_the_model_that_training_starts_from_stays_as_it_is(backend):
+    trainer = make_trainer(train=songs(2), valid=[], backend=backend, gibbs_steps=1)
+    before = trainer.model.theta.copy()
+    train(trainer, steps=1)
+    assert np.array_equal(trainer.model.theta, before)
+    assert not np.array_equal(weights(trainer), before)
 
 
 def test_updates_by_batch_block_and_epoch_move_the_weights_as_often_as_they_say():
@@ -136,13 +136,13 @@ def test_updates_by_batch_block_and_epoch_move_the_weights_as_often_as_they_say(
         train(trainer, 1)
     batches = trainers["batch"].plan.epoch(0).batches
     lengths = [len(roll) for roll in trainers["batch"].train]
-    assert trainers["epoch"].optimizer.steps == 1
-    assert trainers["batch"].optimizer.steps == len(batches) == 3
-    assert trainers["block"].optimizer.steps == sum(
+    assert trainers["epoch"].state.steps == 1
+    assert trainers["batch"].state.steps == len(batches) == 3
+    assert trainers["block"].state.steps == sum(
         max(-(-lengths[song] // 16) for song in batch)
         for batch in trainers["block"].plan.epoch(0).batches
     )
-    assert len({trainer.state.frames for trainer in trainers.values()}) == 1
+    assert len({trainer.counters.frames for trainer in trainers.values()}) == 1
 
 
 def test_an_epoch_goes_through_every_song_once_in_an_order_of_its_own():
@@ -155,17 +155,16 @@ def test_an_epoch_goes_through_every_song_once_in_an_order_of_its_own():
 
 
 def test_transposition_keeps_every_note():
+    """Songs move as a whole, as far as the plan says that they may."""
     trainer = make_trainer()
-    for roll, (low, high) in zip(trainer.train, trainer.plan._reach, strict=True):
+    for song, (low, high) in enumerate(trainer.plan._reach):
+        roll = trainer.train[song]
         assert -2 <= low <= 0 <= high <= 2
+        first = np.flatnonzero(roll.any(axis=0))[0]
         for shift in range(low, high + 1):
-            assert shifted(roll, shift, GRID.pitches).sum() == roll.sum()
-            if roll[:, max(0, -shift) :].any():
-                first = np.flatnonzero(roll.any(axis=0))[0]
-                assert (
-                    np.flatnonzero(shifted(roll, shift, GRID.pitches).any(axis=0))[0]
-                    == first + shift
-                )
+            moved = read(trainer.backend, trainer._songs, song, V, shift)
+            assert moved.sum() == roll.sum()
+            assert np.flatnonzero(moved.any(axis=0))[0] == first + shift
 
 
 def test_validations_without_a_new_best_end_the_run():
@@ -173,25 +172,45 @@ def test_validations_without_a_new_best_end_the_run():
         validate_every=1, patience=3, learning_rate=0.3, average=0.0, weight_decay=0.0
     )
     events = [e for e in train(trainer, 500) if isinstance(e, Validated)]
-    assert trainer.state.finished and [e.best for e in events][-4:] == [True, False, False, False]
-    assert trainer.state.best == min(e.validation for e in events)
-    trainer.cooling, trainer.pace = True, 0.5
-    assert [
-        e.rate for e in train(trainer, trainer.state.epoch + 9) if isinstance(e, Validated)
-    ] == [0.15] * 9
+    counters = trainer.counters
+    assert counters.finished and [e.best for e in events][-4:] == [True, False, False, False]
+    assert counters.best == min(e.validation for e in events)
+    assert train(trainer, counters.epoch + 9) == []
+    cooling = train(trainer, counters.epoch + 9, pace=Pace(0.5, cooling=True))
+    assert [e.rate for e in cooling if isinstance(e, Validated)] == [0.15] * 9
 
 
-def test_non_finite_values_are_rolled_back_with_half_the_step():
-    trainer = make_trainer()
-    train(trainer, 1)
-    trainer._batch([0, 1])
-    good = trainer.average.copy()
-    trainer.model.theta[3] = np.nan  # as a step that was too large would leave it
-    event = trainer._batch([2, 3])
+def test_the_slower_the_weights_move_the_more_gibbs_steps():
+    """A pace of 1/2 while a run cools down has twice the steps: the same weights as with these."""
+    runs = []
+    for steps, rate, pace in ((2, 0.2, Pace(0.5, cooling=True)), (4, 0.1, Pace(1.0))):
+        trainer = make_trainer(gibbs_steps=steps, learning_rate=rate)
+        train(trainer, 1, pace=pace)
+        runs.append(weights(trainer))
+    assert np.array_equal(*runs)
+
+
+@pytest.mark.parametrize("concatenate", [False, True])
+def test_non_finite_values_are_rolled_back_with_half_the_step(backend, concatenate):
+    trainer = make_trainer(
+        train=songs(4), valid=[], backend=backend, batch=2, gibbs_steps=1, concatenate=concatenate
+    )
+    train(trainer, steps=1)
+    state, to_host = trainer.state, backend.to_host
+    good, particles = trainer.averaged().theta, to_host(state.particles.kept).copy()
+    carries, frames = dict(state.carries), trainer.counters.frames
+    bad = weights(trainer).copy()
+    bad[3] = np.nan  # as a step that was too large would leave it
+    backend.assign(state.theta, backend.to_device(bad))
+    event = trainer._batch(np.array([2, 3]))
     assert isinstance(event, RolledBack) and "network.1" in event.what
-    assert np.array_equal(trainer.model.theta, good) and np.array_equal(trainer.average, good)
-    assert event.rate == trainer.settings.learning_rate / 2
-    assert not any(moment.any() for moment in trainer.optimizer.moments)
+    assert np.array_equal(weights(trainer), good)
+    assert np.array_equal(trainer.averaged().theta, good)
+    assert event.rate == trainer.rate == trainer.settings.learning_rate / 2
+    assert not any(to_host(moment).any() for moment in state.moments)
+    assert np.array_equal(to_host(state.particles.kept), particles)
+    assert state.carries == carries and trainer.counters.frames == frames
+    assert all(isinstance(e, Progress) for e in train(trainer, steps=state.steps + 1))
 
 
 def test_a_hopeless_run_ends_after_three_halvings():
@@ -200,8 +219,8 @@ def test_a_hopeless_run_ends_after_three_halvings():
     )
     with pytest.raises(Diverged, match="--learning-rate"):
         train(trainer, 200)
-    assert trainer.state.rollbacks == 3
-    assert np.isfinite(trainer.model.theta).all()
+    assert trainer.counters.rollbacks == 3
+    assert np.isfinite(weights(trainer)).all()
 
 
 def test_progress_counts_frames_and_epochs():
@@ -209,13 +228,22 @@ def test_progress_counts_frames_and_epochs():
     events = [e for e in train(trainer, 2) if isinstance(e, Progress)]
     total = sum(len(roll) for roll in trainer.train)
     assert [e.epoch for e in events] == [0, 0, 0, 1, 1, 1]
-    assert (
-        events[2].frames == total and events[-1].frames == 2 * total and events[2].position == 1.0
-    )
+    assert [e.steps for e in events] == [1, 2, 3, 4, 5, 6]
+    assert events[2].frames == total and events[-1].frames == 2 * total
+    assert events[2].position == 1.0
+
+
+def test_epochs_done_has_a_fraction():
+    trainer = make_trainer()
+    train(trainer, steps=4)
+    assert trainer.epochs_done == pytest.approx(4 / 3)
 
 
 def test_without_held_out_songs_the_training_songs_choose():
-    trainer = make_trainer()
-    trainer = dataclasses.replace(trainer, valid=[], state=dataclasses.replace(trainer.state))
-    event = trainer.look()
+    event = make_trainer(valid=[]).validate()
     assert event.validation == event.loss
+
+
+def test_the_cpu_is_the_backend_where_none_is_named():
+    trainer = make_trainer()
+    assert Trainer(trainer.model, songs(), [], trainer.settings).backend is cpu_backend()
