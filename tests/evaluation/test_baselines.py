@@ -1,10 +1,14 @@
-"""The baselines by hand, and the rows of the paper that need no model (Boulanger-Lewandowski et al., ICML 2012)."""
+"""The baselines by hand, and those rows of a paper that need no model.
+
+Boulanger-Lewandowski, Bengio and Vincent, ICML 2012.
+"""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from midigen.backends.cpu import CpuBackend
 from midigen.config import Grid
 from midigen.evaluation.accuracy import score, score_draws
 from midigen.evaluation.baselines import (
@@ -41,7 +45,8 @@ def test_likelihood_is_that_of_independent_notes():
 
 def test_repeating_the_last_frame_keeps_a_note_as_often_as_the_songs_do():
     repeat = named(TRAIN, TRAIN)["repeat last frame"]
-    # note 0 stays on in 1 of 2 frames, comes on in 2 of 2; note 1 is never on before a frame, comes on in 1 of 4
+    # note 0 stays on in 1 of 2 frames, comes on in 2 of 2; note 1 is never on before a frame,
+    # comes on in 1 of 4
     np.testing.assert_allclose(
         repeat.p, [[3 / 4, 2 / 6], [2 / 4, 2 / 6], [2 / 4, 2 / 6], [3 / 4, 2 / 6]]
     )
@@ -49,7 +54,7 @@ def test_repeating_the_last_frame_keeps_a_note_as_often_as_the_songs_do():
 
 
 def test_the_recurrent_network_learns_what_follows_what(rng):
-    """Every note moves up by one: only a predictor that sees the other notes of the last frame can know."""
+    """Every note moves up by one: who knows has seen the other notes of the last frame."""
     songs = []
     for _ in range(20):
         first = (rng.random(11) < 0.4).astype(np.uint8)
@@ -57,7 +62,7 @@ def test_the_recurrent_network_learns_what_follows_what(rng):
     train, valid, test = songs[:14], songs[14:16], songs[16:]
     seen = []
     network = recurrent_baseline(train, valid, test, GRID, 40_000, seen.append)
-    again = recurrent_baseline(train, valid, test, GRID, 40_000, threads=1)
+    again = recurrent_baseline(train, valid, test, GRID, 40_000, backend=CpuBackend(1))
     np.testing.assert_array_equal(network.p, again.p)
     assert network.log_likelihood(np.concatenate(test)).mean() > -2 and sum(seen) >= 40_000
     assert named(train, test)["note 1-gram"].log_likelihood(np.concatenate(test)).mean() < -7
@@ -68,9 +73,8 @@ def paper(request):
     """Name, training songs and test songs of a benchmark."""
     path = DATA / f"{request.param}.mat"
     if not path.exists():
-        pytest.skip(
-            f"the benchmark {path.name} is not beside this repository, in {DATA.parent.name}/{DATA.name}"
-        )
+        beside = f"{DATA.parent.name}/{DATA.name}"
+        pytest.skip(f"the benchmark {path.name} is not beside this repository, in {beside}")
     songs = read_benchmark(path)
     return request.param, *(
         [roll for split, _, roll in songs if split == wanted] for wanted in ("train", "test")
