@@ -36,9 +36,9 @@ from midigen.kernels.cuda.blas import (
     fill,
     flat,
     gemm,
-    matrix,
     scratch_matrix,
 )
+from midigen.kernels.cuda.blas import matrix as view
 from midigen.kernels.cuda.jit import is_gpu_error
 from midigen.kernels.cuda.memory import empty, scratch, upload
 
@@ -93,10 +93,10 @@ class CudaBackend:
 
     def columns(self, array: Any, first: int, count: int) -> StridedMatrix:
         width = tuple(array.shape)[-1]
-        return matrix(flat(array), first, array.size // width, count, width)
+        return view(flat(array), first, array.size // width, count, width)
 
     def matrix(self, array: Any, offset: int, rows: int, columns: int) -> StridedMatrix:
-        return matrix(array, offset, rows, columns)
+        return view(array, offset, rows, columns)
 
     def vector(self, array: Any, offset: int, count: int, stride: int) -> StridedMatrix:
         return StridedMatrix(array, offset, 1, count, 0, stride)
@@ -208,9 +208,9 @@ class CudaBackend:
         count, width = tuple(rows.shape)[-2], max(units, network.recurrent)
         if isinstance(rows, np.ndarray):  # the same ones for every series
             on_device = upload(rows, network.dtype)
-            rows = matrix(on_device, 0, series * count, units, rows_per_group=count, group_stride=0)
+            rows = view(on_device, 0, series * count, units, rows_per_group=count, group_stride=0)
         s = empty((series, count, width), network.dtype)
-        copy(rows, matrix(s, 0, series * count, units, width))
+        copy(rows, view(s, 0, series * count, units, width))
         return s
 
     def orthonormal_rows(self, network: NetworkShape, s: Any, tolerance: float) -> Basis:
@@ -230,10 +230,10 @@ class CudaBackend:
             rows_per_group=max(found, 1),
             group_stride=count * units,
         )
-        copy(first_rows, matrix(rows, 0, series * found, units))
+        copy(first_rows, view(rows, 0, series * found, units))
         return Basis(found, rows)
 
-    def expand(self, network: NetworkShape, s: Any, rows: Any, matrix_: Any, out: Any) -> None:
+    def expand(self, network: NetworkShape, s: Any, rows: Any, matrix: Any, out: Any) -> None:
         series, count, width = tuple(s.shape)
         if rows is not None:
             found, units = tuple(rows.shape)[1:]
@@ -242,21 +242,21 @@ class CudaBackend:
                 False,
                 True,
                 1,
-                matrix(s, 0, count, units, width, batch_strides=(count * width, 0)),
-                matrix(rows, 0, found, units, batch_strides=(found * units, 0)),
+                view(s, 0, count, units, width, batch_strides=(count * width, 0)),
+                view(rows, 0, found, units, batch_strides=(found * units, 0)),
                 0,
-                matrix(met, 0, count, found, batch_strides=(count * found, 0)),
+                view(met, 0, count, found, batch_strides=(count * found, 0)),
                 batches=(series, 1),
             )
             s = met
-        rtrl.influence_expand(s, matrix_, 0, network.influential, out)
+        rtrl.influence_expand(s, matrix, 0, network.influential, out)
 
     def influence_gradient(
         self,
         network: NetworkShape,
         ahead: Stretch,
         adjoint: Any,
-        matrix_: Any,
+        matrix: Any,
         rows: Any,
         gradient: Any,
     ) -> None:
@@ -269,7 +269,7 @@ class CudaBackend:
             ahead.block.inputs,
             ahead.block.u,
             adjoint,
-            matrix_,
+            matrix,
             gradient,
             rows,
         )
@@ -306,12 +306,12 @@ class CudaBackend:
         widths, real = (network.sizes[:-1] + 1).tolist(), network.dtype
         inputs = empty((frames * series * sum(widths),), real)
         for width in widths:
-            source = matrix(block.inputs, (h * at + first * width) * series, frames * series, width)
-            copy(source, matrix(inputs, frames * at * series, frames * series, width))
+            source = view(block.inputs, (h * at + first * width) * series, frames * series, width)
+            copy(source, view(inputs, frames * at * series, frames * series, width))
             at += width
         outputs = int(network.sizes[-1])
         u = empty((frames, series, outputs), real)
-        copy(matrix(flat(block.u), first * series * outputs, frames * series, outputs), u)
+        copy(view(flat(block.u), first * series * outputs, frames * series, outputs), u)
         return Block(inputs, u, block.starts[first : first + frames])
 
     # -- the RBM and songs ---------------------------------------------------------------------
