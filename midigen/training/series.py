@@ -172,6 +172,11 @@ class SeriesGroup:
         What a lone series goes on from; it is replaced at the end.
     negative : bool
         Whether the frames are noise to be pushed away, Eq. (23)-(24).
+
+    Attributes
+    ----------
+    done : bool
+        Whether every frame has been through.
     """
 
     def __init__(
@@ -189,19 +194,14 @@ class SeriesGroup:
         self._songs, self._particles = songs, particles
         self._series, self._negative = series, negative
         self._keys = backend.per_series([one.key for one in series], np.uint64)
-        self._positions = np.zeros(len(series), np.int64)
+        self._positions = [0] * len(series)
+        self.done = not any(len(one) for one in series)
         self._influence: Influence | Array | None = None
         self.carried = carried
         if carried:
             self._state, self._influence = backend.copy(carried.state), carried.influence
         else:
             self._state = backend.zeros((len(series), config.recurrent), dtype)
-
-    @property
-    def done(self) -> bool:
-        """Whether every frame has been through."""
-        pairs = zip(self._positions, self._series, strict=True)
-        return all(at >= len(one) for at, one in pairs)
 
     def step(self, gradient: Array) -> int:
         """Add the next block's gradient to `gradient`, all of theta, summed over frames.
@@ -214,6 +214,7 @@ class SeriesGroup:
             How many frames the block had.
         """
         placed, backend, network = self._placed, self._backend, self._placed.network
+        begun = sum(self._positions)
         place, starts, rows = self._next_block()
         here = backend.to_device(place[1:].ravel())
         v, x = self._frames(place, here, starts, rows)
@@ -228,7 +229,7 @@ class SeriesGroup:
         if self.carried and self.done:
             frame = backend.copy(v[-1:])
             self.carried = CarriedState(frame, self._state, self._influence)
-        return int((place[1:] >= 0).sum())
+        return sum(self._positions) - begun
 
     def _backpropagate(self, block: Block, du: Array, gradient: Array) -> None:
         """Add the network's gradient, and carry J to the end of the block."""
@@ -262,10 +263,10 @@ class SeriesGroup:
         """
         begins, length = self._positions, self._settings.block
         ends = [
-            block_end(one.starts, int(at), length) if at < len(one) else int(at)
+            block_end(one.starts, at, length) if at < len(one) else at
             for at, one in zip(begins, self._series, strict=True)
         ]
-        h = int((ends - begins).max())
+        h = max(end - at for at, end in zip(begins, ends, strict=True))
         place = np.full((h + 1, len(ends)), -1, np.int64)
         starts = np.zeros((h, len(ends)), np.uint8)
         for i, (at, end, one) in enumerate(zip(begins, ends, self._series, strict=True)):
@@ -273,8 +274,9 @@ class SeriesGroup:
             starts[: end - at, i] = one.starts[at:end]
             if 0 < at < end:
                 place[0, i] = one.places[at - 1]
-        first_rows = [one.first_row + int(at) for one, at in zip(self._series, begins, strict=True)]
-        self._positions = np.array(ends, np.int64)
+        first_rows = [one.first_row + at for one, at in zip(self._series, begins, strict=True)]
+        self._positions = ends
+        self.done = all(end >= len(one) for end, one in zip(ends, self._series, strict=True))
         return place, starts, self._backend.per_series(first_rows, np.int64)
 
     def _frames(

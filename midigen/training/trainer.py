@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -157,8 +158,10 @@ class Trainer:
         """Train on one batch; returns an event where values were not finite."""
         with self.backend.guarded(GO_ON):
             before = self.state.snapshot(self.backend, songs)
-            steps = self.pace.gibbs_steps(self.settings.gibbs_steps)
-            settings = replace(self.settings, gibbs_steps=steps)
+            settings = self.settings
+            steps = self.pace.gibbs_steps(settings.gibbs_steps)
+            if steps != settings.gibbs_steps:  # `replace` checks all settings, which takes time
+                settings = replace(settings, gibbs_steps=steps)
             groups, frames = self._groups(songs, settings), 0
             noise = self._noise(songs, settings)
             while any(not group.done for group in groups):
@@ -204,10 +207,10 @@ class Trainer:
         epoch = self._epoch
         key = (epoch.key + int(songs[0])) % 2**64
         places = [self._songs.places(int(song), int(epoch.shifts[song])) for song in songs]
-        firsts = np.concatenate([[0], np.cumsum([len(place) for place in places])])
+        firsts = [0, *accumulate(len(place) for place in places)]
         if alone:
             return [
-                Series(place, np.zeros(len(place), np.uint8), key, int(first))
+                Series(place, np.zeros(len(place), np.uint8), key, first)
                 for place, first in zip(places, firsts, strict=False)
             ]
         starts = np.zeros(firsts[-1], np.uint8)
