@@ -68,7 +68,7 @@ class CpuBackend:
         self._jobs = ThreadPoolExecutor(self.threads)
         self._helpers = ThreadPoolExecutor(self.threads)
         self._spare_cores = self.threads > 1
-        self._sums: dict[tuple[str, Any], list[NDArray[Any]]] = {}
+        self._kept = threading.local()  # sums of gradients, for each thread that trains
         self.rbm = {
             "bernoulli": _RbmKernels(rbm, self.share),
             "gaussian": _RbmKernels(gaussian, self.share),
@@ -369,12 +369,12 @@ class CpuBackend:
         self, name: str, jobs: Sequence[Callable[[Any], int]], size: int, dtype: DTypeLike
     ) -> tuple[NDArray[Any], int]:
         # memory that stays: fresh memory costs a page fault every 4 KB
-        sums = self._sums.setdefault((name, np.dtype(dtype)), [])
-        while len(sums) < len(jobs) or (sums and sums[0].size != size):
-            if sums and sums[0].size != size:
-                sums.clear()
+        sums = self._kept.__dict__.setdefault(name, [])
+        if sums and (sums[0].size, sums[0].dtype) != (size, dtype):
+            sums.clear()
+        while len(sums) < len(jobs):
             sums.append(np.empty(size, dtype))
-        self._spare_cores = len(jobs) < self.threads
+        self._spare_cores = len(jobs) < self.threads  # jobs may then share out parts of theirs
 
         def add(job: Callable[[Any], int], own: NDArray[Any]) -> int:
             own[:] = 0
@@ -383,6 +383,7 @@ class CpuBackend:
         pairs = zip(jobs, sums, strict=False)
         running = [self._jobs.submit(add, job, own) for job, own in pairs]
         count = sum(one.result() for one in running)
+        self._spare_cores = self.threads > 1
         total, *others = sums[: len(jobs)]
         for own in others:
             total += own
