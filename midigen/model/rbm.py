@@ -179,7 +179,8 @@ class _Rbm:
 
         Returns
         -------
-        The RBM itself.
+        Self
+            The RBM itself.
 
         Raises
         ------
