@@ -301,7 +301,7 @@ class TrainConfig(Settings):
     """
 
     block: int = setting(
-        512,
+        1024,
         "Frames in a block of real-time recurrent learning: every length gives the same gradient, "
         "1 is the textbook's, longer is faster and takes more memory.",
         low=1,
