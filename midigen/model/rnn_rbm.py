@@ -45,8 +45,8 @@ def note_moments(
         Over all frames.
     """
     count, loudest = sum(map(len, rolls)), LOUDEST if grid.values == "velocity" else 1
-    total = sum(roll.sum(axis=0, dtype=np.float64) for roll in rolls)
-    squares = sum(np.square(roll, dtype=np.float64).sum(axis=0) for roll in rolls)
+    total: Any = sum(roll.sum(axis=0, dtype=np.float64) for roll in rolls)
+    squares: Any = sum(np.square(roll, dtype=np.float64).sum(axis=0) for roll in rolls)
     mean = total / (count * loudest)
     square = squares / (count * loudest**2)
     return mean, np.maximum(square - mean**2, 0)

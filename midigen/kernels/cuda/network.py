@@ -89,7 +89,7 @@ def forward_block(
         tile=tile,
     )
     transposed = transposed_layers(table, params, tile)
-    widest = int(max(recurrent, table[:, UNITS].max()))
+    widest = max(recurrent, int(table[:, UNITS].max()))
     run = (
         rows // n_series,
         n_series,
@@ -280,7 +280,7 @@ def backward_block(
         down,
         tile=tile,
     )
-    widest = int(max(recurrent, table[:, UNITS].max(), table[1:, BELOW].max(initial=0)))
+    widest = max(recurrent, int(table[:, UNITS].max()), int(table[1:, BELOW].max(initial=0)))
     run = (
         rows // n_series,
         n_series,
