@@ -35,7 +35,11 @@ def folder(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("arguments", [["prepare", "in"], ["check"]])
 def test_a_signal_leaves_nothing(folder, arguments, number):
-    """The signal goes to all processes; the pipes end when the last of them has ended."""
+    """The signal goes to all processes; the pipes end when the last of them has ended.
+
+    `check` may be done before a late signal.
+    """
+    stopped = 0
     for delay in (0.05, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 1):
         process = subprocess.Popen(
             [sys.executable, "-c", COMMAND, *arguments],
@@ -49,6 +53,9 @@ def test_a_signal_leaves_nothing(folder, arguments, number):
         time.sleep(delay)
         os.killpg(process.pid, number)
         out, err = process.communicate(timeout=60)
+        if arguments == ["check"] and process.returncode == 0 and stopped > 3:
+            continue
+        stopped += 1
         lines = [line for line in err.splitlines() if line and not line.startswith("compiling")]
         assert (process.returncode, out, lines) == (130, "", ["midigen: stopped"]), delay
         assert os.listdir(folder) == ["in"]
