@@ -78,9 +78,8 @@ def prepare(
         For a setting that there is not, or a value out of its range.
     """
     grid, reading = _sorted_out(settings, Grid, PrepareConfig)
-    reader = PrepareConfig(**reading)
-    options = {f.name: getattr(reader, f.name) for f in fields(PrepareConfig)}
-    return prepare_paths(paths, Settings(Grid(**grid), **options), on_file)
+    reader = PrepareConfig(**reading).to_json()
+    return prepare_paths(paths, Settings(Grid(**grid), **reader), on_file)
 
 
 def train(

@@ -181,14 +181,16 @@ class PlacedModel:
 
     def free_energy(self, run: SongRun) -> NDArray[np.float64]:
         """Return F(v_t) of every row of a run, (N,).  Eq. (16), (20)."""
-        out = self.backend.empty((run.v.shape[0],), np.float64)
-        self.rbm.free_energy(run.v, self.w, *run.biases, out)
-        return self.backend.to_host(out)
+        return self._of_rows(self.rbm.free_energy, run)
 
     def pseudo_log_likelihood(self, run: SongRun) -> NDArray[np.float64]:
         """Return the pseudo-log-likelihood of every row of a run, (N,), in nats."""
+        return self._of_rows(self.rbm.pseudo_log_likelihood, run)
+
+    def _of_rows(self, kernel: Callable[..., None], run: SongRun) -> NDArray[np.float64]:
+        """Return what a kernel says of every row of a run."""
         out = self.backend.empty((run.v.shape[0],), np.float64)
-        self.rbm.pseudo_log_likelihood(run.v, self.w, *run.biases, out)
+        kernel(run.v, self.w, *run.biases, out)
         return self.backend.to_host(out)
 
     def sample(self, run: SongRun, sweeps: int, keys: Sequence[Any]) -> NDArray[Any]:

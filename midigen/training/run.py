@@ -78,7 +78,21 @@ class Run:
         device, say
             As `midigen.backends.choose.choose` takes them.
         """
-        trainer = make_trainer(corpus, corpus_path, sizes, settings, device, say)
+        train = corpus.rolls("train")
+        if not train:
+            raise MidigenError(f"{corpus_path} holds no songs to train on: prepare more songs")
+        config = _model_config(corpus.grid, sizes, settings)
+        backend = backend_of(choose(device, host_only(settings), say))
+        card = ModelCard(
+            midigen=__version__,
+            corpus_digest=corpus.digest,
+            seed=settings.seed,
+            settings=settings.to_json(),
+            **corpus.statistics(),
+        )
+        means, variances = note_moments(train, corpus.grid)
+        model = RnnRbm.initial(config, corpus.grid, means, settings.seed, card, variances)
+        trainer = Trainer(model, train, corpus.rolls("valid"), settings, backend)
         folder = make_folder()  # not before all that takes much memory is there
         trainer.model.card.name = Path(folder).resolve().name
         return cls(folder, trainer, corpus_path, corpus.digest)
@@ -192,35 +206,6 @@ class Run:
     def save(self) -> None:
         """Write the checkpoint."""
         save_checkpoint(self.folder, self.trainer, *self._corpus)
-
-
-def make_trainer(
-    corpus: Corpus,
-    name: str,
-    sizes: Mapping[str, Any],
-    settings: TrainConfig,
-    device: str = "cpu",
-    say: Say | None = None,
-) -> Trainer:
-    """Make the Trainer of a new model on a Corpus, which messages call `name`.
-
-    The others are as `Run.new` takes them.
-    """
-    train = corpus.rolls("train")
-    if not train:
-        raise MidigenError(f"{name} holds no songs to train on: prepare more songs")
-    config = _model_config(corpus.grid, sizes, settings)
-    backend = backend_of(choose(device, host_only(settings), say))
-    card = ModelCard(
-        midigen=__version__,
-        corpus_digest=corpus.digest,
-        seed=settings.seed,
-        settings=settings.to_json(),
-        **corpus.statistics(),
-    )
-    means, variances = note_moments(train, corpus.grid)
-    model = RnnRbm.initial(config, corpus.grid, means, settings.seed, card, variances)
-    return Trainer(model, train, corpus.rolls("valid"), settings, backend)
 
 
 def _model_config(grid: Grid, sizes: Mapping[str, Any], settings: TrainConfig) -> ModelConfig:
