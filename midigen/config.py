@@ -156,11 +156,42 @@ def _refusal(name: str, expected: str, value: object) -> ValueError:
 
 
 @dataclass(frozen=True)
+class Part(Settings):
+    """One part of the music, which has columns of its own in a roll: `midigen.columns`."""
+
+    name: str = field(metadata=_metadata("What its track is called."))
+    low: int = field(metadata=_metadata("Lowest MIDI pitch.", low=0, high=127))
+    high: int = field(metadata=_metadata("Highest MIDI pitch.", low=0, high=127))
+    kind: str = setting(
+        "voices",
+        "One voice, so that at most one note begins or sounds at once; any number of them; or "
+        "drums, whose notes only begin.",
+        choices=("line", "voices", "drums"),
+    )
+    program: int = setting(0, "General MIDI instrument.", low=0, high=127)
+
+    def _check(self) -> None:
+        if not 0 <= self.low <= self.high <= 127:
+            raise _refusal("low..high", "a range within 0..127", (self.low, self.high))
+
+    @property
+    def pitches(self) -> int:
+        """Number of MIDI pitches, high - low + 1."""
+        return self.high - self.low + 1
+
+    @property
+    def channels(self) -> int:
+        """Columns: the pitches, and one that holds a line's note or strikes voices anew."""
+        return self.pitches + (self.kind != "drums")
+
+
+@dataclass(frozen=True)
 class Grid(Settings):
     """How notes become the rows (frames) and columns (channels) of a roll.
 
     Columns are MIDI pitches low..high; with articulation "onset" as many more mark where notes
-    begin. With values "velocity" a note is its MIDI velocity, 1..127, else it is 1.
+    begin. With values "velocity" a note is its MIDI velocity, 1..127, else it is 1. With `parts`
+    the columns are those of one part after the other instead.
     """
 
     unit: str = setting(
@@ -192,10 +223,28 @@ class Grid(Settings):
         "--visible-model gaussian.",
         choices=("binary", "velocity"),
     )
+    tonic: str = setting(
+        "kept",
+        "The songs' keys: as they are, or every song in C major or A minor, so that a small "
+        "collection teaches one key well.",
+        choices=("kept", "one"),
+    )
+    parts: tuple[Part, ...] = field(default=(), metadata=_metadata("Parts of the music."))
 
     def _check(self) -> None:
         if not 0 <= self.low <= self.high <= 127:
             raise _refusal("low..high", "a range within 0..127", (self.low, self.high))
+        names = [part.name for part in self.parts]
+        if len(set(names)) < len(names):
+            raise _refusal("parts", "of different names", names)
+        if self.parts and self.values != "binary":
+            raise _refusal("values", "binary where there are parts", self.values)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Make a grid of what `to_json` gave; ValueError as in `Settings.from_json`."""
+        parts = tuple(Part.from_json(part) for part in data.get("parts", ()))
+        return super().from_json({**data, "parts": parts})
 
     @property
     def pitches(self) -> int:
@@ -204,7 +253,9 @@ class Grid(Settings):
 
     @property
     def channels(self) -> int:
-        """Columns of a roll, the V of the model: `pitches`, or twice that with onsets."""
+        """Columns of a roll, the V of the model: `pitches`, or twice that with onsets, or parts."""
+        if self.parts:
+            return sum(part.channels for part in self.parts)
         return self.pitches * (2 if self.articulation == "onset" else 1)
 
     def frame_seconds(self, bpm: float) -> float:
