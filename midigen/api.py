@@ -130,7 +130,6 @@ def train(
         For a setting that there is not, or a value out of its range.
     """
     sizes, learning = _sorted_out(settings, ModelConfig, TrainConfig)
-    sizes.setdefault("visible_model", "auto")
     corpus = corpus if isinstance(corpus, Corpus) else Corpus.load(corpus)
     if epochs is not None and minutes == 2.0:
         minutes = None
@@ -141,7 +140,7 @@ def train(
             corpus,
             str(place / "corpus.midigen"),
             sizes,
-            TrainConfig(**learning),
+            learning,
             device,
         )
         if folder is not None:

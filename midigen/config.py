@@ -43,6 +43,8 @@ class Setting:
         What the help gives as the default, where None stands for it.
     option : str
         Name of the option, where it is not the field's.
+    from_data : bool
+        Whether the value is taken from the songs, and no option asks for it.
     """
 
     help: str
@@ -57,6 +59,7 @@ class Setting:
     expected: str = ""
     shown: str = ""
     option: str = ""
+    from_data: bool = False
 
     def allows(self, value: Any) -> bool:
         """Say whether a value is among the choices, or in range; NaN is in no range."""
@@ -310,13 +313,16 @@ class ModelConfig(Settings):
     )
     hidden: tuple[int, ...] = setting(
         (150,),
-        "Widths of the network's hidden layers, or none.",
+        "Widths of the network's hidden layers, or none; auto: by the size of the collection.",
         low=1,
         high=MOST_UNITS,
+        auto=True,
         expected=f"at most {MOST_LAYERS} layers of 1 to {MOST_UNITS} units",
     )
-    recurrent: int = setting(100, "Recurrent units, R.", low=1, high=MOST_UNITS)
-    rbm_hidden: int = setting(150, "Hidden units of the RBM, H.", low=0, high=MOST_UNITS)
+    recurrent: int = setting(100, "Recurrent units, R.", low=1, high=MOST_UNITS, auto=True)
+    rbm_hidden: int = setting(
+        150, "Hidden units of the RBM, H.", low=0, high=MOST_UNITS, auto=True
+    )
     visible_model: str = setting(
         "bernoulli",
         "Notes that are on or off, or have a loudness; auto is what the corpus holds.",
@@ -332,6 +338,26 @@ class ModelConfig(Settings):
         expected="two growing numbers over 0, such as 0.05,1",
     )
     dtype: str = setting("float32", "Precision of all arithmetic.", choices=("float32", "float64"))
+    context: tuple[str, ...] = setting(
+        (),
+        "What the model is told of every frame, Eq. (26), or none; auto is all of it.",
+        choices=("position", "form", "end", "mode", "style", "density"),
+        auto=True,
+    )
+    gates: tuple[str, ...] = setting(
+        (),
+        "What of the past the model may copy, Eq. (27), or none: the last frame, the frames 1, 2, "
+        "4 and 8 bars ago, the bar that the form names, intervals from a line's last pitch; auto "
+        "is all of it.",
+        choices=("hold", "lag", "form", "interval"),
+        auto=True,
+    )
+    styles: tuple[str, ...] = setting(
+        (), "Names of styles that it tells apart.", expected="words", from_data=True
+    )
+    densities: tuple[float, ...] = setting(
+        (), "Onset times a beat between classes of density.", low=0, from_data=True
+    )
 
     def _check(self) -> None:
         if len(self.hidden) > MOST_LAYERS:
@@ -416,7 +442,7 @@ class TrainConfig(Settings):
         high=1e12,
     )
     weight_decay: float = setting(
-        2e-4, "Weight of the squared weights in the loss.", low=0, high=10
+        2e-4, "Weight of the squared weights in the loss.", low=0, high=10, auto=True
     )
     average: float = setting(
         0.998,
@@ -431,6 +457,7 @@ class TrainConfig(Settings):
         low=0,
         high=1,
         high_open=True,
+        auto=True,
     )
     noise: float = setting(
         0.0,
@@ -439,12 +466,35 @@ class TrainConfig(Settings):
         low=0,
         high=0.5,
     )
+    lag_dropout: float = setting(
+        0.3,
+        "Share of the songs for which a lag of the gates is silent in training; of what is left, "
+        "notes are dropped as --dropout says.",
+        low=0,
+        high=1,
+    )
+    interval_dropout: float = setting(
+        0.3,
+        "Share of the frames in which the last pitches of lines are unknown in training.",
+        low=0,
+        high=1,
+    )
+    self_fed: float = setting(
+        0.0,
+        "Share of the frames that the model hears, in training, as it would play them itself: its "
+        "own Gibbs chains of those frames (with --persistent, of Bernoulli units); auto: a quarter "
+        "where it has gates.",
+        low=0,
+        high=1,
+        auto=True,
+    )
     transpose: tuple[int, int] = setting(
         (-5, 6),
         "Random transposition of every song, lowest and highest shift in semitones, as far as its "
-        "notes stay in range.",
+        "notes stay in range; auto: none of songs in one key, else -5,6.",
         low=-127,
         high=127,
+        auto=True,
         expected="two numbers of semitones around 0, such as -5,6",
     )
     transpose_share: float | None = setting(
@@ -517,20 +567,34 @@ class BudgetConfig(Settings):
 class GenerateConfig(Settings):
     """What `midigen generate` makes of a model.
 
-    length is an amount and its unit, "beats", "bars" or "seconds".
+    length is an amount and its unit, "beats", "bars" or "seconds"; metre None, style None and form
+    None are drawn like those of the training songs.
     """
 
     count: int = setting(1, "How many songs to make.", low=1)
     length: tuple[float, str] = setting(
-        (64.0, "beats"),
+        (32.0, "bars"),
         'New music in each song: "32 bars", "64 beats" or "90 seconds"; a bare number is beats.',
+    )
+    form: str | None = setting(
+        None,
+        "Sections of the song, such as AABA: a letter that comes again repeats what it was.",
+        shown="drawn, like those of the songs learned from",
+    )
+    style: str | None = setting(
+        None,
+        "Style to play in: the name of a folder of the songs learned from.",
+        shown="that of one of the songs",
+    )
+    metre: tuple[int, int] | None = setting(
+        None, "Metre, such as 3/4.", expected="a metre such as 3/4", shown="that of one of the songs"
     )
     keep_primer: bool = setting(True, "Put the primer in front of the new music, or leave it out.")
     temperature: float = setting(
-        1.0, "Below 1 the music is tamer, above 1 wilder.", low=0, high=100, low_open=True
+        0.8, "Below 1 the music is tamer, above 1 wilder.", low=0, high=100, low_open=True
     )
     gibbs_steps: int = setting(
-        25,
+        100,
         "Gibbs sampling steps for each frame: more is slower and closer to the model.",
         low=1,
         high=100_000,

@@ -97,6 +97,10 @@ class Corpus:
         content = [self.grid.to_json(), [[song.digest, song.split] for song in self.songs]]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
+    def of_split(self, split: str) -> list[Song]:
+        """Return the songs of one split, "train", "valid" or "test"."""
+        return [song for song in self.songs if song.split == split]
+
     def rolls(self, split: str) -> list[NDArray[np.uint8]]:
         """Return the rolls (T, V) of one split, "train", "valid" or "test"."""
         return [song.roll for song in self.songs if song.split == split]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,15 @@ from numpy.typing import NDArray
 
 from midigen.backends.cpu import cpu_backend
 from midigen.backends.interface import Backend
+from midigen.columns import columns_of
 from midigen.config import GenerateConfig
 from midigen.model.card import Levels
+from midigen.model.forms import Forms, draw_outline, form_of_letters
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.randomness import derive_key
+from midigen.model.songs import Songs
+from midigen.outline import Outline
+from midigen.randomness import derive_key, generator
 
 REMEDY = "make fewer songs at once, or take --device cpu"
 
@@ -29,18 +34,19 @@ def generate_songs(
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
     backend: Backend | None = None,
+    outlines: Sequence[Outline] | None = None,
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield new songs, in order, each as soon as it is done.
 
     Every frame is the end of Gibbs sampling in its own RBM, from the frame before it.  What is fed
     back is the frame as its roll has it: a Gaussian value that is no note is 0, as in the songs.
-    Song i depends on (model, primer, settings, seed, i) alone.
+    Song i depends on (model, primer, settings, outlines, seed, i) alone.
 
     Parameters
     ----------
     model : RnnRbm
     frames : int
-        New frames of each song.
+        New frames of each song; with `outlines` it is not read.
     count : int
         Songs.
     primer : ndarray of uint8 (T0, V), optional
@@ -54,6 +60,8 @@ def generate_songs(
         Told, now and then and from worker threads, how many more frames there are.
     backend : Backend, optional
         The CPU's if left out.
+    outlines : sequence of Outline, optional
+        What the model is told of each song, primer included; drawn by `draw_outlines` if left out.
 
     Yields
     ------
@@ -67,15 +75,18 @@ def generate_songs(
     if frames < 1 or count < 1 or gibbs_steps < 1 or not temperature > 0:
         raise ValueError("frames, count and gibbs_steps must be at least 1 and temperature over 0")
     backend = backend or cpu_backend()
+    begun = 0 if primer is None else len(primer)
+    told = outlines or draw_outlines(model, begun + frames, count, seed)
 
-    def make(songs: list[int], stopped: Callable[[], bool]) -> NDArray[np.uint8]:
+    def make(songs: list[int], stopped: Callable[[], bool]) -> list[NDArray[np.uint8]]:
         keys = np.array([derive_key(seed, "generate", i) for i in songs], np.uint64)
-        return placed.play(heard, keys, frames, 1 / temperature, gibbs_steps, progress, stopped)
+        some = [told[i] for i in songs]
+        beta = 1 / temperature
+        return placed.play(some, keys, beta, gibbs_steps, primer, progress, stopped)
 
     with backend.guarded(REMEDY):
         placed = PlacedModel(model, backend)
-        heard = placed.primed(primer)
-        groups = backend.split([frames] * count)
+        groups = backend.split([outline.frames for outline in told])
         made: dict[int, NDArray[np.uint8]] = {}
         wanted = 0
         for some, songs in zip(groups, backend.map(make, groups), strict=True):
@@ -85,12 +96,53 @@ def generate_songs(
                 wanted += 1
 
 
+def draw_outlines(
+    model: RnnRbm,
+    length: int | float,
+    count: int,
+    seed: int,
+    metre: tuple[int, int] | None = None,
+    style: str | None = None,
+    form: str | None = None,
+) -> list[Outline]:
+    """Draw what a model is told of new songs, from what it knows of those it learned from.
+
+    Parameters
+    ----------
+    model : RnnRbm
+    length : int, or float
+        In frames, or as a float in bars of each song's metre.
+    count, seed : int
+    metre, style : optional
+        What is asked for, in place of that of one of the songs.
+    form : str, optional
+        Sections, such as "AABA".
+
+    Raises
+    ------
+    ValueError
+        For a form that cannot be.
+    """
+    known, parts = model.card.outlines, columns_of(model.grid).parts
+    forms, made = Forms(known, parts), []
+    for song in range(count):
+        rng = generator(seed, "outline", song)
+        outline = draw_outline(rng, known, forms, model.grid, length, metre, style)
+        if form is not None:
+            letters = form_of_letters(form, len(outline.form), forms, rng)
+            outline = replace(outline, form=letters)
+        made.append(outline)
+    return made
+
+
 def generate(model: RnnRbm, frames: int, **settings: Any) -> NDArray[np.uint8]:
     """Return all songs of generate_songs(model, frames, ...) at once: (count, frames, V)."""
     return np.stack(list(generate_songs(model, frames, **settings)))
 
 
-def choose_levels(placed: PlacedModel, rolls: Sequence[NDArray[np.uint8]], seed: int) -> Levels:
+def choose_levels(
+    placed: PlacedModel, rolls: Sequence[NDArray[np.uint8]], songs: Songs, seed: int
+) -> Levels:
     """Choose how a Gaussian model's values become notes like those of songs.
 
     The threshold gives as many notes a frame as the rolls have, gain and offset the mean and the
@@ -101,6 +153,8 @@ def choose_levels(placed: PlacedModel, rolls: Sequence[NDArray[np.uint8]], seed:
     ----------
     placed : PlacedModel
     rolls : sequence of uint8 (T, V)
+    songs : Songs
+        The same on the backend.
     seed : int
 
     Returns
@@ -112,7 +166,7 @@ def choose_levels(placed: PlacedModel, rolls: Sequence[NDArray[np.uint8]], seed:
         keys = [derive_key(seed, "levels", song) for song in run.songs]
         return placed.sample(run, GenerateConfig.gibbs_steps, keys)
 
-    values = np.concatenate(placed.of_every_song(rolls, draw)).astype(np.float64)
+    values = np.concatenate(placed.of_every_song(songs, draw)).astype(np.float64)
     heard = np.concatenate([placed.model.frames(roll) for roll in rolls])
     threshold = np.quantile(values, 1 - np.mean(heard > 0))
     notes, real = values[values > threshold], heard[heard > 0]

@@ -1,11 +1,14 @@
 """What is known of a song ahead of its notes: metre, mode, form, length.  Eq. (26)."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midigen.config import Grid
+from midigen.files import whole
 
 Metre = tuple[int, int, int]  # frame from which it holds, numerator, denominator
 
@@ -53,6 +56,23 @@ class Outline:
     form: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     shift: int = 0
 
+    def __post_init__(self) -> None:
+        """Check what is computed with, as a file may hold any numbers."""
+        whole(self.frames, self.pickup, self.shift)
+        for number, (frame, numerator, denominator) in enumerate(self.metres):
+            whole(frame, numerator, denominator)
+            if (frame != 0) != bool(number) or not 1 <= numerator or denominator < 1:
+                raise ValueError(f"a metre {numerator}/{denominator} from frame {frame}")
+        first = [metre[0] for metre in self.metres]
+        if self.frames < 0 or self.pickup < 0 or sorted(set(first)) != first:
+            raise ValueError("an outline with lengths that no song has")
+        if self.form.ndim != 2 or (self.form < 0).any():
+            raise ValueError("a form that no song has")
+        if (self.form > np.arange(len(self.form))[:, None]).any():
+            raise ValueError("a form that repeats bars before the first")
+        if not (math.isfinite(self.density) and self.density >= 0 and abs(self.shift) <= 127):
+            raise ValueError("a density or a shift that no song has")
+
     def bar_starts(self, grid: Grid) -> NDArray[np.int64]:
         """Return where bars begin, and where the last one would end: (bars + 1,).
 
@@ -72,3 +92,21 @@ class Outline:
                 at += bar
             end = at if stop == self.frames else stop
         return np.array([*starts, end], np.int64)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields by name, the form as lists."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return values | {"metres": [list(m) for m in self.metres], "form": self.form.tolist()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Outline":
+        """Read what `to_json` gave.
+
+        Raises
+        ------
+        ValueError, TypeError, KeyError
+            For what no outline has.
+        """
+        metres = tuple((int(at), int(n), int(d)) for at, n, d in data["metres"])
+        form = np.array(data["form"], np.int64).reshape(len(data["form"]), -1)
+        return cls(**{**data, "metres": metres, "form": form})

@@ -105,6 +105,21 @@ class PlayLevels(NamedTuple):
     loudest: float
 
 
+class PlayGates(NamedTuple):
+    """The tables of the copy gates, Eq. (27): see `midigen.kernels.cpu.gates`.
+
+    part (V,), gate (S, P), lines (L, 2), interval_gates (L,) and intervals (D,), int64 on the
+    device; heard_lines is the number of lines whose last pitches are inputs as well.
+    """
+
+    part: Any
+    gate: Any
+    lines: Any
+    heard_lines: int
+    interval_gates: Any
+    intervals: Any
+
+
 class RbmKernels(Protocol):
     """The kernels of one kind of RBM, as `midigen.kernels.cpu.rbm` and `gaussian` have them.
 

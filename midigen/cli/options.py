@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 import click
 
 from midigen.backends.choose import DEVICES
-from midigen.config import PrepareConfig, Setting, Settings
+from midigen.config import GenerateConfig, PrepareConfig, Setting, Settings
 from midigen.duration import parse_length
 from midigen.errors import UsageError
 
@@ -60,6 +60,57 @@ class Widths(TupleType):
         return ",".join(map(str, value)) or "none"
 
 
+class Words(TupleType):
+    """Words out of some: "hold,lag", "none", or "all".
+
+    Parameters
+    ----------
+    choices : tuple of str
+    """
+
+    name = "words"
+
+    def __init__(self, choices: tuple[str, ...]) -> None:
+        self._choices = choices
+
+    def read(self, text: str) -> tuple[str, ...]:
+        """Read the words, in the order of the choices."""
+        words = [word.strip() for word in text.lower().split(",")]
+        if words in (["none"], [""]):
+            return ()
+        if words == ["all"]:
+            return self._choices
+        unknown = [word for word in words if word not in self._choices]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r}: write none, all, or some of {self.write(self._choices)}")
+        return tuple(word for word in self._choices if word in words)
+
+    def write(self, value: tuple[Any, ...]) -> str:
+        """Write the words, or none."""
+        return ",".join(value) or "none"
+
+
+class Auto(click.ParamType):
+    """What another type takes, or the word auto, which stays as it is.
+
+    Parameters
+    ----------
+    kind : click type
+    """
+
+    def __init__(self, kind: Any) -> None:
+        self._kind = click.types.convert_type(kind)
+        self.name = f"{self._kind.name}|{AUTO}"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Read a word."""
+        if isinstance(value, str) and value.strip().lower() == AUTO:
+            return AUTO
+        return self._kind.convert(value, param, ctx)
+
+
 class Semitones(TupleType):
     """Lowest and highest shift: "-5,6", or "3" for all from 0 to 3."""
 
@@ -106,6 +157,28 @@ class Length(TupleType):
         return f"{amount:g} {unit}"
 
 
+class MetreType(TupleType):
+    """A metre: "3/4"."""
+
+    name = "metre"
+
+    def read(self, text: str) -> tuple[int, int]:
+        """Read numerator and denominator."""
+        match = re.fullmatch(r"\s*(\d{1,2})\s*/\s*(\d{1,2})\s*", text)
+        if not match:
+            raise ValueError(f"{text!r} is not {GenerateConfig.setting_of('metre').expected}")
+        metre = int(match[1]), int(match[2])
+        try:
+            check_tempo(120, metre)
+        except ValueError as e:
+            raise ValueError(f"{text!r} is not {e}") from None
+        return metre
+
+    def write(self, value: tuple[Any, ...]) -> str:
+        """Write numerator and denominator."""
+        return "/".join(map(str, value))
+
+
 class Shares(TupleType):
     """Shares of the splits: "80/10/10"."""
 
@@ -126,6 +199,7 @@ class Shares(TupleType):
 
 TUPLES = {
     "hidden": Widths(),
+    "metre": MetreType(),
     "transpose": Semitones(),
     "deviation": Deviations(),
     "length": Length(),
@@ -151,7 +225,11 @@ def options(owner: type[Settings], *names: str, ranges: bool = True) -> Callable
     callable
         A decorator, as click.option's.
     """
-    by_name = {f.name: f for f in fields(owner) if f.default is not MISSING}
+    by_name = {
+        f.name: f
+        for f in fields(owner)
+        if f.default is not MISSING and not owner.setting_of(f.name).from_data
+    }
     made = [
         decorator
         for name in names or by_name
@@ -189,7 +267,7 @@ def _option(f: "Field[Any]", setting: Setting, ranges: bool) -> list[Decorator]:
         ]
     kind = _type(f, setting, ranges)
     default: Any = f.default
-    if isinstance(kind, TupleType):
+    if isinstance(kind, TupleType) and default is not None:
         default = kind.write(default)
     return [
         click.option(
@@ -215,10 +293,15 @@ def _choice_flag(f: "Field[Any]", choice: str, text: str) -> Decorator:
 
 def _type(f: "Field[Any]", setting: Setting, ranges: bool) -> Any:
     """Return the type that click converts a field's word to."""
-    if setting.choices:
+    if setting.choices and not isinstance(f.default, tuple):
         return click.Choice((AUTO, *setting.choices) if setting.auto else setting.choices)
-    if isinstance(f.default, tuple):
-        return TUPLES[f.name]
+    kind = _plain_type(f, setting, ranges)
+    return Auto(kind) if setting.auto else kind
+
+
+def _plain_type(f: "Field[Any]", setting: Setting, ranges: bool) -> Any:
+    if isinstance(f.default, tuple) or f.name in TUPLES:
+        return Words(setting.choices) if setting.choices else TUPLES[f.name]
     kind: Any = get_args(f.type)[0] if isinstance(f.type, UnionType) else f.type  # the not-None
     if not ranges or setting.low is None:
         return kind

@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from midigen.cli.command import Command
-from midigen.cli.options import device_option, make, options, quiet_option, take
+from midigen.cli.options import AUTO, device_option, make, options, quiet_option, take
 from midigen.cli.streams import path_from_stdin, print_path, teller
 from midigen.config import DEFAULT_MINUTES, BudgetConfig, ModelConfig, TrainConfig
 from midigen.errors import MidigenError, UsageError
@@ -67,9 +67,10 @@ def command(
         _refuse_settings(ctx)
         run = _resume(resume, corpus, device, teller(quiet))
     else:
-        sizes, settings = take(ModelConfig, given), make(TrainConfig, given)
+        sizes, learning = take(ModelConfig, given), take(TrainConfig, given)
+        make(TrainConfig, {name: value for name, value in learning.items() if value != AUTO})
         path = corpus or path_from_stdin("corpus")
-        run = _new(path, output, sizes, settings, device, teller(quiet))
+        run = _new(path, output, sizes, learning, device, teller(quiet))
     with _Interrupt(quiet) as interrupt:
         _train(run, limits, interrupt.is_set, quiet)
     print_path(run.model_path)
@@ -95,7 +96,7 @@ def _new(
     path: str,
     output: str | None,
     sizes: dict[str, Any],
-    settings: TrainConfig,
+    learning: dict[str, Any],
     device: str,
     say: Say,
 ) -> Run:
@@ -107,7 +108,7 @@ def _new(
     def make_folder() -> str | Path:
         return use_run_folder(output) if output else new_run_folder()
 
-    return Run.new(make_folder, Corpus.load(path), path, sizes, settings, device, say)
+    return Run.new(make_folder, Corpus.load(path), path, sizes, learning, device, say)
 
 
 def _resume(folder: str, corpus_path: str | None, device: str, say: Say) -> Run:

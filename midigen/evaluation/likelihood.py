@@ -22,6 +22,7 @@ from midigen.errors import MidigenError
 from midigen.kernels.codes import MOST_MOVES
 from midigen.model.exact import LARGEST, log_partition
 from midigen.model.placed import Description, PlacedModel, SongRun
+from midigen.model.songs import AnySong, told
 from midigen.randomness import derive_key
 
 SPREAD = 1.0  # nats between a frame's chains beyond which their mean hangs on the luckiest of them
@@ -91,6 +92,16 @@ def is_exact(model: Description) -> bool:
     return min(model.w.shape) <= LARGEST
 
 
+def conditional_on(model: Description) -> list[str]:
+    """Name what a model is told of a song that its past does not say.
+
+    A likelihood given any of it is not to be put beside one without: `form` above all tells much of
+    the song.  The position in the bar is a clock, and copies are made of the past.
+    """
+    told_ahead = [kind for kind in model.config.context if kind != "position"]
+    return list(dict.fromkeys(told_ahead + [kind for kind in model.config.gates if kind == "form"]))
+
+
 def check_measurable(model: Description) -> None:
     """Refuse a model without a likelihood in nats a frame that could be compared: MidigenError."""
     if model.gaussian:
@@ -100,8 +111,11 @@ def check_measurable(model: Description) -> None:
         )
 
 
-def teacher_forced(placed: PlacedModel, rolls: Sequence[NDArray[np.uint8]]) -> TeacherForced:
-    """Run the network over songs, a list of uint8 (T, V), each from a silent start."""
+def teacher_forced(placed: PlacedModel, songs: Sequence[AnySong]) -> TeacherForced:
+    """Run the network over songs, or rolls, uint8 (T, V), each from a silent start.
+
+    The biases a are those behind the copy gates, Eq. (27).
+    """
     model, host = placed.model, placed.backend.to_host
 
     def job(run: SongRun) -> NDArray[Any]:
@@ -109,9 +123,9 @@ def teacher_forced(placed: PlacedModel, rolls: Sequence[NDArray[np.uint8]]) -> T
         energy = placed.free_energy(run)
         return np.concatenate([u.reshape(len(energy), -1), energy[:, None]], axis=1)
 
-    frames = [model.frames(roll) for roll in rolls]
+    frames = [model.frames(told(song).roll) for song in songs]
     before = [np.concatenate([np.zeros_like(v[:1]), v[:-1]]) for v in frames]
-    found = np.concatenate(placed.of_every_song(rolls, job))
+    found = np.concatenate(placed.of_every_song(songs, job))
     a, b = (found[:, part].astype(model.network.dtype) for part in model.output_parts[:2])
     return TeacherForced(np.concatenate(frames), np.concatenate(before), a, b, found[:, -1].copy())
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from midigen.backends.cpu import cpu_backend
 from midigen.backends.interface import Backend
 from midigen.config import Grid
-from midigen.corpus import Corpus
+from midigen.corpus import Corpus, Song
 from midigen.errors import MidigenError
 from midigen.evaluation.accuracy import Accuracy, score, score_draws, score_model
 from midigen.evaluation.baselines import baselines, note_means, recurrent_baseline
@@ -86,7 +86,8 @@ def evaluate_model(
             f"the corpus holds no songs to {'train' if not train else split}: name another "
             "--split, or prepare more songs"
         )
-    rolls = choose_songs(everything, max_frames)
+    chosen = choose_songs(corpus.of_split(split), max_frames)
+    rolls = [song.roll for song in chosen]
     v, rows, rivals = np.concatenate(rolls), [], baselines(train, rolls)
     if rnn_frames:
         with progress("training a plain recurrent network to compare with", rnn_frames) as advance:
@@ -95,7 +96,7 @@ def evaluate_model(
     backend = backend or cpu_backend()
     with progress("annealing", len(v)) as advance, backend.guarded("take --device cpu"):
         placed = PlacedModel(model, backend)
-        songs = teacher_forced(placed, rolls)
+        songs = teacher_forced(placed, chosen)
         found = estimate_log_likelihood(
             placed, songs, temperatures, chains, seed, note_means(train), advance
         )
@@ -118,25 +119,26 @@ def evaluate_model(
         "exact": found.exact,
         "flattery": found.flattery,
         "disagreeing": found.disagreeing,
+        "conditional_on": conditional_on(model),
         "trained_on_this_corpus": model.card.corpus_digest == corpus.digest,
         "rows": rows,
     }
 
 
-def choose_songs(rolls: Rolls, max_frames: int | None) -> Rolls:
+def choose_songs(songs: list[Song], max_frames: int | None) -> list[Song]:
     """Draw songs, always in the same order, while they have at most max_frames together.
 
     It is one at least, and all where max_frames is None.
     """
     if max_frames is None:
-        return rolls
-    chosen: list[NDArray[np.uint8]] = []
+        return songs
+    chosen: list[Song] = []
     left = max_frames
-    for i in generator(0, "evaluated songs").permutation(len(rolls)):
-        if chosen and len(rolls[i]) > left:
+    for i in generator(0, "evaluated songs").permutation(len(songs)):
+        if chosen and len(songs[i].roll) > left:
             break
-        chosen.append(rolls[i])
-        left -= len(rolls[i])
+        chosen.append(songs[i])
+        left -= len(songs[i].roll)
     return chosen
 
 

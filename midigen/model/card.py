@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
 from midigen import files
 from midigen.midi.notes import check_tempo
+from midigen.outline import Outline
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class ModelCard:
         Minus the pseudo-log-likelihood of held-out songs, nats a frame.
     levels : Levels or None
         Of a Gaussian model, once training has chosen them.
+    outlines : list of Outline
+        Of training songs, from which those of new songs are drawn.
 
     Raises
     ------
@@ -76,6 +79,7 @@ class ModelCard:
     velocity_deviation: float | None = None
     validation: float | None = None
     levels: Levels | None = None
+    outlines: list[Outline] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Check what is computed with, as a header may hold any JSON."""
@@ -90,7 +94,9 @@ class ModelCard:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields that are known, by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        values = asdict(replace(self, outlines=[]))
+        values["outlines"] = [outline.to_json() for outline in self.outlines]
+        return {name: value for name, value in values.items() if value is not None}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ModelCard:
@@ -99,4 +105,5 @@ class ModelCard:
         known = {f.name: data[f.name] for f in fields(cls) if f.name in data}
         if "levels" in known:
             known["levels"] = Levels(**known["levels"])
+        known["outlines"] = [Outline.from_json(outline) for outline in known.get("outlines", ())]
         return cls(**known)

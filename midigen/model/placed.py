@@ -8,10 +8,15 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from midigen.backends.interface import Array, Backend, Block, PlayLevels
+from midigen.backends.interface import Array, Backend, Block, PlayGates, PlayLevels
 from midigen.config import Grid, ModelConfig
+from midigen.kernels.codes import SHIFT_BITS
 from midigen.model.card import Levels, ModelCard
+from midigen.model.context import context_of
+from midigen.model.hearing import Heard, Hiding, Places, backs, behind
 from midigen.model.network import Network
+from midigen.model.songs import AnySong, Songs, Told
+from midigen.outline import Outline
 
 STRETCH = 64  # frames of new songs that are made in one go, after which Ctrl-C is heard
 
@@ -27,6 +32,7 @@ class Description(Protocol):
     gaussian: bool
     log_variances: NDArray[Any]
     output_parts: list[slice]
+    gate_part: slice
 
     @property
     def w(self) -> NDArray[Any]:
@@ -51,10 +57,10 @@ class Description(Protocol):
 class SongRun(NamedTuple):
     """Songs that have gone side by side, each from the frames before it.
 
-    songs are their numbers.  u (h, B, R + Y) is the network's output, in memory that the next run
-    may use; v (N, V) and before (N, V) are their frames and the frames before
-    those, biases what `PlacedModel.biases` gives.  Rows behind the end of a shorter song are
-    frames of none: `frames_of` leaves them out.
+    songs are their numbers.  u (h, B, R + Y) is the network's output; v (N, V) and before (N, V)
+    are their frames and the frames before those, biases what `PlacedModel.biases` gives; all in
+    memory that the next run may use.  Rows behind the end of a shorter song are frames of none:
+    `frames_of` leaves them out.
     """
 
     songs: list[int]
@@ -87,6 +93,23 @@ class PlacedModel:
         self.model, self.backend, self.network = model, backend, model.network
         self.theta = backend.borrow(model.theta) if theta is None else theta
         self.rbm = backend.rbm[model.config.visible_model]
+        self.context = context_of(model.config, model.grid)
+        columns, gates = self.context.columns, self.context.gates
+
+        def table(values: NDArray[Any]) -> Array:
+            return backend.to_device(np.ascontiguousarray(values), np.int64)
+
+        self.groups = table(columns.groups)
+        # what kernels of Bernoulli units get besides the biases
+        self.units = () if model.gaussian else (self.groups,)
+        self.gates = PlayGates(
+            table(columns.part_of),
+            table(gates.table),
+            table(self.context.lines),
+            self.context.heard_lines,
+            table(gates.interval_gates),
+            table(gates.intervals),
+        )
 
     @property
     def params(self) -> Array:
@@ -119,15 +142,125 @@ class PlacedModel:
         """Run the network over a block: `Backend.forward`."""
         return self.backend.forward(self.network, self.params, x, starts, state)
 
-    def biases(self, u: Array) -> tuple[Any, ...]:
-        """Read the biases from outputs u (h, B, R + Y).
+    def hear(
+        self,
+        songs: Songs,
+        place: Places,
+        starts: NDArray[np.uint8],
+        hiding: Hiding | None = None,
+        first: Array | None = None,
+        keys: Any = None,
+        rows: Any = None,
+    ) -> Heard:
+        """Read frames, and what the model hears before each.
 
-        Returns a (N, V), b (N, H) and, of Gaussian units, z (N, V).
+        Parameters
+        ----------
+        songs : Songs
+        place : ndarray of int64 (h + 1, B)
+            Where the frame before, and the frames, of each series are; -1 for none.
+        starts : ndarray of uint8 (h, B)
+            1 where a series begins anew.
+        hiding : Hiding, optional
+            What is hidden or changed; nothing if left out.
+        first : Array (1, V), optional
+            What is heard before the first frame of a lone series in place of silence.
+        keys, rows : optional
+            As `Backend.per_series` makes them, of the draws of `hiding`: 1 + S keys, and rows.
+        """
+        backend, context, dtype = self.backend, self.context, self.network.dtype
+        here, before = place[1:].ravel(), np.where(starts, -1, place[:-1]).ravel()
+        shape = here.size, self.model.config.visible
+        v, heard = backend.scratch("v", shape, dtype), backend.scratch("before", shape, dtype)
+        songs.read(backend.to_device(here), v)
+
+        def read(place: Places, out: Array, as_it_is: bool = False) -> None:
+            if hiding is not None and not as_it_is:
+                place = hiding.as_heard(place, songs)
+            songs.read(backend.to_device(place), out)
+
+        read(before, heard)
+        if first is not None and place[0, 0] < 0:
+            backend.assign(heard[:1], first)
+        if hiding is not None and (hiding.noise or hiding.dropout):
+            self.rbm.corrupt(keys[0], hiding.noise, hiding.dropout, heard, rows)
+        last = self._last_pitches(songs, here, hiding, read)
+        sources = self._sources(songs, here, hiding, read, keys, rows)
+        x = heard
+        if context.inputs > shape[1]:
+            x = backend.scratch("x", (here.size, context.inputs), dtype)
+            backend.assign(backend.columns(x, 0, shape[1]), heard)
+            if context.heard_lines:
+                backend.gates.mark(last, self.gates.lines, shape[1], x)
+            if context.width:
+                at = context.inputs - context.width
+                songs.read_context(here, backend.columns(x, at, context.width))
+        return Heard(v, heard, x, sources, last)
+
+    def _last_pitches(
+        self, songs: Songs, here: Places, hiding: Hiding | None, read: Callable[..., None]
+    ) -> Array | None:
+        """Find the columns of the lines' last pitches before frames at places: (L, N)."""
+        backend, lines = self.backend, self.context.lines
+        if not len(lines):
+            return None
+        last = backend.scratch("last", (len(lines), here.size), np.int64)
+        frame = backend.scratch("line", (here.size, self.model.config.visible), self.network.dtype)
+        for i, (first, stop) in enumerate(lines.tolist()):
+            place = behind(here, backs(songs.line_back, here)[:, i])
+            if hiding is not None:
+                place = np.where(hiding.lines[np.maximum(here >> SHIFT_BITS, 0)], -1, place)
+            read(place, frame)
+            backend.gates.last_pitch(frame, first, stop, last[i])
+        return last
+
+    def _sources(
+        self,
+        songs: Songs,
+        here: Places,
+        hiding: Hiding | None,
+        read: Callable[..., None],
+        keys: Any,
+        rows: Any,
+    ) -> Array | None:
+        """Read what the gates may copy before frames at places: (S, N, V)."""
+        backend, names = self.backend, self.context.gates.sources
+        if not self.context.gates.count:
+            return None
+        shape = len(names), here.size, self.model.config.visible
+        out = backend.scratch("sources", shape, self.network.dtype)
+        for i, name in enumerate(names):
+            place = behind(here, backs(songs.back, here)[:, i])
+            if hiding is not None:
+                place = np.where(hiding.is_silent(i, here, songs), -1, place)
+            # what the form repeats is what is written there
+            read(place, out[i], as_it_is=name.startswith("form"))
+            if hiding is not None and hiding.dropout and name.startswith("lag"):
+                self.rbm.corrupt(keys[1 + i], 0.0, hiding.dropout, out[i], rows)
+        return out
+
+    def biases(self, u: Array, heard: Heard | None = None) -> tuple[Any, ...]:
+        """Read the biases from outputs u (h, B, R + Y), whose gates are opened.
+
+        Eq. (27): a' takes the place of a in u.  Returns a' (N, V), b (N, H) and, of Gaussian units,
+        z (N, V).
         """
         a, b, *s = self.bias_gradients(u)
+        if heard is not None and self.context.gates.count:
+            self.backend.gates.open_gates(self._gates_of(u), *self._weighed(heard), a)
         if not s:
             return a, b
         return a, b, self.backend.log_variances(s[0], *self.model.log_variances)
+
+    def _gates_of(self, u: Array) -> Any:
+        part = self.model.gate_part
+        return self.backend.columns(u, part.start, part.stop - part.start)
+
+    def _weighed(self, heard: Heard) -> tuple[Any, ...]:
+        """Give what both kernels of the gates take: sources, tables, last pitches."""
+        gates = self.gates
+        tables = gates.part, gates.gate, gates.lines, gates.interval_gates, gates.intervals
+        return heard.sources, *tables, heard.last
 
     def bias_gradients(self, du: Array) -> list[Any]:
         """View the parts of du (h, B, R + Y), dE/du_t, to be filled with dE/da, dE/db (and dE/dz).
@@ -139,45 +272,48 @@ class PlacedModel:
             for part in self.model.output_parts
         ]
 
-    def finish_gradients(self, du: Array) -> None:
-        """Turn dE/dz in du into dE/ds, in place."""
+    def finish_gradients(self, du: Array, heard: Heard | None = None) -> None:
+        """Turn dE/dz in du into dE/ds, and fill in dE/dg, Eq. (28), in place."""
         low, high = self.model.log_variances
-        for s in self.bias_gradients(du)[2:]:
+        a, _, *deviations = self.bias_gradients(du)
+        for s in deviations:
             self.backend.scale_in_place(s, high - low)
+        if heard is not None and self.context.gates.count:
+            self.backend.gates.gate_gradient(a, *self._weighed(heard), self._gates_of(du))
 
-    def run(self, rolls: Sequence[NDArray[Any]], songs: list[int]) -> SongRun:
-        """Run songs, numbers of `rolls` (uint8 (T, V) each), side by side from silence."""
-        backend, visible, dtype = self.backend, self.model.config.visible, self.network.dtype
-        lengths = [len(rolls[song]) for song in songs]
-        heard = np.zeros((max(lengths) + 1, len(songs), visible), dtype)
-        for place, song in enumerate(songs):
-            heard[1 : len(rolls[song]) + 1, place] = self.model.frames(rolls[song])
-        rows = len(heard) - 1, len(songs)
-        before = backend.to_device(heard[:-1])
-        state = backend.zeros((len(songs), self.model.config.recurrent), dtype)
-        block = self.forward(before, np.zeros(rows, np.uint8), state)
-        return SongRun(
-            songs,
-            lengths,
-            backend.to_device(heard[1:]).reshape(rows[0] * rows[1], visible),
-            before.reshape(rows[0] * rows[1], visible),
-            block.u,
-            self.biases(block.u),
-        )
+    def place(self, songs: Sequence[AnySong]) -> Songs:
+        """Put songs, or rolls (T, V), on the backend."""
+        return Songs(self.backend, self.model, songs)
+
+    def run(self, songs: Songs, numbers: list[int]) -> SongRun:
+        """Run songs side by side from silence."""
+        backend = self.backend
+        lengths = [int(songs.begins[i + 1] - songs.begins[i]) for i in numbers]
+        place = np.full((max(lengths) + 1, len(numbers)), -1, np.int64)
+        for column, song in enumerate(numbers):
+            place[1 : lengths[column] + 1, column] = songs.places(song)
+        starts = np.zeros((len(place) - 1, len(numbers)), np.uint8)
+        heard = self.hear(songs, place, starts)
+        state = backend.zeros((len(numbers), self.model.config.recurrent), self.network.dtype)
+        block = self.forward(heard.x.reshape(*starts.shape, self.network.inputs), starts, state)
+        biases = self.biases(block.u, heard)
+        return SongRun(numbers, lengths, heard.v, heard.before, block.u, biases)
 
     def of_every_song(
-        self, rolls: Sequence[NDArray[Any]], job: Callable[[SongRun], NDArray[Any]]
+        self, songs: Songs | Sequence[AnySong], job: Callable[[SongRun], NDArray[Any]]
     ) -> list[NDArray[Any]]:
         """Collect job(run), values (N, ..) on the host, of every song: a list of arrays (T, ..)."""
+        placed = songs if isinstance(songs, Songs) else self.place(songs)
         found: dict[int, NDArray[Any]] = {}
 
-        def run(songs: list[int], _: Callable[[], bool]) -> list[tuple[int, NDArray[Any]]]:
-            side_by_side = self.run(rolls, songs)
+        def run(numbers: list[int], _: Callable[[], bool]) -> list[tuple[int, NDArray[Any]]]:
+            side_by_side = self.run(placed, numbers)
             return list(side_by_side.frames_of(job(side_by_side)))
 
-        for results in self.backend.map(run, self.backend.split([len(roll) for roll in rolls])):
+        lengths = np.diff(placed.begins).tolist()
+        for results in self.backend.map(run, self.backend.split(lengths)):
             found.update(results)
-        return [found[song] for song in range(len(rolls))]
+        return [found[song] for song in range(len(lengths))]
 
     def free_energy(self, run: SongRun) -> NDArray[np.float64]:
         """Return F(v_t) of every row of a run, (N,).  Eq. (16), (20)."""
@@ -185,12 +321,14 @@ class PlacedModel:
 
     def pseudo_log_likelihood(self, run: SongRun) -> NDArray[np.float64]:
         """Return the pseudo-log-likelihood of every row of a run, (N,), in nats."""
-        return self._of_rows(self.rbm.pseudo_log_likelihood, run)
+        return self._of_rows(self.rbm.pseudo_log_likelihood, run, *self.units)
 
-    def _of_rows(self, kernel: Callable[..., None], run: SongRun) -> NDArray[np.float64]:
+    def _of_rows(
+        self, kernel: Callable[..., None], run: SongRun, *units: Any
+    ) -> NDArray[np.float64]:
         """Return what a kernel says of every row of a run."""
         out = self.backend.empty((run.v.shape[0],), np.float64)
-        kernel(run.v, self.w, *run.biases, out)
+        kernel(run.v, self.w, *run.biases, *units, out)
         return self.backend.to_host(out)
 
     def sample(self, run: SongRun, sweeps: int, keys: Sequence[Any]) -> NDArray[Any]:
@@ -202,83 +340,105 @@ class PlacedModel:
         out = backend.empty(tuple(run.v.shape), self.network.dtype)
         key = backend.per_series(keys, np.uint64)
         row = backend.per_series([0] * len(keys), np.int64)
-        self.rbm.gibbs_chain(run.before, self.w, *run.biases, sweeps, 1.0, key, 0, row, out)
+        arguments = *run.biases, *self.units, sweeps, 1.0, key, 0, row, out
+        self.rbm.gibbs_chain(run.before, self.w, *arguments)
         return backend.to_host(out)
 
-    def primed(self, primer: NDArray[Any] | None) -> NDArray[Any]:
+    def primed(self, outline: Outline, primer: NDArray[Any] | None) -> NDArray[Any]:
         """Return what the network hears first, (V + R,): the frame before, and r, after a primer.
 
-        primer is uint8 (T0, V), None for silence.
+        Parameters
+        ----------
+        outline : Outline
+            Of the whole song.
+        primer : ndarray of uint8 (T0, V) or None
+            Its first frames, None for silence.
         """
         backend, config, dtype = self.backend, self.model.config, self.network.dtype
-        v, state = (
-            np.zeros(config.visible, dtype),
-            backend.zeros((1, config.recurrent), dtype),
-        )
+        state = backend.zeros((1, config.recurrent), dtype)
+        v = np.zeros(config.visible, dtype)
         if primer is not None and len(primer):
-            heard = np.concatenate([v[None], self.model.frames(primer)])
-            self.forward(
-                backend.to_device(heard[:-1, None]), np.zeros((len(primer), 1), np.uint8), state
-            )
-            v = heard[-1]
+            rest = np.zeros((outline.frames - len(primer), config.visible), np.uint8)
+            songs = self.place([Told(np.concatenate([primer, rest]), outline)])
+            place = np.concatenate([[-1], songs.places(0)[: len(primer)]])[:, None]
+            starts = np.zeros((len(primer), 1), np.uint8)
+            heard = self.hear(songs, place, starts)
+            self.forward(heard.x.reshape(*starts.shape, self.network.inputs), starts, state)
+            v = self.model.frames(primer[-1:])[0]
         return np.concatenate([v, backend.to_host(state)[0]])
 
     def play(
         self,
-        heard: NDArray[Any],
+        outlines: Sequence[Outline],
         keys: NDArray[np.uint64],
-        frames: int,
         beta: float,
         gibbs_steps: int,
+        primer: NDArray[Any] | None = None,
         progress: Callable[[int], None] | None = None,
         stopped: Callable[[], bool] = lambda: False,
-    ) -> NDArray[np.uint8]:
-        """Make songs side by side, one for each of the keys: uint8 (B, frames, V).
+    ) -> list[NDArray[np.uint8]]:
+        """Make songs side by side, one for each of the outlines, uint8 (T - T0, V) each.
 
         Parameters
         ----------
-        heard : ndarray (V + R,)
-            What `primed` has given.
+        outlines : sequence of Outline
         keys : ndarray of uint64 (B,)
             Of all random numbers of a song.
-        frames : int
         beta : float
             The inverse temperature.
         gibbs_steps : int
             Sweeps for each frame.
+        primer : ndarray of uint8 (T0, V), optional
+            The first frames of every song, which are not returned.
         progress : callable, optional
             Told how many more frames there are.
         stopped : callable
             When it is true the rest of the songs stays silent.
         """
-        model, backend = self.model, self.backend
-        x, device_keys = (
-            backend.to_device(np.tile(heard, (len(keys), 1))),
-            backend.to_device(keys, np.uint64),
-        )
+        model, backend, context = self.model, self.backend, self.context
+        begun = 0 if primer is None else len(primer)
+        frames = max(outline.frames for outline in outlines)
+        songs = np.zeros((len(keys), frames, model.config.visible), np.uint8)
+        told = np.zeros((len(keys), frames, context.width), self.network.dtype)
+        back = np.zeros((len(keys), frames, len(context.gates.sources)), np.int64)
+        heard = []
+        for i, outline in enumerate(outlines):
+            if primer is not None:
+                songs[i, :begun] = primer
+            told[i, : outline.frames] = context.rows(outline)
+            back[i, : outline.frames] = context.back(outline)
+            heard.append(self.primed(outline, primer))
+        x, device_keys = backend.to_device(np.stack(heard)), backend.to_device(keys, np.uint64)
+        device_told, device_back = backend.to_device(told), backend.to_device(back)
+        device_songs = backend.to_device(songs)
         bounds = model.log_variances if model.gaussian else None
         levels = None
         if model.gaussian:
             chosen = model.levels
             levels = PlayLevels(chosen.threshold, chosen.gain, chosen.offset, model.loudest)
-        songs = np.zeros((len(keys), frames, model.config.visible), np.uint8)
-        for first in range(0, frames, STRETCH):
+        for first in range(begun, frames, STRETCH):
             if stopped():
                 break
-            count = min(STRETCH, frames - first)
-            songs[:, first : first + count] = backend.play(
+            stop = min(first + STRETCH, frames)
+            backend.play(
                 self.network,
                 self.params,
                 self.w,
                 bounds,
                 levels,
+                self.groups,
+                self.gates,
                 gibbs_steps,
                 beta,
                 device_keys,
                 first,
+                stop,
+                device_told,
+                device_back,
                 x,
-                count,
+                device_songs,
             )
             if progress:
-                progress(count * len(keys))
-        return songs
+                progress((stop - first) * len(keys))
+        made = backend.to_host(device_songs)
+        return [made[i, begun : outline.frames] for i, outline in enumerate(outlines)]

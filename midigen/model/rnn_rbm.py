@@ -16,13 +16,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from midigen import files
 from midigen.backends.cpu import cpu_backend
+from midigen.columns import columns_of
 from midigen.config import Grid, ModelConfig
 from midigen.errors import MidigenError
 from midigen.model.card import Levels, ModelCard
+from midigen.model.context import context_of
 from midigen.model.exact import log_partition
 from midigen.model.layout import as_array
 from midigen.model.network import Network
 from midigen.model.placed import PlacedModel, SongRun
+from midigen.model.songs import AnySong
 
 KIND, VERSION, FILE_NAME = "model", 1, "model.safetensors"
 LOUDEST = 127  # the MIDI velocity that a Gaussian model sees as 1
@@ -76,6 +79,8 @@ class RnnRbm:
         The bounds of z.
     output_parts : list of slice
         Where a, b and, with Gaussian units, s lie in the network's output u.
+    gate_part : slice
+        Where the gates g lie there.
 
     Raises
     ------
@@ -93,13 +98,15 @@ class RnnRbm:
         self.config, self.grid, self.card = config, grid, card or ModelCard()
         self.gaussian = config.visible_model == "gaussian"
         _check(config, grid)
-        self.network = _network(config)
+        self.network = _network(config, grid)
         self.theta = np.ascontiguousarray(theta, self.network.dtype)
         expected = self.network.parameters + config.rbm_hidden * config.visible
         if self.theta.shape != (expected,):
             raise ValueError(f"theta must have shape ({expected},), not {self.theta.shape}")
         self.log_variances = 2 * np.log(np.array(config.deviation, self.network.dtype))
         self.output_parts = _output_parts(config)
+        behind = self.output_parts[-1].stop
+        self.gate_part = slice(behind, behind + context_of(config, grid).gates.count)
 
     def __repr__(self) -> str:
         """Say in a line what it is."""
@@ -135,7 +142,7 @@ class RnnRbm:
             What Gaussian units take besides; 1/16 where they are left out.
         """
         rng = np.random.default_rng([seed, 1])
-        network = _network(config)
+        network = _network(config, grid)
         params = network.initial(rng)
         bias = network.layers(params)[-1][:, -1]
         a, _, *s = (bias[part] for part in _output_parts(config))
@@ -166,7 +173,8 @@ class RnnRbm:
     @property
     def variance_rows(self) -> slice:
         """Where the last layer's rows that make z lie in theta; empty of a Bernoulli model."""
-        end, width = self.network.parameters, self.network.shapes[-1][1]
+        width = self.network.shapes[-1][1]
+        end = self.network.parameters - (self.gate_part.stop - self.gate_part.start) * width
         return slice(end - (self.config.visible * width if self.gaussian else 0), end)
 
     @property
@@ -202,46 +210,51 @@ class RnnRbm:
         loudness = np.clip(np.rint(LOUDEST * (levels.gain * v + levels.offset)), 1, LOUDEST)
         return (on * loudness).astype(np.uint8)
 
-    def run(self, roll: ArrayLike) -> tuple[NDArray[Any], ...]:
-        """Return the biases of every frame of a roll (T, V), each from the frames before it.
+    def run(self, song: AnySong) -> tuple[NDArray[Any], ...]:
+        """Return the biases of every frame of a song, or of a roll (T, V), from those before it.
 
         They are a (T, V), b (T, H) and, of a Gaussian model, z (T, V).
         """
-        return self._run(roll)[1].biases
+        return self._run(song)[1].biases
 
-    def free_energy(self, roll: ArrayLike) -> NDArray[np.float64]:
+    def free_energy(self, song: AnySong) -> NDArray[np.float64]:
         """Return F(v_t) of every frame, (T,).  Eq. (16), (20)."""
-        placed, run = self._run(roll)
+        placed, run = self._run(song)
         return placed.free_energy(run)
 
-    def pseudo_log_likelihood(self, roll: ArrayLike) -> NDArray[np.float64]:
+    def pseudo_log_likelihood(self, song: AnySong) -> NDArray[np.float64]:
         """Return the sum over notes of log p(v_i | the frame's other notes, the past), in nats.
 
-        Gaussian notes have densities, normalised numerically: a variance that is too small or too
-        large costs what it should, and log Z, which no large RBM has, is not needed.
+        A part that sings one note is a single variable.  Gaussian notes have densities, normalised
+        numerically: a variance that is too small or too large costs what it should, and log Z,
+        which no large RBM has, is not needed.
 
         Parameters
         ----------
-        roll : array_like (T, V)
+        song : SongLike or array_like (T, V)
 
         Returns
         -------
         ndarray (T,)
         """
-        placed, run = self._run(roll)
+        placed, run = self._run(song)
         return placed.pseudo_log_likelihood(run)
 
-    def exact_log_likelihood(self, roll: ArrayLike) -> NDArray[np.float64]:
+    def exact_log_likelihood(self, song: AnySong) -> NDArray[np.float64]:
         """Return log p(v_t | the past) of every frame, (T,), in nats.
 
         ValueError where the RBM is too large for `midigen.model.exact.log_partition`.
         """
-        placed, run = self._run(roll)
-        return -placed.free_energy(run) - log_partition(self.w, *run.biases)
+        placed, run = self._run(song)
+        groups = {} if self.gaussian else {"groups": columns_of(self.grid).groups}
+        return -placed.free_energy(run) - log_partition(self.w, *run.biases, **groups)
 
-    def _run(self, roll: ArrayLike) -> tuple[PlacedModel, SongRun]:
+    def _run(self, song: AnySong) -> tuple[PlacedModel, SongRun]:
         placed = PlacedModel(self, cpu_backend())
-        return placed, placed.run([np.asarray(roll)], [0])
+        if not hasattr(song, "outline"):
+            self.frames(song)  # says what is wrong with its shape or values
+            song = np.asarray(song)
+        return placed, placed.run(placed.place([song]), [0])
 
     @property
     def digest(self) -> str:
@@ -283,7 +296,7 @@ class RnnRbm:
         tensors, header = files.load(path, KIND, VERSION)
         try:
             config, grid = ModelConfig.from_json(header["config"]), Grid.from_json(header["grid"])
-            network = _network(config)
+            network = _network(config, grid)
             shapes = {f"network.{k}": shape for k, shape in enumerate(network.shapes, 1)}
             shapes["rbm.weight"] = config.rbm_hidden, config.visible
             theta = [
@@ -301,19 +314,22 @@ def _check(config: ModelConfig, grid: Grid) -> None:
     """Check what the dataclasses leave open, as a header may hold any JSON."""
     sizes = (config.visible, config.rbm_hidden, config.recurrent, *config.hidden)
     files.whole(*sizes, grid.steps_per_beat, grid.low, grid.high)
+    files.whole(*(number for part in grid.parts for number in (part.low, part.high)))
     if config.visible != grid.channels:
         raise ValueError(f"{config.visible} visible units on a grid of {grid.channels} channels")
 
 
-def _network(config: ModelConfig) -> Network:
-    """Make the network of a model: u = [r; a; b] or, with Gaussian units, [r; a; b; s]."""
+def _network(config: ModelConfig, grid: Grid) -> Network:
+    """Make the network of a model: u = [r; a; b; g] or, with Gaussian units, [r; a; b; s; g]."""
+    context = context_of(config, grid)
     linear = config.visible + config.rbm_hidden
     sigmoid = config.visible if config.visible_model == "gaussian" else 0
     top = ["tanh"] * config.recurrent + ["linear"] * linear + ["sigmoid"] * sigmoid
+    top += ["linear"] * context.gates.count
     activations = [*["tanh"] * len(config.hidden), top]
-    outputs = linear + sigmoid
+    outputs = linear + sigmoid + context.gates.count
     return Network(
-        config.visible, config.hidden, config.recurrent, outputs, config.dtype, activations
+        context.inputs, config.hidden, config.recurrent, outputs, config.dtype, activations
     )
 
 

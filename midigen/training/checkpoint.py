@@ -11,9 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from midigen import files
 from midigen.backends.choose import backend_of, choose
 from midigen.config import Grid, ModelConfig, TrainConfig
@@ -23,12 +20,13 @@ from midigen.model.influence import Influence
 from midigen.model.layout import as_array
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import RnnRbm
+from midigen.model.songs import AnySong
 from midigen.training.events import RolledBack, Validated
 from midigen.training.series import CarriedState
 from midigen.training.state import Counters, Snapshot, Weights
 from midigen.training.trainer import Trainer
 
-KIND, VERSION = "checkpoint", 2
+KIND, VERSION = "checkpoint", 3
 CHECKPOINT_NAME, LOG_NAME = "checkpoint.safetensors", "log.jsonl"
 
 
@@ -164,12 +162,12 @@ class Checkpoint:
 
     def trainer(
         self,
-        train: Sequence[NDArray[np.uint8]],
-        valid: Sequence[NDArray[np.uint8]],
+        train: Sequence[AnySong],
+        valid: Sequence[AnySong],
         device: str = "cpu",
         say: Callable[[str], None] | None = None,
     ) -> Trainer:
-        """Make the Trainer as it was saved, over the same lists of rolls.
+        """Make the Trainer as it was saved, over the same songs.
 
         device and say are as `midigen.backends.choose.choose` takes them.
         """

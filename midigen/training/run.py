@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from midigen import __version__
 from midigen.backends.choose import backend_of, choose
+from midigen.columns import columns_of
 from midigen.config import Grid, ModelConfig, TrainConfig
-from midigen.corpus import Corpus
+from midigen.corpus import Corpus, Song
 from midigen.errors import MidigenError, UsageError
 from midigen.model import exact
 from midigen.model.card import ModelCard
+from midigen.model.forms import MOST_OUTLINES
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import RnnRbm, note_moments
+from midigen.outline import Outline
+from midigen.randomness import generator
 from midigen.training.checkpoint import Checkpoint, Log, alone_in, host_only, save_checkpoint
+from midigen.training.defaults import settings_for, sizes_for
 from midigen.training.events import Diverged, Progress, Validated
 from midigen.training.schedule import COOLING, FULL_PACE, Budget, CoolDown, NextPace, Pace
 from midigen.training.trainer import Event, Trainer
@@ -59,7 +64,7 @@ class Run:
         corpus: Corpus,
         corpus_path: str,
         sizes: Mapping[str, Any],
-        settings: TrainConfig,
+        learning: Mapping[str, Any],
         device: str = "cpu",
         say: Say | None = None,
     ) -> Run:
@@ -71,28 +76,33 @@ class Run:
             Called, and the run's folder made, once all is known to fit.
         corpus : Corpus
         corpus_path : str
-        sizes : mapping
-            Keyword arguments of ModelConfig besides `visible`; visible_model may be "auto", which
-            is gaussian on velocities and bernoulli on notes.
-        settings : TrainConfig
+        sizes, learning : mapping
+            Keyword arguments of ModelConfig besides `visible`, and of TrainConfig: what is "auto",
+            or left out, is chosen by `midigen.training.defaults`.
         device, say
             As `midigen.backends.choose.choose` takes them.
         """
-        train = corpus.rolls("train")
+        train = corpus.of_split("train")
         if not train:
             raise MidigenError(f"{corpus_path} holds no songs to train on: prepare more songs")
-        config = _model_config(corpus.grid, sizes, settings)
+        try:
+            config = ModelConfig(visible=corpus.grid.channels, **sizes_for(corpus, sizes))
+            settings = settings_for(corpus, config, learning)
+        except ValueError as e:
+            raise UsageError(str(e)) from None
+        _check(config, corpus.grid, settings)
         backend = backend_of(choose(device, host_only(settings), say))
         card = ModelCard(
             midigen=__version__,
             corpus_digest=corpus.digest,
             seed=settings.seed,
             settings=settings.to_json(),
+            outlines=some_outlines(train, settings.seed),
             **corpus.statistics(),
         )
-        means, variances = note_moments(train, corpus.grid)
+        means, variances = note_moments([song.roll for song in train], corpus.grid)
         model = RnnRbm.initial(config, corpus.grid, means, settings.seed, card, variances)
-        trainer = Trainer(model, train, corpus.rolls("valid"), settings, backend)
+        trainer = Trainer(model, train, corpus.of_split("valid"), settings, backend)
         folder = make_folder()  # not before all that takes much memory is there
         trainer.model.card.name = Path(folder).resolve().name
         return cls(folder, trainer, corpus_path, corpus.digest)
@@ -113,7 +123,8 @@ class Run:
                 f"{corpus_path} is not the corpus that {folder} was training on, which was "
                 f"{checkpoint.corpus}: name it as it was then, or train anew"
             )
-        trainer = checkpoint.trainer(corpus.rolls("train"), corpus.rolls("valid"), device, say)
+        splits = corpus.of_split("train"), corpus.of_split("valid")
+        trainer = checkpoint.trainer(*splits, device, say)
         run = cls(folder, trainer, corpus_path, corpus.digest)
         if run.model_path.exists():
             run._kept = RnnRbm.load(run.model_path).card.validation
@@ -208,23 +219,26 @@ class Run:
         save_checkpoint(self.folder, self.trainer, *self._corpus)
 
 
-def _model_config(grid: Grid, sizes: Mapping[str, Any], settings: TrainConfig) -> ModelConfig:
-    """Make the ModelConfig for rolls on a Grid.
+def some_outlines(songs: Sequence[Song], seed: int) -> list[Outline]:
+    """Return the outlines of songs, of many a random choice."""
+    if len(songs) > MOST_OUTLINES:
+        chosen = generator(seed, "outlines").permutation(len(songs))[:MOST_OUTLINES]
+        songs = [songs[i] for i in sorted(chosen.tolist())]
+    return [song.outline for song in songs]
 
-    UsageError, in the words of the command line, where it cannot be.
-    """
-    sizes = dict(sizes)
-    if sizes.get("visible_model") == "auto":
-        sizes["visible_model"] = "gaussian" if grid.values == "velocity" else "bernoulli"
-    try:
-        config = ModelConfig(visible=grid.channels, **sizes)
-    except ValueError as e:
-        raise UsageError(str(e)) from None
+
+def _check(config: ModelConfig, grid: Grid, settings: TrainConfig) -> None:
+    """UsageError, in the words of the command line, for what does not go together."""
     gaussian = config.visible_model == "gaussian"
     if grid.values == "velocity" and not gaussian:
         raise UsageError(
             "the corpus holds velocities, which need --visible-model gaussian: name that, or "
             "prepare the songs without --values velocity"
+        )
+    if gaussian and grid.parts:
+        raise UsageError(
+            "--visible-model gaussian has no parts: prepare the songs with --parts none, or with "
+            "--values velocity"
         )
     if gaussian and settings.negative != "off":
         raise UsageError(
@@ -232,8 +246,8 @@ def _model_config(grid: Grid, sizes: Mapping[str, Any], settings: TrainConfig) -
             "--visible-model gaussian"
         )
     if settings.sampler == "exact":
+        groups = columns_of(grid).groups
         try:
-            exact.check_size(config.visible, config.rbm_hidden, gaussian)
+            exact.check_size(config.visible, config.rbm_hidden, gaussian, groups)
         except ValueError as e:
             raise UsageError(f"--exact: {e}; lower --rbm-hidden") from None
-    return config

@@ -16,9 +16,10 @@ from midigen.backends.interface import Array, Backend, Block, Stretch
 from midigen.config import TrainConfig
 from midigen.model import exact
 from midigen.model.influence import Influence, advance_influence, influence_gradient
+from midigen.model.hearing import Hiding
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.training.songs import Songs
+from midigen.model.songs import Particles, Songs
 
 
 @dataclass(frozen=True)
@@ -164,9 +165,11 @@ class SeriesGroup:
     settings : TrainConfig
     songs : Songs
         Where the frames are.
-    particles : Songs or None
+    particles : Particles or None
         A persistent Markov chain for every frame, moved on in place; None for chains that start
         at the data.
+    hiding : Hiding
+        What of the past is hidden.
     series : sequence of Series
     carried : CarriedState, optional
         What a lone series goes on from; it is replaced at the end.
@@ -184,16 +187,21 @@ class SeriesGroup:
         placed: PlacedModel,
         settings: TrainConfig,
         songs: Songs,
-        particles: Songs | None,
+        particles: Particles | None,
+        hiding: Hiding,
         series: Sequence[Series],
         carried: CarriedState | None = None,
         negative: bool = False,
     ) -> None:
         backend, config, dtype = placed.backend, placed.model.config, placed.network.dtype
         self._placed, self._backend, self._settings = placed, backend, settings
-        self._songs, self._particles = songs, particles
+        self._songs, self._particles, self._hiding = songs, particles, hiding
         self._series, self._negative = series, negative
-        self._keys = backend.per_series([one.key for one in series], np.uint64)
+        sources = len(placed.context.gates.sources)
+        self._keys = [
+            backend.per_series([(one.key + i) % 2**64 for one in series], np.uint64)
+            for i in range(1 + sources)
+        ]
         self._positions = [0] * len(series)
         self.done = not any(len(one) for one in series)
         self._influence: Influence | Array | None = None
@@ -216,18 +224,19 @@ class SeriesGroup:
         placed, backend, network = self._placed, self._backend, self._placed.network
         begun = sum(self._positions)
         place, starts, rows = self._next_block()
-        here = backend.to_device(place[1:].ravel())
-        v, x = self._frames(place, here, starts, rows)
+        first = self.carried.frame if self.carried else None
+        heard = placed.hear(self._songs, place, starts, self._hiding, first, self._keys, rows)
         shape = *starts.shape, network.inputs
-        block = placed.forward(x.reshape(*shape), starts, self._state)
+        block = placed.forward(heard.x.reshape(*shape), starts, self._state)
         du = backend.scratch("du", tuple(block.u.shape), network.dtype)
         backend.fill(du, 0)
-        biases, outs = placed.biases(block.u), placed.bias_gradients(du)
-        self._contrast(v, here, rows, biases, outs, placed.weights_of(gradient))
-        placed.finish_gradients(du)
+        biases, outs = placed.biases(block.u, heard), placed.bias_gradients(du)
+        here = backend.to_device(place[1:].ravel())
+        self._contrast(heard.v, here, rows, biases, outs, placed.weights_of(gradient))
+        placed.finish_gradients(du, heard)
         self._backpropagate(block, du, gradient)
         if self.carried and self.done:
-            frame = backend.copy(v[-1:])
+            frame = backend.copy(heard.v[-1:])
             self.carried = CarriedState(frame, self._state, self._influence)
         return sum(self._positions) - begun
 
@@ -279,22 +288,6 @@ class SeriesGroup:
         self.done = all(end >= len(one) for end, one in zip(ends, self._series, strict=True))
         return place, starts, self._backend.per_series(first_rows, np.int64)
 
-    def _frames(
-        self, place: NDArray[np.int64], here: Array, starts: NDArray[np.uint8], rows: Any
-    ) -> tuple[Array, Array]:
-        """Read frames v (N, V), and what the network hears of those before, x (N, V)."""
-        backend, settings = self._backend, self._settings
-        shape = starts.size, self._placed.model.config.visible
-        v, x = (backend.scratch(name, shape, self._placed.network.dtype) for name in ("v", "x"))
-        self._songs.read(here, v)
-        before = np.where(starts, -1, place[:-1]).ravel()
-        self._songs.read(backend.to_device(before), x)
-        if self.carried and place[0, 0] < 0:
-            backend.assign(x[:1], self.carried.frame)
-        if settings.noise or settings.dropout:
-            self._placed.rbm.corrupt(self._keys, settings.noise, settings.dropout, x, rows)
-        return v, x
-
     def _contrast(
         self, v: Array, here: Array, rows: Any, biases: Any, outs: Any, gradient_w: Any
     ) -> None:
@@ -302,14 +295,16 @@ class SeriesGroup:
         placed, backend, settings = self._placed, self._backend, self._settings
         rbm, w, shape = placed.rbm, placed.w, tuple(v.shape)
         if settings.sampler == "exact" and not self._negative:
-            exact.contrast(backend.to_host(v), w, biases, outs, gradient_w)
+            groups = {} if placed.model.gaussian else {"groups": placed.context.columns.groups}
+            exact.contrast(backend.to_host(v), w, biases, outs, gradient_w, **groups)
             return
         start, sample = v, backend.scratch("sample", shape, v.dtype)
         if self._particles:
             start = backend.scratch("start", shape, v.dtype)
             self._particles.read(here, start)
         steps = settings.gibbs_steps
-        rbm.gibbs_chain(start, w, *biases, steps, 1.0, self._keys, 0, rows, sample)
+        arguments = *placed.units, steps, 1.0, self._keys[0], 0, rows, sample
+        rbm.gibbs_chain(start, w, *biases, *arguments)
         if self._particles:
             self._particles.write(sample, here)
         weight = self._weight(here, v, sample, w, biases)

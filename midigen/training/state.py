@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from midigen.backends.interface import Array, Backend
+from midigen.model.songs import Particles
 from midigen.training.series import CarriedState
-from midigen.training.songs import Songs
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Weights:
 class Snapshot:
     """A copy of a TrainerState, or of a part of it, that later steps cannot change.
 
-    particles are (first row, last row + 1, rows of `Songs.kept`); weights is None where they were
+    particles are (first row, last row + 1, rows of `Particles.kept`); weights is None where they were
     left out.
     """
 
@@ -79,7 +79,7 @@ class TrainerState:
         Of the optimizer.
     steps : int
         The optimizer's, so far.
-    particles : Songs or None
+    particles : Particles or None
         Persistent Markov chains, one for every training frame.
     carries : dict
         By number of a series, where songs are one series.
@@ -90,7 +90,7 @@ class TrainerState:
     average: Array
     moments: list[Array]
     steps: int
-    particles: Songs | None
+    particles: Particles | None
     carries: dict[int, CarriedState] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
 

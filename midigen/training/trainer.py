@@ -20,8 +20,10 @@ from midigen.backends.cpu import cpu_backend
 from midigen.backends.interface import Array, Backend
 from midigen.config import TrainConfig
 from midigen.generation import choose_levels, generate
+from midigen.model.hearing import Hiding
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm, note_moments
+from midigen.model.songs import AnySong, Songs, Told, told
 from midigen.randomness import derive_key, generator
 from midigen.training.events import Diverged, Progress, RolledBack, Validated
 from midigen.training.negative import random_song
@@ -29,7 +31,6 @@ from midigen.training.optimizer import Optimizer
 from midigen.training.plan import Epoch, Plan
 from midigen.training.schedule import FULL_PACE, NextPace
 from midigen.training.series import CarriedState, Series, SeriesGroup
-from midigen.training.songs import Songs
 from midigen.training.state import Counters, TrainerState
 
 ROLLBACKS = 3
@@ -48,7 +49,7 @@ class Trainer:
     ----------
     model : RnnRbm
         What training starts from; it stays as it is but for a Gaussian model's levels.
-    train, valid : list of ndarray
+    train, valid : sequence of SongLike, or of ndarray
         Songs to learn from, and held-out ones.
     settings : TrainConfig
     backend : Backend, optional
@@ -67,24 +68,33 @@ class Trainer:
     def __init__(
         self,
         model: RnnRbm,
-        train: Sequence[NDArray[np.uint8]],
-        valid: Sequence[NDArray[np.uint8]],
+        train: Sequence[AnySong],
+        valid: Sequence[AnySong],
         settings: TrainConfig,
         backend: Backend | None = None,
     ) -> None:
-        self.model, self.train, self.valid, self.settings = model, train, valid, settings
+        self.model, self.settings = model, settings
         self.backend = backend or cpu_backend()
+        self.train, self.valid = [told(song) for song in train], [told(song) for song in valid]
+        rolls = [song.roll for song in self.train]
         theta = self.backend.to_device(model.theta)
         self._placed = PlacedModel(model, self.backend, theta)
-        self._optimizer = Optimizer(self._placed, settings, note_moments(train, model.grid)[0])
-        particles = None
-        if settings.sampler == "persistent":
-            particles = Songs.particles_of(self.backend, model, train)
+        self._optimizer = Optimizer(self._placed, settings, note_moments(rolls, model.grid)[0])
+        persistent = settings.sampler == "persistent"
+        self._songs = Songs(self.backend, model, self.train, with_particles=persistent)
         self.state = TrainerState(
-            theta, self.backend.copy(theta), self._optimizer.moments(theta), 0, particles
+            theta,
+            self.backend.copy(theta),
+            self._optimizer.moments(theta),
+            0,
+            self._songs.particles,
         )
-        self._songs = Songs.of_rolls(self.backend, model, train)
-        self.plan, self.pace = Plan(train, model.grid, settings), FULL_PACE
+        self.plan, self.pace = Plan(rolls, model.grid, settings), FULL_PACE
+        self._hiding: tuple[int, Hiding] | None = None
+        ends = self._songs.begins[1:]
+        checked = self.train[: int(np.searchsorted(ends, CHECKED_FRAMES)) + 1]
+        self._checked = [song.roll for song in checked], self._placed.place(checked)
+        self._held_out = self._placed.place(self.valid) if self.valid else None
 
     @property
     def counters(self) -> Counters:
@@ -196,11 +206,29 @@ class Trainer:
                 settings,
                 self._songs,
                 self.state.particles,
+                self._hidden(),
                 [series[i] for i in some],
                 self.state.carries.get(some[0], silent) if settings.concatenate else None,
             )
             for some in together
         ]
+
+    def _hidden(self) -> Hiding:
+        """Say what of the past is hidden in this epoch."""
+        epoch, settings = self.counters.epoch, self.settings
+        if self._hiding is None or self._hiding[0] != epoch:
+            hiding = Hiding.draw(
+                generator(settings.seed, "hiding", epoch),
+                self._songs,
+                self._placed.context.gates.sources,
+                settings.lag_dropout,
+                settings.interval_dropout,
+                settings.self_fed,
+                settings.noise,
+                settings.dropout,
+            )
+            self._hiding = epoch, hiding
+        return self._hiding[1]
 
     def _series(self, songs: NDArray[np.int64], alone: bool) -> list[Series]:
         """Put songs behind one another in a series or, with the same draws, each in its own."""
@@ -222,20 +250,32 @@ class Trainer:
         """Make the random songs of one batch, as long as its series are on average."""
         if settings.negative == "off":
             return []
-        total = sum(len(self.train[song]) for song in songs)
+        total = sum(len(self.train[song].roll) for song in songs)
         frames = total // min(MOST_SERIES, len(songs))
         place = settings.seed, "noise", self.counters.epoch, self.counters.cursor
-        rng, visible = generator(*place), self.model.config.visible
-        count = settings.negative_songs
-        rolls = [random_song(rng, frames, visible, settings.negative_density) for _ in range(count)]
-        noise = Songs.of_rolls(self.backend, self.model, rolls)
+        rng, groups = generator(*place), self._placed.context.columns.groups
+        count, visible = settings.negative_songs, self.model.config.visible
+        outlines = [self.train[int(song)].outline for song in rng.choice(songs, count)]
+        rolls = [
+            random_song(rng, frames, visible, settings.negative_density, groups)
+            for _ in range(count)
+        ]
+        noise = Songs(
+            self.backend,
+            self.model,
+            [
+                Told(roll, replace(outline, frames=frames))
+                for roll, outline in zip(rolls, outlines, strict=True)
+            ],
+        )
+        hiding = Hiding.draw(rng, noise, (), 0, 0, 0, settings.noise, settings.dropout)
         series = [
             Series(noise.places(i), np.zeros(frames, np.uint8), int(derive_key(*place, i)))
             for i in range(count)
         ]
         return [
             SeriesGroup(
-                self._placed, settings, noise, None, [series[i] for i in some], negative=True
+                self._placed, settings, noise, None, hiding, [series[i] for i in some], negative=True
             )
             for some in self.backend.split([min(frames, settings.block)] * count)
         ]
@@ -324,17 +364,16 @@ class Trainer:
         counters, model = self.counters, self.averaged()
         placed = PlacedModel(model, self.backend, self.state.average)
 
-        def mean(rolls: Sequence[NDArray[Any]]) -> float:
-            frames = placed.of_every_song(rolls, placed.pseudo_log_likelihood)
+        def mean(songs: Songs) -> float:
+            frames = placed.of_every_song(songs, placed.pseudo_log_likelihood)
             return -float(np.concatenate(frames).mean())
 
-        ends = np.cumsum([len(roll) for roll in self.train])
-        checked = self.train[: int(np.searchsorted(ends, CHECKED_FRAMES)) + 1]
+        rolls, checked = self._checked
         if model.gaussian:
-            levels = choose_levels(placed, checked, self.settings.seed)
+            levels = choose_levels(placed, rolls, checked, self.settings.seed)
             model.card.levels = self.model.card.levels = levels
         loss = mean(checked)
-        validation = mean(self.valid) if self.valid else loss
+        validation = mean(self._held_out) if self._held_out else loss
         sample = generate(model, seed=self.settings.seed, backend=self.backend, **SAMPLE)
         notes = float((sample[:, :, : model.grid.pitches] > 0).sum(axis=2).mean())
         is_best = counters.best is None or validation < counters.best
