@@ -39,6 +39,8 @@ class Columns:
         that leave a part's range at one end come back at the other.
     pitch : ndarray of int64 (V,)
         The MIDI pitch of each column, -1 of those that have none.
+    ranges : ndarray of int64 (n, 2)
+        First column, and the one behind the last, of each range of pitches that is transposed.
     """
 
     part_of: Int64
@@ -46,6 +48,7 @@ class Columns:
     lines: Int64
     moves: Int64
     pitch: Int64
+    ranges: Int64
 
     @property
     def parts(self) -> int:
@@ -72,11 +75,14 @@ def columns_of(grid: Grid) -> Columns:
         part_of += [number] * part.channels
         at += part.channels
     shifts = (np.arange(SHIFTS) + SHIFTS // 2) % SHIFTS - SHIFTS // 2
-    moves, pitch, at = np.empty((SHIFTS, grid.channels), np.int64), [], 0
+    moves, at = np.empty((SHIFTS, grid.channels), np.int64), 0
+    pitch: list[int] = []
+    ranges: list[tuple[int, int]] = []
     for low, count, moved in blocks:
         own = np.arange(count) - (shifts[:, None] if moved else 0)
         moves[:, at : at + count] = at + own % count
         pitch += range(low, low + count) if low >= 0 else [-1]
+        ranges += [(at, at + count)] * moved
         at += count
     return Columns(
         np.array(part_of, np.int64),
@@ -84,4 +90,5 @@ def columns_of(grid: Grid) -> Columns:
         np.array(lines, np.int64).reshape(-1, 2),
         moves,
         np.array(pitch, np.int64),
+        np.array(ranges, np.int64).reshape(-1, 2),
     )

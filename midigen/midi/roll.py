@@ -208,3 +208,13 @@ def _count_shown(sounding: NDArray[np.uint8], onsets: NDArray[np.uint8], articul
     if articulation == "onset":
         return int(onsets.sum())
     return int(sounding[0].sum()) + int((sounding[1:] & ~sounding[:-1] & 1).sum())
+
+
+def sounding(roll, grid):
+    from midigen.columns import columns_of
+
+    out = np.zeros((len(roll), 128), bool)
+    c = columns_of(grid)
+    for first, stop in c.ranges:
+        out[:, c.pitch[first] : c.pitch[first] + stop - first] |= roll[:, first:stop] > 0
+    return out

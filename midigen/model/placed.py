@@ -87,6 +87,12 @@ class PlacedModel:
     backend : Backend
     theta : Array, optional
         The parameters, kept by reference; the model's own if left out.
+
+    Attributes
+    ----------
+    groups : tuple of Array
+        What the kernels of Bernoulli units take behind the biases: int64 (G, 2), the columns of
+        which at most one is on, Eq. (29).  Empty with Gaussian units.
     """
 
     def __init__(self, model: Description, backend: Backend, theta: Array | None = None) -> None:
@@ -99,9 +105,9 @@ class PlacedModel:
         def table(values: NDArray[Any]) -> Array:
             return backend.to_device(np.ascontiguousarray(values), np.int64)
 
-        self.groups = table(columns.groups)
-        # what kernels of Bernoulli units get besides the biases
-        self.units = () if model.gaussian else (self.groups,)
+        self._groups = table(columns.groups)
+        # what the kernels of Bernoulli units get behind the biases
+        self.groups: tuple[Any, ...] = () if model.gaussian else (self._groups,)
         self.gates = PlayGates(
             table(columns.part_of),
             table(gates.table),
@@ -317,11 +323,11 @@ class PlacedModel:
 
     def free_energy(self, run: SongRun) -> NDArray[np.float64]:
         """Return F(v_t) of every row of a run, (N,).  Eq. (16), (20)."""
-        return self._of_rows(self.rbm.free_energy, run)
+        return self._of_rows(self.rbm.free_energy, run, *run.biases)
 
     def pseudo_log_likelihood(self, run: SongRun) -> NDArray[np.float64]:
         """Return the pseudo-log-likelihood of every row of a run, (N,), in nats."""
-        return self._of_rows(self.rbm.pseudo_log_likelihood, run, *self.units)
+        return self._of_rows(self.rbm.pseudo_log_likelihood, run, *self.groups)
 
     def _of_rows(
         self, kernel: Callable[..., None], run: SongRun, *units: Any
@@ -340,7 +346,7 @@ class PlacedModel:
         out = backend.empty(tuple(run.v.shape), self.network.dtype)
         key = backend.per_series(keys, np.uint64)
         row = backend.per_series([0] * len(keys), np.int64)
-        arguments = *run.biases, *self.units, sweeps, 1.0, key, 0, row, out
+        arguments = *run.biases, *self.groups, sweeps, 1.0, key, 0, row, out
         self.rbm.gibbs_chain(run.before, self.w, *arguments)
         return backend.to_host(out)
 
@@ -426,7 +432,7 @@ class PlacedModel:
                 self.w,
                 bounds,
                 levels,
-                self.groups,
+                self._groups,
                 self.gates,
                 gibbs_steps,
                 beta,

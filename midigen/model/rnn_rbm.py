@@ -246,8 +246,8 @@ class RnnRbm:
         ValueError where the RBM is too large for `midigen.model.exact.log_partition`.
         """
         placed, run = self._run(song)
-        groups = {} if self.gaussian else {"groups": columns_of(self.grid).groups}
-        return -placed.free_energy(run) - log_partition(self.w, *run.biases, **groups)
+        log_z = log_partition(self.w, *run.biases, groups=columns_of(self.grid).groups)
+        return -placed.free_energy(run) - log_z
 
     def _run(self, song: AnySong) -> tuple[PlacedModel, SongRun]:
         placed = PlacedModel(self, cpu_backend())

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from midigen.columns import columns_of
 from midigen.config import Grid, TrainConfig
 from midigen.randomness import derive_key, generator
 
@@ -116,10 +117,10 @@ def share_to_transpose(rolls: Rolls, grid: Grid) -> float:
     """
     if sum(map(len, rolls)) < ONE_KEY_FRAMES:
         return 1.0
-    notes = np.array(
-        [(roll > 0).reshape(len(roll), -1, grid.pitches).sum(axis=(0, 1)) for roll in rolls], float
-    )
-    pitch_class = (np.arange(grid.pitches) + grid.low) % 12
+    columns = columns_of(grid)
+    pitched = np.concatenate([np.arange(first, stop) for first, stop in columns.ranges])
+    notes = np.array([(roll[:, pitched] > 0).sum(axis=0) for roll in rolls], float)
+    pitch_class = columns.pitch[pitched] % 12
     classes = np.stack([notes[:, pitch_class == i].sum(axis=1) for i in range(12)], axis=1)
     classes /= np.maximum(classes.sum(axis=1, keepdims=True), 1)
     others = classes.sum(axis=0) - classes
@@ -129,8 +130,10 @@ def share_to_transpose(rolls: Rolls, grid: Grid) -> float:
 
 def transposition_range(roll: NDArray[Any], grid: Grid, limits: tuple[int, int]) -> tuple[int, int]:
     """Return the shifts within limits (low, high) that keep every note of a roll in range."""
-    sounding = np.flatnonzero(roll.reshape(len(roll), -1, grid.pitches).any(axis=(0, 1)))
-    if not len(sounding):
-        return 0, 0
-    lowest, highest = int(sounding[0]), int(sounding[-1])
-    return max(limits[0], -lowest), min(limits[1], grid.pitches - 1 - highest)
+    low, high = limits
+    for first, stop in columns_of(grid).ranges:
+        sounding = np.flatnonzero(roll[:, first:stop].any(axis=0))
+        if len(sounding):
+            low = max(low, -int(sounding[0]))
+            high = min(high, int(stop - first) - 1 - int(sounding[-1]))
+    return (low, high) if roll.any() else (0, 0)

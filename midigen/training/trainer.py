@@ -20,6 +20,7 @@ from midigen.backends.cpu import cpu_backend
 from midigen.backends.interface import Array, Backend
 from midigen.config import TrainConfig
 from midigen.generation import choose_levels, generate
+from midigen.midi.roll import sounding
 from midigen.model.hearing import Hiding
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm, note_moments
@@ -375,7 +376,7 @@ class Trainer:
         loss = mean(checked)
         validation = mean(self._held_out) if self._held_out else loss
         sample = generate(model, seed=self.settings.seed, backend=self.backend, **SAMPLE)
-        notes = float((sample[:, :, : model.grid.pitches] > 0).sum(axis=2).mean())
+        notes = float(np.mean([sounding(song, model.grid).sum(axis=1).mean() for song in sample]))
         is_best = counters.best is None or validation < counters.best
         return Validated(
             counters.epoch,
