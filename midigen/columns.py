@@ -5,6 +5,7 @@ the columns of one part after the other:
 
     line     its pitches, where a note begins, and a column that holds it: of all of them at most
              one is on, which makes them a softmax group, Eq. (29)
+    block    its pitches, where a chord begins, and a column that holds all of it
     voices   its pitches, where they sound, and a column that strikes all of them anew
     drums    its pitches, where they are hit
 """
@@ -33,7 +34,8 @@ class Columns:
     groups : ndarray of int64 (G, 2)
         First column, and the one behind the last, of each softmax group.
     lines : ndarray of int64 (L, 2)
-        The same of the pitches of each line, or of the grid without parts, whose top line counts.
+        The same of the pitches whose latest notes a model remembers: of each line and block, or of
+        the grid without parts.
     moves : ndarray of int64 (SHIFTS, V)
         Transposed up by `shift`, column i is what column moves[shift % SHIFTS, i] was.  Pitches
         that leave a part's range at one end come back at the other.
@@ -71,6 +73,7 @@ def columns_of(grid: Grid) -> Columns:
             blocks.append((-1, 1, False))
         if part.kind == "line":
             groups.append((at, at + part.channels))
+        if part.kind in ("line", "block"):
             lines.append((at, at + part.pitches))
         part_of += [number] * part.channels
         at += part.channels

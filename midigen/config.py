@@ -167,9 +167,9 @@ class Part(Settings):
     high: int = field(metadata=_metadata("Highest MIDI pitch.", low=0, high=127))
     kind: str = setting(
         "voices",
-        "One voice, so that at most one note begins or sounds at once; any number of them; or "
-        "drums, whose notes only begin.",
-        choices=("line", "voices", "drums"),
+        "One voice, so that at most one note begins or sounds at once; chords whose notes begin "
+        "together; any number of voices; or drums, whose notes only begin.",
+        choices=("line", "block", "voices", "drums"),
     )
     program: int = setting(0, "General MIDI instrument.", low=0, high=127)
 
@@ -184,7 +184,7 @@ class Part(Settings):
 
     @property
     def channels(self) -> int:
-        """Columns: the pitches, and one that holds a line's note or strikes voices anew."""
+        """Columns: the pitches, and one that holds notes or strikes voices anew."""
         return self.pitches + (self.kind != "drums")
 
 

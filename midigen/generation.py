@@ -72,7 +72,7 @@ def generate_songs(
     ValueError
         For settings that are out of range.
     """
-    if frames < 1 or count < 1 or gibbs_steps < 1 or not temperature > 0:
+    if (outlines is None and frames < 1) or count < 1 or gibbs_steps < 1 or not temperature > 0:
         raise ValueError("frames, count and gibbs_steps must be at least 1 and temperature over 0")
     backend = backend or cpu_backend()
     begun = 0 if primer is None else len(primer)

@@ -33,7 +33,8 @@ class Gates:
     Parameters
     ----------
     sources : tuple of str
-        S of them: "hold", "lag 1", .., "form 0", ..: frames of the past, for each frame.
+        S of them: "line 0", .., "hold", "lag 1", .., "form 0", ..: frames of the past, for each
+        frame.
     table : ndarray of int64 (S, P)
         The number of the gate that weighs a source in a part, -1 for none.
     interval_gates : ndarray of int64 (L,)
@@ -65,9 +66,9 @@ class Context:
     width : int
         C, context inputs of a frame.
     lines : ndarray of int64 (L, 2)
-        Columns of the lines whose last pitch is followed.
+        Columns of the lines whose latest notes are remembered.
     heard_lines : int
-        How many of them are inputs as well, one for each pitch.
+        How many of them are inputs as well.
     inputs : int
         What the network hears of a frame: V notes, the heard lines, C.
     gates : Gates
@@ -78,7 +79,7 @@ class Context:
         self.columns: Columns = columns_of(grid)
         told = bool(config.gates or config.context)
         self.lines = self.columns.lines if told else self.columns.lines[:0]
-        # the one part of a grid without parts sounds its top line in every frame
+        # without parts every frame shows what sounds
         self.heard_lines = len(self.lines) if grid.parts else 0
         self._blocks = {kind: width for kind, width in self._widths().items() if width}
         self.width = sum(self._blocks.values())
@@ -99,14 +100,21 @@ class Context:
         return {kind: widths[kind] for kind in widths if kind in self._config.context}
 
     def _make_gates(self) -> Gates:
+        """Number the gates.  What holds notes by a column copies its latest ones, all else the
+        frame before."""
         parts, wanted = self.columns.parts, self._config.gates
-        sources: list[str] = []
-        rows: list[list[int]] = []
+        own = self.columns.part_of[self.lines[:, 0]].tolist() if self._grid.parts else []
+        sources = [f"line {line}" for line in range(len(self.lines))]
+        rows = [[-1] * parts for _ in sources]
         count = 0
-        whole = ["hold"] * ("hold" in wanted)
-        whole += [f"lag {bars}" for bars in LAGS] * ("lag" in wanted)
-        for name in whole:
-            sources.append(name)
+        if "hold" in wanted:
+            for line, part in enumerate(own):
+                rows[line][part] = count + part
+            sources.append("hold")
+            rows.append([-1 if p in own else count + p for p in range(parts)])
+            count += parts
+        for bars in LAGS if "lag" in wanted else ():
+            sources.append(f"lag {bars}")
             rows.append(list(range(count, count + parts)))
             count += parts
         for part in range(parts if "form" in wanted else 0):
@@ -114,13 +122,17 @@ class Context:
             rows.append([count if p == part else -1 for p in range(parts)])
             count += 1
         each = len(INTERVALS) if "interval" in wanted else 0
-        first = [count + each * i if each else -1 for i in range(len(self.lines))]
+        first = []
+        for line in range(len(self.lines)):
+            sings = each and (not own or self._grid.parts[own[line]].kind == "line")
+            first.append(count if sings else -1)
+            count += each if sings else 0
         return Gates(
             tuple(sources),
             np.array(rows, np.int64).reshape(-1, parts),
             np.array(first, np.int64),
             np.array(INTERVALS if each else (), np.int64),
-            count + each * len(self.lines),
+            count,
         )
 
     def rows(self, outline: Outline) -> NDArray[np.uint8]:
@@ -173,10 +185,14 @@ class Context:
         return [np.full(frames, value, np.int64)]
 
     def back(self, outline: Outline) -> NDArray[np.int32]:
-        """Return how many frames before each frame its sources lie, (T, S); 0 for none."""
+        """Return how many frames before each frame its sources lie, but the lines: (T, S - L).
+
+        0 is for none.
+        """
         frames, place = outline.frames, _places(outline, self._grid)
-        out = np.zeros((frames, len(self.gates.sources)), np.int32)
-        for i, source in enumerate(self.gates.sources):
+        sources = self.gates.sources[len(self.lines) :]
+        out = np.zeros((frames, len(sources)), np.int32)
+        for i, source in enumerate(sources):
             name, _, number = source.partition(" ")
             if name == "hold":
                 out[1:, i] = 1

@@ -19,15 +19,15 @@ class Heard(NamedTuple):
     """N frames, and what the model hears before each of them.
 
     v and before (N, V) are the frames and those before them, x (N, X) what the network is given,
-    sources (S, N, V) the frames that the gates may copy, last (L, N) the columns of the lines' last
+    sources (S, N, V) the frames that may be copied, last (L, N) the columns of the lines' last
     pitches.  They lie in memory that the next call may use.
     """
 
     v: Array
     before: Array
     x: Array
-    sources: Array | None
-    last: Array | None
+    sources: Array
+    last: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +85,11 @@ class Hiding:
 
     def is_silent(self, source: int, place: Places, songs: Songs) -> NDArray[np.bool_]:
         """Say for which frames, at places (N,), a source is silent."""
-        song = np.searchsorted(songs.begins, place >> SHIFT_BITS, side="right") - 1
-        return self.sources[np.maximum(song, 0), source]
+        rows = np.maximum(place >> SHIFT_BITS, 0)
+        if source < songs.line_back.shape[1]:
+            return self.lines[rows]
+        song = np.searchsorted(songs.begins, rows, side="right") - 1
+        return self.sources[song, source]
 
 
 def behind(place: Places, back: NDArray[np.int32]) -> Places:

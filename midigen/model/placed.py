@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from midigen.backends.interface import Array, Backend, Block, PlayGates, PlayLevels
 from midigen.config import Grid, ModelConfig
-from midigen.kernels.codes import SHIFT_BITS
 from midigen.model.card import Levels, ModelCard
 from midigen.model.context import context_of
 from midigen.model.hearing import Heard, Hiding, Places, backs, behind
@@ -190,35 +189,17 @@ class PlacedModel:
             backend.assign(heard[:1], first)
         if hiding is not None and (hiding.noise or hiding.dropout):
             self.rbm.corrupt(keys[0], hiding.noise, hiding.dropout, heard, rows)
-        last = self._last_pitches(songs, here, hiding, read)
-        sources = self._sources(songs, here, hiding, read, keys, rows)
+        sources, last = self._sources(songs, here, hiding, read, keys, rows)
         x = heard
         if context.inputs > shape[1]:
             x = backend.scratch("x", (here.size, context.inputs), dtype)
             backend.assign(backend.columns(x, 0, shape[1]), heard)
             if context.heard_lines:
-                backend.gates.mark(last, self.gates.lines, shape[1], x)
+                backend.gates.recall(sources, self.gates.lines, shape[1], x)
             if context.width:
                 at = context.inputs - context.width
                 songs.read_context(here, backend.columns(x, at, context.width))
         return Heard(v, heard, x, sources, last)
-
-    def _last_pitches(
-        self, songs: Songs, here: Places, hiding: Hiding | None, read: Callable[..., None]
-    ) -> Array | None:
-        """Find the columns of the lines' last pitches before frames at places: (L, N)."""
-        backend, lines = self.backend, self.context.lines
-        if not len(lines):
-            return None
-        last = backend.scratch("last", (len(lines), here.size), np.int64)
-        frame = backend.scratch("line", (here.size, self.model.config.visible), self.network.dtype)
-        for i, (first, stop) in enumerate(lines.tolist()):
-            place = behind(here, backs(songs.line_back, here)[:, i])
-            if hiding is not None:
-                place = np.where(hiding.lines[np.maximum(here >> SHIFT_BITS, 0)], -1, place)
-            read(place, frame)
-            backend.gates.last_pitch(frame, first, stop, last[i])
-        return last
 
     def _sources(
         self,
@@ -228,22 +209,27 @@ class PlacedModel:
         read: Callable[..., None],
         keys: Any,
         rows: Any,
-    ) -> Array | None:
-        """Read what the gates may copy before frames at places: (S, N, V)."""
-        backend, names = self.backend, self.context.gates.sources
-        if not self.context.gates.count:
-            return None
+    ) -> tuple[Array, Array]:
+        """Read what may be copied before frames at places, and the lines' last pitches.
+
+        They are (S, N, V), the latest frames of the lines first, and int64 (L, N).
+        """
+        backend, names, lines = self.backend, self.context.gates.sources, self.context.lines
         shape = len(names), here.size, self.model.config.visible
         out = backend.scratch("sources", shape, self.network.dtype)
+        last = backend.scratch("last", (len(lines), here.size), np.int64)
+        ways = np.concatenate([backs(songs.line_back, here), backs(songs.back, here)], axis=1)
         for i, name in enumerate(names):
-            place = behind(here, backs(songs.back, here)[:, i])
+            place = behind(here, ways[:, i])
             if hiding is not None:
                 place = np.where(hiding.is_silent(i, here, songs), -1, place)
             # what the form repeats is what is written there
             read(place, out[i], as_it_is=name.startswith("form"))
-            if hiding is not None and hiding.dropout and name.startswith("lag"):
+            if i < len(lines):
+                backend.gates.last_pitch(out[i], *lines[i].tolist(), last[i])
+            elif hiding is not None and hiding.dropout and name.startswith("lag"):
                 self.rbm.corrupt(keys[1 + i], 0.0, hiding.dropout, out[i], rows)
-        return out
+        return out, last
 
     def biases(self, u: Array, heard: Heard | None = None) -> tuple[Any, ...]:
         """Read the biases from outputs u (h, B, R + Y), whose gates are opened.
@@ -406,7 +392,8 @@ class PlacedModel:
         frames = max(outline.frames for outline in outlines)
         songs = np.zeros((len(keys), frames, model.config.visible), np.uint8)
         told = np.zeros((len(keys), frames, context.width), self.network.dtype)
-        back = np.zeros((len(keys), frames, len(context.gates.sources)), np.int64)
+        others = len(context.gates.sources) - len(context.lines)
+        back = np.zeros((len(keys), frames, others), np.int64)
         heard = []
         for i, outline in enumerate(outlines):
             if primer is not None:

@@ -3,14 +3,15 @@
     a'_n,i = a_n,i + sum_s g_n,k(s, i) phi_s,n,i + sum_l,d g_n,k(l, d) [i = m_l,n + d]      (27)
     dE/dg_n,k = sum_i dE/da'_n,i phi_k,n,i,      dE/da_n = dE/da'_n                         (28)
 
-phi_s is the frame of source s, say the one a bar before; m_l is the last pitch of line l, and d an
-interval.
+phi_s is the frame of source s, say the one a bar before.  A line is a range of columns whose latest
+notes are remembered: the first sources are, for each line, the latest frame in which it had any.
+m_l is the highest of them, and d an interval.
 
 Axes and arguments that the functions share:
   N, V, K, X      frames, visible units, gates, the network's inputs
   S, P, L, D      sources, parts, lines, intervals
   g               (N, K), the gates; like a, da, out and x, columns of a wider array or an array
-  rows            (S, N, V), what each source has at each frame
+  rows            (S, N, V), what each source has at each frame; the first L are the lines' own
   part            int64 (V,), the part of every column
   gate            int64 (S, P), the gate that weighs a source in a part; -1 for none
   lines           int64 (L, 2), first column, and the one behind the last, of every line
@@ -101,10 +102,10 @@ def last_pitch(v, first, stop, out) -> None:
 
 
 @njit(**KERNEL)
-def mark(last, lines, first, x) -> None:
-    """Tell the network every line's last pitch: one of a line's columns is 1, all others are 0.
+def recall(rows, lines, first, x) -> None:
+    """Tell the network the notes of every line that began last.
 
-    last, lines: see the module.
+    rows, lines: see the module.
 
     Parameters
     ----------
@@ -113,13 +114,10 @@ def mark(last, lines, first, x) -> None:
     x : (N, X)
         Its columns from `first` on, as many as the lines have, are overwritten.
     """
-    zero, one = x.dtype.type(0), x.dtype.type(1)
     at = first
     for line in range(lines.shape[0]):
         low, width = lines[line, 0], lines[line, 1] - lines[line, 0]
         for n in range(x.shape[0]):
-            for i in range(at, at + width):
-                x[n, i] = zero
-            if last[line, n] >= 0:
-                x[n, at + last[line, n] - low] = one
+            for i in range(width):
+                x[n, at + i] = rows[line, n, low + i]
         at += width

@@ -3,7 +3,7 @@
     u_t = [r_t; a_t; b_t; (s_t); g_t] = f([v_{t-1}; m_t; c_t; r_{t-1}])
     v_t ~ RBM(a'_t, b_t, (z_t))
 
-m_t marks the last pitch of lines, c_t is what is known of the song ahead, a'_t is a_t and what the
+m_t are the latest notes of lines, c_t is what is known of the song ahead, a'_t is a_t and what the
 gates g_t let through.  Axes and memory of the network as in midigen.kernels.cpu.network, those of
 the RBM as in midigen.kernels.cpu.rbm and gaussian, of the gates as in midigen.kernels.cpu.gates; B
 songs of T frames, C numbers known ahead of each.
@@ -30,13 +30,13 @@ def _level(value, levels):
 
 
 @njit(**KERNEL)
-def _hear(song, t, lines, last) -> None:
-    """Move the last pitches (L, 1) on over frame t of a song (T, V)."""
-    found = np.empty(1, np.int64)
+def _follow(song, t, lines, latest) -> None:
+    """Move the latest frames (L,) in which lines had notes on over frame t of a song (T, V)."""
     for line in range(lines.shape[0]):
-        copying.last_pitch(song[t : t + 1], lines[line, 0], lines[line, 1], found)
-        if found[0] >= 0:
-            last[line, 0] = found[0]
+        for i in range(lines[line, 0], lines[line, 1]):
+            if song[t, i] > 0:
+                latest[line] = t
+                break
 
 
 @njit(**KERNEL)
@@ -74,8 +74,8 @@ def play(
         of 1, 2, .. loudest to loudest (gain value + offset), which is heard divided by loudest.
         None of a model with Bernoulli units.
     gates : tuple (part, gate, lines, heard_lines, interval_gates, intervals)
-        As in midigen.kernels.cpu.gates; the first `heard_lines` of the lines are also marked in the
-        network's inputs.
+        As in midigen.kernels.cpu.gates; the latest notes of the first `heard_lines` of the lines
+        are also inputs of the network.
     sweeps : int
         Steps of Gibbs sampling for each frame, which start at the frame before.
     beta : float
@@ -86,8 +86,9 @@ def play(
         The frames to be made.
     context : (B, T, C)
         What is known ahead of every frame.
-    back : int64 (B, T, S)
-        How many frames before a frame each source lies; 0 for none, which is silent.
+    back : int64 (B, T, S - L)
+        How many frames before a frame each source but the lines' own lies; 0 for none, which is
+        silent.
     x : (B, V + R)
         What the network hears first, the frame before and r; replaced by what it would hear next.
     songs : uint8 (B, T, V)
@@ -103,7 +104,8 @@ def play(
     starts, sample = np.zeros(1, np.uint8), np.empty((1, visible), x.dtype)
     heard = np.empty((1, sizes[0] - recurrent), x.dtype)
     rows = np.empty((gate.shape[0], 1, visible), x.dtype)
-    last = np.empty((lines.shape[0], 1), np.int64)
+    count = lines.shape[0]
+    last, latest = np.empty((count, 1), np.int64), np.empty(count, np.int64)
     at_b = recurrent + visible
     a, b = matrix(u, recurrent, 1, visible), matrix(u, at_b, 1, hidden)
     at_g = at_b + hidden + (0 if log_variances is None else visible)
@@ -113,21 +115,24 @@ def play(
         loudest = real(levels[3])
     for song in range(songs.shape[0]):
         v, state = x[song, :visible].copy().reshape(1, visible), x[song, visible:].copy()
-        last[:] = -1
+        latest[:] = -1
         for t in range(first):
-            _hear(songs[song], t, lines, last)
+            _follow(songs[song], t, lines, latest)
         for t in range(first, stop):
+            for s in range(gate.shape[0]):
+                source = latest[s] if s < count else t - back[song, t, s - count]
+                for i in range(visible):
+                    rows[s, 0, i] = 0
+                    if 0 <= source < t:
+                        rows[s, 0, i] = real(songs[song, source, i]) / loudest
+            for line in range(count):
+                copying.last_pitch(rows[line], lines[line, 0], lines[line, 1], last[line])
             heard[0, :visible] = v[0]
-            copying.mark(last, lines[:heard_lines], visible, heard)
+            copying.recall(rows, lines[:heard_lines], visible, heard)
             heard[0, known:] = context[song, t]
             forward_block(
                 sizes, codes, params, recurrent, heard, starts, state, inputs, u.reshape(1, u.size)
             )
-            for s in range(gate.shape[0]):
-                for i in range(visible):
-                    rows[s, 0, i] = 0
-                    if back[song, t, s] > 0:
-                        rows[s, 0, i] = real(songs[song, t - back[song, t, s], i]) / loudest
             copying.open_gates(g, rows, part, gate, lines, interval_gates, intervals, last, a)
             if log_variances is None:
                 rbm.gibbs_chain(v, w, a, b, groups, sweeps, beta, keys[song], 0, t, sample)
@@ -143,6 +148,6 @@ def play(
                     level = _level(sample[0, i], levels)
                     songs[song, t, i] = level
                     v[0, i] = real(level) / loudest
-            _hear(songs[song], t, lines, last)
+            _follow(songs[song], t, lines, latest)
         x[song, :visible] = v[0]
         x[song, visible:] = state
