@@ -106,6 +106,18 @@ class Length(TupleType):
         return f"{amount:g} {unit}"
 
 
+class AutoOr(click.ParamType):
+    """The word auto, which stays as it is, or what another type reads."""
+
+    def __init__(self, other: click.ParamType) -> None:
+        self._other = other
+        self.name = f"auto|{other.name}"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a word."""
+        return value if value == AUTO else self._other.convert(value, param, ctx)
+
+
 class Shares(TupleType):
     """Shares of the splits: "80/10/10"."""
 
@@ -223,7 +235,8 @@ def _type(f: "Field[Any]", setting: Setting, ranges: bool) -> Any:
     if not ranges or setting.low is None:
         return kind
     made: dict[Any, Any] = {int: click.IntRange, float: click.FloatRange}
-    return made[kind](setting.low, setting.high, setting.low_open, setting.high_open)
+    number = made[kind](setting.low, setting.high, setting.low_open, setting.high_open)
+    return AutoOr(number) if setting.auto else number
 
 
 def take(owner: type[Settings], given: dict[str, Any]) -> dict[str, Any]:
