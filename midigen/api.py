@@ -37,7 +37,7 @@ from midigen.midi.read import read_notes
 from midigen.midi.roll import notes_to_roll
 from midigen.midi.write import roll_to_midi
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.preparation import Settings, prepare_paths
+from midigen.preparation import DECIDED, Settings, prepare_paths
 from midigen.training.checkpoint import use_run_folder
 from midigen.training.run import Run
 from midigen.training.schedule import Budget
@@ -60,10 +60,11 @@ def prepare(
     paths : path or iterable of paths
         Files, folders to search for them, and globs.
     on_file : callable
-        Called with the verdict on every file, a dict, as it comes.
+        Called with the verdict on every file, a dict, as it has been read.
     **settings
         Of `midigen.config.Grid` (steps_per_beat, low, high, ...) and of
-        `midigen.config.PrepareConfig` (split, time_limit, ...): the options of `midigen prepare`.
+        `midigen.config.PrepareConfig` (parts, split, time_limit, ...): the options of
+        `midigen prepare`, with the same defaults; steps_per_beat and tonic may be "auto".
 
     Returns
     -------
@@ -78,8 +79,11 @@ def prepare(
         For a setting that there is not, or a value out of its range.
     """
     grid, reading = _sorted_out(settings, Grid, PrepareConfig)
+    grid.pop("parts", None)  # their names are a setting of reading
+    decide = tuple(name for name in DECIDED if grid.get(name, "auto") == "auto")
+    given = {name: value for name, value in grid.items() if name not in decide}
     reader = PrepareConfig(**reading).to_json()
-    return prepare_paths(paths, Settings(Grid(**grid), **reader), on_file)
+    return prepare_paths(paths, Settings(Grid(**given), decide, **reader), on_file)
 
 
 def train(

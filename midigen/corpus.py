@@ -5,6 +5,7 @@ It also holds a manifest, which says what became of every input.
 
 import hashlib
 import json
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,12 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen import files
+from midigen.columns import columns_of
 from midigen.config import Grid
 from midigen.errors import MidigenError
 from midigen.midi.notes import check_tempo
+from midigen.midi.roll import sounding
+from midigen.outline import Outline
 
-KIND, VERSION = "corpus", 1
+KIND, VERSION = "corpus", 2
 SPLITS = ("train", "valid", "test")
+_PLAIN = Outline(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +45,8 @@ class Song:
         Numerator and denominator.
     roll : NDArray[np.uint8], shape (T, V)
         T frames, V = grid.channels; 0 and 1, or velocities 0..127.
+    outline : Outline
+        What is known of the song ahead; if left out, its length and metre alone.
     """
 
     name: str
@@ -48,6 +55,13 @@ class Song:
     bpm: float
     metre: tuple[int, int]
     roll: NDArray[np.uint8]
+    outline: Outline = _PLAIN
+
+    def __post_init__(self) -> None:
+        """Make the outline that is left out."""
+        if self.outline is _PLAIN:
+            plain = Outline(len(self.roll), ((0, *self.metre),))
+            object.__setattr__(self, "outline", plain)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,9 +95,10 @@ class Corpus:
         if self.grid.unit == "seconds":
             unit = f"{self.grid.step:g} s a frame"
         songs = f"{len(self.songs):,} song{'s'[: len(self.songs) != 1]}"
+        columns = ", ".join(part.name for part in self.grid.parts)
+        columns = columns or f"{self.grid.pitches} pitches"
         return (
-            f"Corpus({songs}, {self.frames:,} frames, "
-            f"{self.grid.pitches} pitches, {unit}, digest {self.digest[:8]})"
+            f"Corpus({songs}, {self.frames:,} frames, {columns}, {unit}, digest {self.digest[:8]})"
         )
 
     @property
@@ -101,6 +116,10 @@ class Corpus:
         """Return the songs of one split, "train", "valid" or "test"."""
         return [song for song in self.songs if song.split == split]
 
+    @property
+    def _parts(self) -> int:
+        return columns_of(self.grid).parts
+
     def rolls(self, split: str) -> list[NDArray[np.uint8]]:
         """Return the rolls (T, V) of one split, "train", "valid" or "test"."""
         return [song.roll for song in self.songs if song.split == split]
@@ -112,7 +131,7 @@ class Corpus:
         -------
         dict
             songs, frames: counts.
-            notes_per_frame: mean number of pitches that sound.
+            notes_per_frame: mean number of pitches that sound, in all parts but drums.
             empty_share: share of frames that are silent.
             longest_hold: most frames in a row, in any song, that are alike.
             bpm: median.
@@ -120,9 +139,9 @@ class Corpus:
             velocity_mean, velocity_deviation: over all frames and sounding pitches; only in a
             corpus with velocities.
         """
-        pitches = self.grid.pitches
         frames = self.frames
-        sounding = [(song.roll[:, :pitches] > 0).sum(axis=1) for song in self.songs]
+        heard = [sounding(song.roll, self.grid) for song in self.songs]
+        counts = [pitches.sum(axis=1) for pitches in heard]
         bpm, metre = 120.0, (4, 4)
         if self.songs:
             bpm = float(np.median([song.bpm for song in self.songs]))
@@ -131,9 +150,15 @@ class Corpus:
             **self._velocity_statistics(),
             "songs": len(self.songs),
             "frames": frames,
-            "notes_per_frame": sum(int(s.sum()) for s in sounding) / max(frames, 1),
-            "empty_share": sum(int((s == 0).sum()) for s in sounding) / max(frames, 1),
-            "longest_hold": max((longest_hold(song.roll) for song in self.songs), default=0),
+            "notes_per_frame": sum(int(c.sum()) for c in counts) / max(frames, 1),
+            "empty_share": sum(int((c == 0).sum()) for c in counts) / max(frames, 1),
+            "longest_hold": max(
+                # columns of a part tell where a note begins: what sounds is what is alike
+                longest_hold(pitches if self.grid.parts else song.roll)
+                for pitches, song in zip(heard, self.songs, strict=True)
+            )
+            if self.songs
+            else 0,
             "bpm": bpm,
             "metre": metre,
         }
@@ -163,6 +188,9 @@ class Corpus:
             tensors["values"] = rolls
         else:
             tensors["rolls"] = np.packbits(rolls, axis=1)
+        forms = [song.outline.form.reshape(-1, self._parts) for song in self.songs]
+        tensors["form"] = np.concatenate([np.zeros((0, self._parts), np.int64), *forms])
+        tensors["form_offsets"] = np.cumsum([0] + [len(form) for form in forms], dtype=np.int64)
         songs = [
             {
                 "name": song.name,
@@ -170,6 +198,12 @@ class Corpus:
                 "digest": song.digest,
                 "bpm": song.bpm,
                 "metre": list(song.metre),
+                "metres": [list(metre) for metre in song.outline.metres],
+                "pickup": song.outline.pickup,
+                "minor": song.outline.minor,
+                "style": song.outline.style,
+                "density": song.outline.density,
+                "shift": song.outline.shift,
             }
             for song in self.songs
         ]
@@ -216,29 +250,61 @@ def _unpack(
         or (velocities and (rolls > 127).any())
     ):
         raise ValueError("the rolls do not fit the grid")
-    if (
-        offsets.dtype != np.int64
-        or offsets.shape != (len(entries) + 1,)
-        or offsets[0] != 0
-        or offsets[-1] != len(rolls)
-        or (np.diff(offsets) < 0).any()
-    ):
-        raise ValueError("the offsets do not fit the songs")
+    _check_offsets(offsets, len(entries), len(rolls), "offsets")
+    form, form_offsets = tensors["form"], tensors["form_offsets"]
+    if form.dtype != np.int64 or form.ndim != 2 or form.shape[1] != columns_of(grid).parts:
+        raise ValueError("the form does not fit the grid")
+    _check_offsets(form_offsets, len(entries), len(form), "offsets of the form")
     songs = []
-    for entry, start, end in zip(entries, offsets[:-1], offsets[1:], strict=True):
-        roll = rolls[start:end]
+    for i, entry in enumerate(entries):
+        roll = rolls[offsets[i] : offsets[i + 1]]
         if not velocities:
             roll = np.unpackbits(roll, axis=1, count=grid.channels)
-        songs.append(_make_song(entry, roll))
+        bars = form[form_offsets[i] : form_offsets[i + 1]]
+        songs.append(_make_song(entry, roll, bars, grid))
     return songs
 
 
-def _make_song(entry: dict[str, Any], roll: NDArray[np.uint8]) -> Song:
-    """Make a song of its entry in a header, checked, and its roll."""
+def _check_offsets(offsets: np.ndarray, songs: int, end: int, what: str) -> None:
+    """ValueError where offsets do not divide `end` rows among the songs."""
+    if (
+        offsets.dtype != np.int64
+        or offsets.shape != (songs + 1,)
+        or offsets[0] != 0
+        or offsets[-1] != end
+        or (np.diff(offsets) < 0).any()
+    ):
+        raise ValueError(f"the {what} do not fit the songs")
+
+
+def _make_song(
+    entry: dict[str, Any], roll: NDArray[np.uint8], form: NDArray[np.int64], grid: Grid
+) -> Song:
+    """Make a song of its entry in a header, checked, its roll and its form."""
     if entry["split"] not in SPLITS:
         raise ValueError(f"no split is called {entry['split']!r}")
     check_tempo(entry["bpm"], entry["metre"])
     numerator, denominator = entry["metre"]
+    outline = Outline(
+        frames=len(roll),
+        metres=_metres(entry, len(roll)),
+        pickup=entry["pickup"],
+        minor=bool(entry["minor"]),
+        style=str(entry["style"]),
+        density=float(entry["density"]),
+        form=form,
+        shift=entry["shift"],
+    )
+    files.whole(outline.pickup, outline.shift)
+    if outline.pickup < 0 or not math.isfinite(outline.density):
+        raise ValueError("an outline with numbers that no song can have")
+    bars = max(len(outline.bar_starts(grid)) - 1, 0)
+    if (
+        len(form) not in (0, bars)
+        or (form < 0).any()
+        or (form > np.arange(len(form))[:, None]).any()
+    ):
+        raise ValueError("the form does not fit the song")
     return Song(
         name=entry["name"],
         split=entry["split"],
@@ -246,7 +312,22 @@ def _make_song(entry: dict[str, Any], roll: NDArray[np.uint8]) -> Song:
         bpm=float(entry["bpm"]),
         metre=(numerator, denominator),
         roll=roll,
+        outline=outline,
     )
+
+
+def _metres(entry: dict[str, Any], frames: int) -> tuple[tuple[int, int, int], ...]:
+    """Return the metres of a song's entry in a header, checked."""
+    metres = tuple(
+        (frame, numerator, denominator) for frame, numerator, denominator in entry["metres"]
+    )
+    for frame, numerator, denominator in metres:
+        files.whole(frame)
+        check_tempo(entry["bpm"], (numerator, denominator))
+    begins = [frame for frame, _, _ in metres]
+    if begins and (begins[0] != 0 or sorted(set(begins)) != begins or begins[-1] > frames):
+        raise ValueError("metres that begin nowhere in the song")
+    return metres
 
 
 def longest_hold(roll: NDArray[np.uint8]) -> int:

@@ -1,4 +1,8 @@
-"""From files to a corpus: read each in a worker process, decide its split and verdict, sum up."""
+"""From files to a corpus.
+
+Each file is read in a worker process.  What is decided for all songs, the frames a beat, the tonic
+and the parts, comes next; then the songs become rolls, and what became of everything is summed up.
+"""
 
 import contextlib
 import os
@@ -9,18 +13,31 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from midigen.config import Grid, PrepareConfig
+import numpy as np
+from numpy.typing import NDArray
+
+from midigen.config import PARTS, Grid, Part, PrepareConfig
 from midigen.corpus import SPLITS, Corpus, Song
 from midigen.errors import MidigenError, UsageError
 from midigen.midi import benchmark
+from midigen.midi.form import outline_of, outline_of_roll
 from midigen.midi.guard import map_guarded
 from midigen.midi.inputs import Input, expand, is_benchmark, printable
+from midigen.midi.key import key_of
+from midigen.midi.notes import NoteTable
+from midigen.midi.parts import CHORDS, DRUMS, KINDS, LONE
 from midigen.midi.read import StrPath, read_table
-from midigen.midi.roll import notes_to_roll
+from midigen.midi.roll import count_on_grid, notes_of_parts, notes_to_roll
 from midigen.midi.worker import Failure
 
+DECIDED = ("steps_per_beat", "tonic")  # what of a grid songs may decide
+STEPS = (1, 2, 3, 4, 6, 8, 12)  # frames a beat to choose from, and the share of onsets to keep
+ON_GRID_SHARE = 0.97
+SMALL = 100_000  # frames of a collection, under which all songs get one tonic
+ROOM = 3  # semitones beside a part's pitches, where songs are transposed in training
 OFF_GRID_SHARE = 0.30  # of a song's onsets: with more of them, it does not belong on a beat grid
 
+Int64 = NDArray[np.int64]
 Entry = dict[str, Any]  # what a manifest says of one input; docs/file-formats.md lists the keys
 
 
@@ -32,6 +49,10 @@ class Settings:
     ----------
     grid : Grid
         What frames and columns of the rolls stand for.
+    decide : tuple of str
+        What of the grid the songs decide, "steps_per_beat" and "tonic", whatever the grid says.
+    parts : str
+        "none", "auto" or names with commas, where the grid has no parts: PrepareConfig.
     split : tuple of float
         Shares of train, valid and test, of any sum.
     time_limit : float
@@ -45,6 +66,8 @@ class Settings:
     """
 
     grid: Grid = Grid()
+    decide: tuple[str, ...] = DECIDED
+    parts: str = PrepareConfig.parts
     split: tuple[float, float, float] = PrepareConfig.split
     time_limit: float = PrepareConfig.time_limit
     memory_limit: int = PrepareConfig.memory_limit
@@ -69,7 +92,8 @@ def prepare_paths(
     settings : Settings, optional
         How to prepare; by default as `midigen prepare` does.
     on_file : callable
-        Called with every input's entry in the manifest, as it comes.
+        Called with every input's entry in the manifest as its file has been read; what its roll
+        tells is put in the same entry when all files have been.
 
     Returns
     -------
@@ -108,7 +132,7 @@ def prepare(
     settings : Settings
         How to prepare.
     on_file : callable
-        Called with every input's entry in the manifest, as it comes.
+        Called with every input's entry in the manifest as its file has been read.
 
     Returns
     -------
@@ -122,38 +146,46 @@ def prepare(
     MidigenError
         Where no song is usable.
     UsageError
-        Where the grid does not fit a benchmark file.
+        Where the grid does not fit a benchmark file, or can have no parts that were asked for.
     """
     inputs = sorted(inputs, key=lambda item: item.path)
-    _check_benchmarks(inputs, settings.grid)
-    songs: list[Song] = []
+    _check_settings(inputs, settings)
+    found: list[tuple[Entry, Input, NoteTable | list[Song]]] = []
     manifest: list[Entry] = []
     inputs_by_digest: dict[str, str] = {}
     with contextlib.closing(_read_all(inputs, settings)) as results:
-        for path, result in results:
-            entry: Entry = {"input": printable(path), "verdict": "kept", "reason": ""}
+        for item, result in results:
+            entry: Entry = {"input": printable(item.path), "verdict": "kept", "reason": ""}
             if isinstance(result, Failure):
                 entry.update(verdict="skipped", reason=result.reason)
             else:
-                found, facts = result
+                content, facts = result
                 entry.update(facts)
-                same = inputs_by_digest.get(facts["digest"])
-                if same is not None:
+                same = inputs_by_digest.setdefault(facts["digest"], entry["input"])
+                if same != entry["input"]:
                     entry.update(verdict="duplicate", reason=f"same music as {same}")
                 else:
-                    inputs_by_digest[facts["digest"]] = entry["input"]
-                    songs += [_with_split(song, settings.split) for song in found]
+                    found.append((entry, item, content))
             manifest.append(entry)
             on_file(entry)
+    grid, remarks = _decide([c for _, _, c in found if isinstance(c, NoteTable)], settings, inputs)
+    songs: list[Song] = []
+    for entry, item, content in found:
+        made = _make_songs(content, grid, item.style)
+        if isinstance(made, Failure):
+            entry.update(verdict="skipped", reason=made.reason)
+        else:
+            songs += [_with_split(song, settings.split) for song in made[0]]
+            entry.update(made[1])
     if not songs:
         raise MidigenError(_describe_failures(manifest))
-    songs, remarks = _check_splits(songs, settings.split)
+    songs, of_splits = _check_splits(songs, settings.split)
     splits = {song.digest: song.split for song in songs}
     for entry in manifest:
         # the digest of a benchmark file, which has songs of all splits, is none of a song
         if entry["verdict"] == "kept" and entry["digest"] in splits:
             entry["split"] = splits[entry["digest"]]
-    return Corpus(settings.grid, songs, manifest), remarks + _check_grid(manifest)
+    return Corpus(grid, songs, manifest), of_splits + remarks + _check_grid(manifest)
 
 
 def split_of(digest: str, shares: tuple[float, float, float]) -> str:
@@ -208,6 +240,7 @@ def summarise(corpus: Corpus, warnings: Sequence[str] = ()) -> dict[str, Any]:
         "frames": statistics["frames"],
         "notes_per_frame": round(statistics["notes_per_frame"], 3),
         "splits": splits,
+        **_summarise_grid(corpus, kept),
         "inputs": len(corpus.manifest),
         "kept": verdicts["kept"],
         "duplicates": verdicts["duplicate"],
@@ -221,24 +254,57 @@ def summarise(corpus: Corpus, warnings: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
-def read_songs(path: StrPath, grid: Grid, max_bytes: int) -> tuple[list[Song], Entry]:
+def _summarise_grid(corpus: Corpus, kept: list[Entry]) -> dict[str, Any]:
+    """Sum up what was decided of the grid, and what is known of the songs ahead."""
+    grid, outlines = corpus.grid, [song.outline for song in corpus.songs]
+    files = [entry for entry in kept if "off_grid" in entry]
+    notes = sum(entry["notes"] for entry in files)
+    missed = sum(entry["off_grid"] * entry["notes"] for entry in files)
+    figures: dict[str, Any] = {"tonic": grid.tonic}
+    if grid.unit == "beat":
+        figures["steps_per_beat"] = grid.steps_per_beat
+        if notes:
+            figures["on_grid"] = round(1 - missed / notes, 4)
+    figures["parts"] = {
+        part.name: {
+            "songs": sum(entry.get("parts", {}).get(part.name, 0) > 0 for entry in kept),
+            "low": part.low,
+            "high": part.high,
+            "kind": part.kind,
+            "program": part.program,
+        }
+        for part in grid.parts
+    }
+    metres = Counter(f"{n}/{d}" for outline in outlines for n, d in {m[1:] for m in outline.metres})
+    styles = Counter(outline.style for outline in outlines)
+    return {
+        **figures,
+        "keys": dict(Counter(entry["key"] for entry in files).most_common()),
+        "minor": sum(outline.minor for outline in outlines),
+        "metres": dict(metres.most_common()),
+        "styles": dict(styles.most_common()) if set(styles) != {""} else {},
+        "pickups": sum(outline.pickup > 0 for outline in outlines),
+    }
+
+
+def read_file(path: StrPath, unit: str, max_bytes: int) -> tuple[NoteTable | list[Song], Entry]:
     """Read one file, in this process.
 
     Parameters
     ----------
     path : path
         A MIDI file or a benchmark file.
-    grid : Grid
-        What frames and columns of its rolls are to stand for.
+    unit : str
+        That of the grid: it tells in which times a song's digest is.
     max_bytes : int
         The largest size of a MIDI file that is read.
 
     Returns
     -------
-    songs : list of Song
-        Its songs, their split empty where the digest is to decide it.
+    content : NoteTable or list of Song
+        The notes of a MIDI file, or the songs of a benchmark file.
     facts : dict
-        What the manifest says of the file.
+        What the manifest says of the file, before there is a roll.
 
     Raises
     ------
@@ -248,23 +314,16 @@ def read_songs(path: StrPath, grid: Grid, max_bytes: int) -> tuple[list[Song], E
     if is_benchmark(path):
         return _read_benchmark(path)
     table = read_table(path, max_bytes)
-    roll, counts = notes_to_roll(table, grid)
-    song = Song(table.name, "", table.digest(grid.unit), table.bpm, table.metre, roll)
-    facts = {
-        "digest": song.digest,
-        "frames": len(roll),
-        "notes": counts.notes,
+    facts: Entry = {
+        "digest": table.digest(unit),
+        "notes": len(table.notes),
         "drums": table.drums,
-        "transposed": counts.transposed,
-        "dropped": counts.dropped,
-        "merged": counts.merged,
-        "off_grid": round(counts.off_grid / counts.notes, 4),
         "bpm": table.bpm,
         "metre": list(table.metre),
     }
     if table.warnings:
         facts["warnings"] = "; ".join(table.warnings)
-    return [song], facts
+    return table, facts
 
 
 def _read_benchmark(path: StrPath) -> tuple[list[Song], Entry]:
@@ -288,16 +347,51 @@ def _read_benchmark(path: StrPath) -> tuple[list[Song], Entry]:
     }
 
 
+def _make_songs(
+    content: NoteTable | list[Song], grid: Grid, style: str
+) -> tuple[list[Song], Entry] | Failure:
+    """Make the songs of a file on the grid, their split empty where the digest is to decide it.
+
+    Returns
+    -------
+    tuple
+        The songs, and what the manifest says of the roll; or a Failure.
+    """
+    if isinstance(content, list):
+        songs = [replace(s, outline=outline_of_roll(s.roll, grid, s.bpm, s.metre)) for s in content]
+        return songs, {}
+    try:
+        roll, counts = notes_to_roll(content, grid)
+    except MidigenError as e:
+        return Failure(str(e))
+    outline = outline_of(content, grid, roll, counts, style)
+    digest = content.digest(grid.unit)
+    song = Song(content.name, "", digest, content.bpm, content.metre, roll, outline)
+    return [song], {
+        "frames": len(roll),
+        "transposed": counts.transposed,
+        "dropped": counts.dropped,
+        "merged": counts.merged,
+        "off_grid": round(counts.off_grid / counts.notes, 4),
+        "parts": {p.name: n for p, n in zip(grid.parts, counts.parts, strict=True)},
+        "key": str(key_of(content)),
+        "shift": counts.shift,
+        "metres": len(outline.metres),
+        "pickup": outline.pickup,
+        "style": outline.style,
+    }
+
+
 def _read_all(
     inputs: list[Input], settings: Settings
-) -> Generator[tuple[str, tuple[list[Song], Entry] | Failure], None, None]:
-    """Yield the path of every input, in order, and its songs and facts or a Failure."""
+) -> Generator[tuple[Input, tuple[NoteTable | list[Song], Entry] | Failure], None, None]:
+    """Yield every input, in order, and its content and facts or a Failure."""
     paths = [item.path for item in inputs if not item.problem]
     preload = ["pretty_midi"]
     if any(map(is_benchmark, paths)):
         preload.append("scipy.io")
     results = map_guarded(
-        partial(read_songs, grid=settings.grid, max_bytes=settings.max_bytes),
+        partial(read_file, unit=settings.grid.unit, max_bytes=settings.max_bytes),
         paths,
         seconds=settings.time_limit,
         megabytes=settings.memory_limit,
@@ -307,9 +401,122 @@ def _read_all(
     with contextlib.closing(results):
         for item in inputs:
             if item.problem:
-                yield item.path, Failure(printable(item.problem))
+                yield item, Failure(printable(item.problem))
             else:
-                yield next(results)
+                yield item, next(results)[1]
+
+
+def _check_settings(inputs: list[Input], settings: Settings) -> None:
+    """Raise UsageError where the settings fit neither one another nor the benchmark files."""
+    grid, asked = settings.grid, settings.parts not in ("none", "auto") or settings.grid.parts
+    _check_benchmarks(inputs, grid)
+    rolls = any(is_benchmark(item.path) for item in inputs)
+    if asked and not _can_have_parts(grid, rolls):
+        raise UsageError(
+            "--parts needs a beat grid, binary values, gap as the articulation, and MIDI files: "
+            "leave it out"
+        )
+    if rolls and grid.tonic == "one" and "tonic" not in settings.decide:
+        raise UsageError("--tonic one is for MIDI files: the rolls of .mat files keep theirs")
+
+
+def _can_have_parts(grid: Grid, rolls: bool) -> bool:
+    """Tell whether a grid can have parts; `rolls` says whether there are benchmark files."""
+    usual = (grid.unit, grid.values, grid.articulation)
+    return usual == (Grid.unit, Grid.values, Grid.articulation) and not rolls
+
+
+def _decide(
+    tables: list[NoteTable], settings: Settings, inputs: list[Input]
+) -> tuple[Grid, list[str]]:
+    """Decide of the grid what the songs are to decide; return lines for people, too."""
+    grid = settings.grid
+    rolls = any(is_benchmark(item.path) for item in inputs)
+    if "steps_per_beat" in settings.decide:
+        steps = Grid.steps_per_beat
+        if grid.unit == "beat" and not rolls:
+            steps = _coarsest(tables)
+        grid = replace(grid, steps_per_beat=steps)
+    if "tonic" in settings.decide:
+        small = not rolls and sum(_length(table, grid) for table in tables) < SMALL
+        grid = replace(grid, tonic="one" if small else "kept")
+    if grid.parts or settings.parts == "none" or not _can_have_parts(grid, rolls):
+        return grid, []
+    return _with_parts(tables, grid, settings.parts)
+
+
+def _coarsest(tables: list[NoteTable]) -> int:
+    """Return the fewest frames a beat that keep nearly all onsets, or 4."""
+    notes = sum(len(table.notes) for table in tables)
+    for steps in STEPS:
+        if sum(count_on_grid(table, steps) for table in tables) >= ON_GRID_SHARE * notes:
+            return steps
+    return Grid.steps_per_beat
+
+
+def _length(table: NoteTable, grid: Grid) -> float:
+    """Return the frames from a song's first note to its last."""
+    if grid.unit == "seconds":
+        return float(np.ptp(table.seconds)) / grid.step
+    return float(np.ptp(table.notes[:, :2])) / table.ticks_per_beat * grid.steps_per_beat
+
+
+def _with_parts(tables: list[NoteTable], grid: Grid, asked: str) -> tuple[Grid, list[str]]:
+    """Return the grid with the parts that were asked for, or that half of the songs have."""
+    everywhere = [
+        Part(name, *((0, 127) if name == DRUMS else (grid.low, grid.high)), KINDS[name])
+        for name in PARTS
+    ]
+    songs = _sorted_notes(tables, replace(grid, parts=tuple(everywhere)))
+    having = {name: sum(len(s[n][0]) > 0 for s in songs) for n, name in enumerate(PARTS)}
+    chosen = {name for name in PARTS if 2 * having[name] >= max(len(songs), 1)}
+    remarks = []
+    if asked != "auto":
+        chosen = set(asked.split(","))
+        missing = ", ".join(name for name in PARTS if name in chosen and not having[name])
+        if missing:
+            remarks = [f"no song has {missing}: left out of --parts"]
+        chosen = {name for name in chosen if having[name]}
+    pitched = {n: name for n, name in enumerate(PARTS) if name != DRUMS}
+    total = sum(len(s[n][0]) for s in songs for n in pitched)
+    homeless = sum(len(s[n][0]) for s in songs for n, name in pitched.items() if name not in chosen)
+    if homeless > (1 - ON_GRID_SHARE) * total:
+        chosen.add(CHORDS)  # rather than drop them
+    if chosen <= {DRUMS, CHORDS} or len(chosen) == 1:
+        alone = [replace(everywhere[PARTS.index(CHORDS)], name=LONE)]
+        parts = alone + [part for part in everywhere if part.name in chosen & {DRUMS}]
+    else:
+        parts = [part for part in everywhere if part.name in chosen]
+    grid = replace(grid, parts=tuple(parts))
+    songs = _sorted_notes(tables, grid)
+    fitted = [_fit(part, [song[n] for song in songs], grid) for n, part in enumerate(grid.parts)]
+    return replace(grid, parts=tuple(fitted)), remarks
+
+
+def _sorted_notes(tables: list[NoteTable], grid: Grid) -> list[list[tuple[Int64, Int64]]]:
+    """Return `notes_of_parts` of every song that the grid can take."""
+    found = []
+    for table in tables:
+        with contextlib.suppress(MidigenError):  # it will be skipped, with the reason
+            found.append(notes_of_parts(table, grid))
+    return found
+
+
+def _fit(part: Part, songs: list[tuple[Int64, Int64]], grid: Grid) -> Part:
+    """Give a part the range and the programme of its notes in all songs."""
+    pitches = np.concatenate([np.zeros(0, np.int64), *(pitch for pitch, _ in songs)])
+    programs = np.concatenate([np.zeros(0, np.int64), *(program for _, program in songs)])
+    if not len(pitches):
+        return part
+    low, high = int(pitches.min()), int(pitches.max())
+    if part.kind == "drums":
+        return replace(part, low=low, high=high)
+    room = ROOM if grid.tonic == "kept" else 0
+    missing = max(12 - (high - low + 1 + 2 * room), 0)  # to an octave
+    low = max(low - room - missing // 2, grid.low)
+    high = min(max(high + room, low + 11), grid.high)
+    low = max(min(low, high - 11), grid.low)
+    return replace(part, low=low, high=high, program=int(np.bincount(programs).argmax()))
 
 
 def _with_split(song: Song, shares: tuple[float, float, float]) -> Song:

@@ -27,6 +27,8 @@ LAYERS = [
         "midigen.kernels",
         "midigen.files",
         "midigen.config",
+        "midigen.columns",
+        "midigen.outline",
         "midigen.duration",
         "midigen.randomness",
         "midigen.interrupts",

@@ -243,6 +243,8 @@ VALUES = {
     "values": "velocity",
     "range": "note",
     "outside": "drop",
+    "tonic": "one",
+    "parts": "melody,bass",
     "temperatures": 200,
     "memory-limit": 64,
     "rank-tolerance": 0.01,

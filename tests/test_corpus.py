@@ -11,12 +11,25 @@ import pytest
 from safetensors import safe_open
 
 from midigen import files
-from midigen.config import Grid
+from midigen.config import Grid, Part
 from midigen.corpus import Corpus, Song
 from midigen.errors import MidigenError
+from midigen.outline import Outline
 
 GRID = Grid(low=60, high=70)
-SONG = {"name": "a", "split": "train", "digest": "0" * 64, "bpm": 120.0, "metre": [4, 4]}
+SONG = {
+    "name": "a",
+    "split": "train",
+    "digest": "0" * 64,
+    "bpm": 120.0,
+    "metre": [4, 4],
+    "metres": [[0, 4, 4]],
+    "pickup": 0,
+    "minor": False,
+    "style": "",
+    "density": 1.0,
+    "shift": 0,
+}
 
 
 def make_song(name="a", split="train", digest="0" * 64, roll=None, **other):
@@ -67,6 +80,40 @@ def test_any_width(tmp_path, grid):
     roll = np.random.default_rng(0).integers(0, 2, (7, grid.channels)).astype(np.uint8)
     Corpus(grid, [make_song(roll=roll)]).save(tmp_path / "c")
     np.testing.assert_array_equal(Corpus.load(tmp_path / "c").songs[0].roll, roll)
+
+
+LINE = Part("melody", 60, 71, "line")
+PARTS = Grid(low=60, high=71, parts=(LINE, Part("chords", 60, 71), Part("drums", 36, 38, "drums")))
+
+
+def test_parts_and_outlines_round_trip(tmp_path):
+    rolls = [np.zeros((frames, PARTS.channels), np.uint8) for frames in (40, 12)]
+    form = np.array([[0, 0, 0], [1, 0, 1], [2, 1, 0]])
+    outlines = [
+        Outline(40, ((0, 4, 4), (32, 2, 4)), 0, True, "jigs", 1.5, form, -5),
+        Outline(12, ((0, 3, 4),), 4, form=np.zeros((2, 3), np.int64)),
+    ]
+    songs = [
+        make_song(f"s{i}", digest=f"{i:064x}", roll=roll, outline=outline)
+        for i, (roll, outline) in enumerate(zip(rolls, outlines, strict=True))
+    ]
+    Corpus(PARTS, songs).save(tmp_path / "c")
+    again = Corpus.load(tmp_path / "c")
+    assert again.grid == PARTS and again.grid.channels == 13 + 13 + 3
+    for song, outline in zip(again.songs, outlines, strict=True):
+        expected, found = dataclasses.asdict(outline), dataclasses.asdict(song.outline)
+        np.testing.assert_array_equal(found.pop("form"), expected.pop("form"))
+        assert found == expected
+
+
+def test_statistics_of_parts():
+    roll = np.zeros((6, PARTS.channels), np.uint8)
+    roll[0, 4] = roll[1, 12] = roll[2, 12] = 1  # a note of three frames in the line
+    roll[1:3, 13 + 7] = roll[1, 25] = 1  # another beside it in the chords
+    roll[5, 27] = 1  # a drum
+    figures = Corpus(PARTS, [make_song(roll=roll)]).statistics()
+    assert (figures["notes_per_frame"], figures["empty_share"]) == (5 / 6, 0.5)
+    assert figures["longest_hold"] == 3
 
 
 def test_order_of_songs_changes_nothing(tmp_path):
@@ -162,20 +209,41 @@ def test_statistics_of_an_empty_corpus():
         ({}, {"songs": [SONG | {"bpm": 0}]}, "a tempo of 0"),
         ({}, {"songs": [SONG | {"bpm": 10**400}]}, "a tempo of 10"),
         ({}, {"songs": [SONG | {"bpm": "fast"}]}, "TypeError"),
+        ({}, {"songs": [SONG | {"metres": [[0, 0, 4]]}]}, "a metre of 0/4"),
+        ({}, {"songs": [SONG | {"metres": [[1, 4, 4]]}]}, "metres that begin nowhere"),
+        ({}, {"songs": [SONG | {"metres": [[0, 4, 4], [9, 3, 4]]}]}, "metres that begin nowhere"),
+        ({}, {"songs": [SONG | {"pickup": 1.5}]}, "TypeError"),
+        ({}, {"songs": [SONG | {"pickup": -1}]}, "an outline"),
+        ({}, {"songs": [SONG | {"density": float("inf")}]}, "an outline"),
+        ({"form": np.zeros((2, 1), np.int64)}, {}, "offsets of the form"),
+        ({"form": np.zeros((0, 3), np.int64)}, {}, "the form does not fit the grid"),
+        (
+            {"form": np.zeros((2, 1), np.int64), "form_offsets": np.array([0, 2], np.int64)},
+            {},
+            "the form does not fit the song",
+        ),
+        (
+            {"form": np.ones((1, 1), np.int64), "form_offsets": np.array([0, 1], np.int64)},
+            {},
+            "the form does not fit the song",
+        ),
     ],
 )
 def test_contents_that_do_not_fit(tmp_path, tensors, header, words):
     Corpus(GRID, [make_song()]).save(tmp_path / "c")
-    old_tensors, old_header = files.load(tmp_path / "c", "corpus", 1)
-    files.save(tmp_path / "c", "corpus", 1, {**old_tensors, **tensors}, {**old_header, **header})
+    old_tensors, old_header = files.load(tmp_path / "c", "corpus", 2)
+    files.save(tmp_path / "c", "corpus", 2, {**old_tensors, **tensors}, {**old_header, **header})
     with pytest.raises(MidigenError, match=f"is damaged .*{words}"):
         Corpus.load(tmp_path / "c")
 
 
 def test_another_version(tmp_path):
-    files.save(tmp_path / "c", "corpus", 2, {}, {})
-    with pytest.raises(MidigenError, match="format 2, this one reads 1.*midigen prepare"):
-        Corpus.load(tmp_path / "c")
+    for version in (1, 3):
+        files.save(tmp_path / "c", "corpus", version, {}, {})
+        words = f"format {version}, this one reads 2.*midigen prepare"
+        with pytest.raises(MidigenError, match=words) as caught:
+            Corpus.load(tmp_path / "c")
+        assert "\n" not in str(caught.value)
 
 
 def test_the_reader_in_the_docs(tmp_path, monkeypatch):
@@ -199,5 +267,6 @@ def test_the_checksum_is_as_documented(tmp_path):
         rolls, offsets = f.get_tensor("rolls"), f.get_tensor("offsets")
     stored = document.pop("sha256")
     data = json.dumps(document, sort_keys=True).encode()
+    data += b"\nform <i8 (0, 1)\n" + b"\nform_offsets <i8 (5,)\n" + bytes(40)
     data += b"\noffsets <i8 (5,)\n" + offsets.tobytes() + b"\nrolls |u1 (18, 2)\n" + rolls.tobytes()
     assert hashlib.sha256(data).hexdigest() == stored

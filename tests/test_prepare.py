@@ -12,7 +12,7 @@ from scipy.io import savemat
 
 from midigen import preparation
 from midigen.cli import main
-from midigen.config import Grid
+from midigen.config import Grid, Part
 from midigen.corpus import Corpus
 from midigen.errors import MidigenError
 from midigen.midi.inputs import Input, expand
@@ -74,7 +74,7 @@ class TestPreparation:
             "reason": "",
             "digest": song.digest,
             "split": song.split,
-            "frames": 60,
+            "frames": 15,  # at one frame a beat
             "notes": 15,
             "drums": 0,
             "transposed": 0,
@@ -83,8 +83,17 @@ class TestPreparation:
             "off_grid": 0.0,
             "bpm": 120.0,
             "metre": [4, 4],
+            "metres": 1,
+            "pickup": 0,
+            "style": "",
+            "parts": {"notes": 15},
+            "key": "B minor",
+            "shift": -2,
         }
-        assert song.roll.sum() == 60
+        assert corpus.grid == Grid(
+            steps_per_beat=1, tonic="one", parts=(Part("notes", 36, 72, "voices"),)
+        )
+        assert song.roll[:, :-1].sum() == 15
 
     def test_order_of_inputs_changes_no_byte(self, folder, tmp_path):
         inputs = expand([str(folder)])
@@ -204,7 +213,10 @@ class TestPaths:
         corpus = prepare_paths(
             [folder / "00.mid", "in/1*.mid"], Settings(grid=grid, split=(1, 0, 0))
         )
-        assert [len(corpus.songs), corpus.grid] == [3, grid]
+        assert len(corpus.songs) == 3
+        assert (corpus.grid.low, corpus.grid.steps_per_beat) == (30, 1)
+        fixed = Settings(grid=grid, decide=(), parts="none", split=(1, 0, 0))
+        assert prepare_paths(folder, fixed).grid == grid
 
     def test_warnings_are_those_of_python(self, folder):
         with pytest.warns(UserWarning, match="fell to valid") as caught:
@@ -349,10 +361,23 @@ class TestCommand:
             "--outside",
             "drop",
         )[1]
-        assert Corpus.load(out.strip()).grid == Grid("seconds", 4, 0.5, 48, 83, "onset", "drop")
-        out = run(capsys, "in", "-q", "--low", "30", "--steps-per-beat", "8", "--max-bytes", "150")[
-            1
-        ]
+        grid = Grid("seconds", 4, 0.5, 48, 83, "onset", "drop", tonic="one")
+        assert Corpus.load(out.strip()).grid == grid
+        out = run(
+            capsys,
+            "in",
+            "-q",
+            "--low",
+            "30",
+            "--steps-per-beat",
+            "8",
+            "--max-bytes",
+            "150",
+            "--parts",
+            "none",
+            "--tonic",
+            "kept",
+        )[1]
         assert Corpus.load(out.strip()).grid == Grid(steps_per_beat=8, low=30)
         assert any("too large" in e["reason"] for e in Corpus.load(out.strip()).manifest)
 

@@ -149,7 +149,7 @@ def test_prepare_train_generate(tmp_path, monkeypatch, capsys):
         write_midi(songs / f"{i}.mid", random_roll(64, i))
     common = ["--range", "note", "--split", "3/1/0", "-q"]
     assert main(["prepare", "songs", "--values", "velocity", "-o", "v", *common]) == 0
-    assert main(["prepare", "songs", "-o", "b", *common]) == 0
+    assert main(["prepare", "songs", "--parts", "none", "-o", "b", *common]) == 0
     sizes = ["--rbm-hidden", "4", "--recurrent", "3", "--hidden", "none", "--epochs", "1", "-q"]
     for corpus, options, message in (
         ("v", ["--visible-model", "bernoulli"], "which need --visible-model gaussian"),

@@ -12,6 +12,7 @@ from midigen.backends.choose import DEVICES
 from midigen.config import GenerateConfig, PrepareConfig, Setting, Settings
 from midigen.duration import parse_length
 from midigen.errors import UsageError
+from midigen.midi.notes import check_tempo
 
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S", bound=Settings)

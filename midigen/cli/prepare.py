@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from midigen.cli.command import Command
-from midigen.cli.options import make, options, quiet_option
+from midigen.cli.options import AUTO, make, options, quiet_option
 from midigen.cli.streams import names_on_stdin, print_path
 from midigen.config import Grid, PrepareConfig
 from midigen.errors import MidigenError, SkippedInputsError, UsageError
@@ -51,7 +51,7 @@ RANGES = {"piano": (21, 108), "note": (48, 83)}
     help="Pitches by name instead: piano is 21..108, note is 48..83 (C-4..B-6 of the note that "
     "midigen follows).",
 )
-@options(Grid, "outside")
+@options(Grid, "outside", "tonic")
 @options(PrepareConfig)
 @click.option(
     "--strict",
@@ -88,19 +88,22 @@ def command(
         find . -name "*.mid" -print0 | midigen prepare -0
 
     The corpus holds a manifest: every input, its verdict and the reason.  Nothing that is wrong
-    with an input ends the command.  Drums (channel 10) are left out, and of songs with the same
-    notes one is kept.
+    with an input ends the command.  Of songs with the same notes one is kept.  Unless options say
+    so, the songs decide the frames a beat, the parts with columns of their own, and whether all
+    are moved to one key.
     """  # noqa: D301  click wants the backspace itself
     from midigen.output.console import make_console, progress, warn
     from midigen.output.prepare import show_summary
     from midigen.preparation import Settings, prepare, summarise
 
-    grid, config = _grid(ctx, named_range, given), make(PrepareConfig, given)
+    decide = tuple(name for name in ("steps_per_beat", "tonic") if given[name] == AUTO)
+    config = make(PrepareConfig, given)  # first: the names of parts are no parts of a Grid yet
+    grid = _grid(ctx, named_range, given)
     if output is not None:
         _check_replaceable(output)
     files = _find_inputs(inputs, null, starter)
     console = make_console(quiet or as_json)
-    settings = Settings(grid, **config.to_json())
+    settings = Settings(grid, decide, **config.to_json())
     with progress(console, "reading", len(files)) as advance:
         corpus, warnings = prepare(files, settings, on_file=lambda entry: advance())
     path = output or os.path.join("output", f"corpus-{corpus.digest[:10]}.safetensors")
@@ -135,6 +138,8 @@ def _grid(ctx: click.Context, named_range: str | None, given: dict[str, Any]) ->
         given["low"], given["high"] = RANGES[named_range]
     if given["low"] > given["high"]:
         raise UsageError(f"--low {given['low']} is above --high {given['high']}")
+    for name in [name for name in ("steps_per_beat", "tonic") if given[name] == AUTO]:
+        del given[name]
     return make(Grid, given)
 
 

@@ -12,14 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen.config import Grid
+from midigen.midi.key import find_key
 from midigen.midi.roll import roll_to_notes
 
 SECTION = 8  # bars in which pitches and scales are counted: a long song is not said to use more
 MAJOR_SCALE = np.array([0, 2, 4, 5, 7, 9, 11])
-# how well pitch classes fit a major and a minor key (Krumhansl and Kessler, Psychological Review,
-# 1982)
-MAJOR_PROFILE = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
-MINOR_PROFILE = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
 
 Histogram = NDArray[np.float64]
 
@@ -246,14 +243,7 @@ def _degrees(piece: Piece) -> NDArray:
     classes = _pitch_classes(piece.sounding, piece.low)
     if not classes.any() or np.ptp(classes) == 0:
         return np.zeros(0)
-    fit = [
-        [
-            np.corrcoef(np.roll(classes, -key), profile)[0, 1]
-            for profile in (MAJOR_PROFILE, MINOR_PROFILE)
-        ]
-        for key in range(12)
-    ]
-    tonic = int(np.argmax(np.max(fit, axis=1)))
+    tonic = find_key(classes).tonic
     return np.repeat(np.arange(12), np.roll(classes, -tonic).astype(np.int64))
 
 

@@ -21,10 +21,13 @@ class Input:
         Where it is, relative to the working folder or not.
     problem : str, optional
         Why it cannot be read, where that is known already.
+    style : str
+        The first folder on the way to it from a folder that was named, "" where there is none.
     """
 
     path: str
     problem: str | None = None
+    style: str = ""
 
 
 def printable(text: object) -> str:
@@ -106,8 +109,10 @@ def _walk(folder: str) -> list[Input]:
             continue
         seen.add(real)
         folders.sort()
+        style = printable(os.path.relpath(where, folder).split(os.sep)[0])
+        style = "" if style == os.curdir else style
         found += [
-            Input(os.path.join(where, name))
+            Input(os.path.join(where, name), style=style)
             for name in sorted(names)
             if os.path.splitext(name)[1].lower() in MIDI + BENCHMARK
         ]

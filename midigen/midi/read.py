@@ -9,17 +9,20 @@ import os
 import re
 import struct
 import warnings
+from collections import Counter
 from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from midigen.config import PrepareConfig
 from midigen.errors import MidigenError
 from midigen.midi.guard import map_guarded
 from midigen.midi.inputs import printable
-from midigen.midi.notes import MAX_METRE, NoteTable
+from midigen.midi.notes import MAX_METRE, NoteTable, Track
 from midigen.midi.worker import Failure
 
 if TYPE_CHECKING:
@@ -173,57 +176,104 @@ def _parse(data: bytes, name: str, caught: list[warnings.WarningMessage]) -> Not
     import pretty_midi
 
     midi = mido.MidiFile(file=io.BytesIO(data), clip=True)
-    metre, remarks = _simplify(midi)
+    told = _simplify(midi)
     song = pretty_midi.PrettyMIDI(mido_object=midi)
     del midi  # the memory limit counts both
-    pitched = [
-        note
-        for instrument in song.instruments
-        if not instrument.is_drum
-        for note in instrument.notes
-    ]
-    drums = sum(len(instrument.notes) for instrument in song.instruments if instrument.is_drum)
-    if not pitched:
-        raise MidigenError("no notes" if not drums else "no notes but drums")
-    seconds = np.array([(note.start, note.end) for note in pitched])
-    if seconds.max() > MAX_HOURS * 3600:
-        raise MidigenError(
-            f"too long ({seconds.max() / 3600:,.0f} hours; at most {MAX_HOURS} are read)"
-        )
-    times, which = np.unique(seconds, return_inverse=True)
-    ticks = np.array([song.time_to_tick(time) for time in times])[which.reshape(seconds.shape)]
-    pitch_and_velocity = [(note.pitch, note.velocity) for note in pitched]
-    notes = np.column_stack([ticks, pitch_and_velocity]).astype(np.int64)
-    order = np.lexsort((notes[:, 3], notes[:, 1], notes[:, 2], notes[:, 0]))
+    pitched = [i for i in song.instruments if not i.is_drum]
+    drums = [i for i in song.instruments if i.is_drum]
+    if not any(i.notes for i in pitched):
+        raise MidigenError("no notes" if not any(i.notes for i in drums) else "no notes but drums")
+    notes, seconds, track = _table(song, pitched)
+    drum_notes, drum_seconds, _ = _table(song, drums)
+    metres = tuple(sorted(told.metres, key=lambda metre: metre[0]))
+    remarks = ["tempo changes outside the first track"] if told.misplaced else []
     remarks += sorted({printable(w.message) for w in caught})
     return NoteTable(
-        notes=notes[order],
+        notes=notes,
         ticks_per_beat=song.resolution,
         bpm=_longest_tempo(song),
-        metre=metre,
-        seconds=seconds[order],
-        drums=drums,
+        metre=metres[0][1:] if metres else (4, 4),
+        seconds=seconds,
         name=name,
         warnings=tuple(remarks),
+        tracks=tuple(Track(printable(i.name), int(i.program), i.is_drum) for i in song.instruments),
+        track=np.flatnonzero([not i.is_drum for i in song.instruments])[track],
+        drum_notes=drum_notes,
+        drum_seconds=drum_seconds,
+        metres=metres,
+        keys=tuple(sorted(told.keys, key=lambda key: key[0])),
     )
 
 
-def _simplify(midi: "mido.MidiFile") -> tuple[tuple[int, int], list[str]]:
-    """Leave in `midi` only notes, names and tempi, with all tempi on the first track.
-
-    pretty_midi takes tempi from the first track alone, fails on some metres and keeps every pedal
-    and word in memory.
+def _table(
+    song: "pretty_midi.PrettyMIDI", instruments: "list[pretty_midi.Instrument]"
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """Put the notes of some instruments in one table, sorted.
 
     Returns
     -------
     tuple
-        The metre, and remarks on the file.
+        Start tick, end tick, pitch and velocity (N, 4); start and end in seconds (N, 2); the place
+        of each note's instrument in the list (N,).
+    """
+    rows = [
+        (note.start, note.end, note.pitch, note.velocity, number)
+        for number, instrument in enumerate(instruments)
+        for note in instrument.notes
+    ]
+    table = np.array(rows, np.float64).reshape(-1, 5)
+    seconds, others = table[:, :2], table[:, 2:].astype(np.int64)
+    if len(table) and seconds.max() > MAX_HOURS * 3600:
+        raise MidigenError(
+            f"too long ({seconds.max() / 3600:,.0f} hours; at most {MAX_HOURS} are read)"
+        )
+    times, which = np.unique(seconds, return_inverse=True)
+    ticks = np.array([song.time_to_tick(time) for time in times], np.int64)
+    notes = np.column_stack([ticks[which.reshape(seconds.shape)], others[:, :2]])
+    order = np.lexsort((notes[:, 3], notes[:, 1], notes[:, 2], notes[:, 0]))
+    return notes[order], seconds[order], others[order, 2]
+
+
+@dataclass
+class _Told:
+    """What a file says besides its notes, each with its tick where it has one."""
+
+    tempi: "list[tuple[int, mido.MetaMessage]]" = field(default_factory=list)
+    metres: list[tuple[int, int, int]] = field(default_factory=list)
+    keys: list[tuple[int, str]] = field(default_factory=list)
+    programs: dict[int, int] = field(default_factory=dict)  # the first of each channel
+    misplaced: bool = False  # whether tempi are on other tracks than the first
+
+    def read(self, event: "mido.MetaMessage", tick: int, in_first: bool) -> None:
+        """Take what an event says that is no note."""
+        if event.type == "set_tempo":
+            if event.tempo == 0:
+                raise MidigenError("damaged (a tempo of 0)")
+            self.tempi.append((tick, event))
+            self.misplaced |= not in_first
+        elif event.type == "time_signature" and _is_plausible(event):
+            self.metres.append((tick, event.numerator, event.denominator))
+        elif event.type == "key_signature":
+            self.keys.append((tick, event.key))
+        elif event.type == "program_change":
+            self.programs.setdefault(event.channel, event.program)
+
+
+def _simplify(midi: "mido.MidiFile") -> _Told:
+    """Leave in `midi` only notes, names, tempi and programmes, with all tempi on the first track.
+
+    pretty_midi takes tempi from the first track alone, fails on some metres and keeps every pedal
+    and word in memory.  It makes an instrument of each programme of a track: a track that changes
+    its programme keeps that of most of its notes.
     """
     import mido
 
-    tracks, tempi, metres, misplaced = [], [], [], False
+    told, tracks = _Told(), []
+    notes: list[Counter[tuple[int, int | None]]] = []  # by channel and programme, of each track
     for index, track in enumerate(midi.tracks):
         tick, last, kept = 0, 0, mido.MidiTrack()
+        programs: dict[int, int] = {}
+        count: Counter[tuple[int, int | None]] = Counter()
         for event in track:
             tick += event.time
             if tick > MAX_TICKS:
@@ -231,19 +281,26 @@ def _simplify(midi: "mido.MidiFile") -> tuple[tuple[int, int], list[str]]:
             if event.type in ("note_on", "note_off", "track_name"):
                 event.time, last = tick - last, tick
                 kept.append(event)
-            elif event.type == "set_tempo":
-                if event.tempo == 0:
-                    raise MidigenError("damaged (a tempo of 0)")
-                tempi.append((tick, event))
-                misplaced |= index > 0
-            elif event.type == "time_signature" and _is_plausible(event):
-                metres.append((tick, (event.numerator, event.denominator)))
+                if event.type == "note_on":
+                    count[event.channel, programs.get(event.channel)] += 1
+                continue
+            told.read(event, tick, index == 0)
+            if event.type == "program_change":
+                programs[event.channel] = event.program
         if kept:
             tracks.append(kept)
+            notes.append(count)
         track.clear()
-    midi.tracks = [_tempo_track(tempi), *tracks]
-    metre = min(metres, key=lambda m: m[0])[1] if metres else (4, 4)
-    return metre, ["tempo changes outside the first track"] if misplaced else []
+    for kept, count in zip(tracks, notes, strict=True):
+        most: dict[int, int] = {}
+        for (channel, program), _ in reversed(count.most_common()):
+            most[channel] = told.programs.get(channel, 0) if program is None else program
+        kept[:0] = [
+            mido.Message("program_change", channel=channel, program=program)
+            for channel, program in sorted(most.items())
+        ]
+    midi.tracks = [_tempo_track(told.tempi), *tracks]
+    return told
 
 
 def _is_plausible(event: "mido.MetaMessage") -> bool:

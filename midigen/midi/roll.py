@@ -5,17 +5,23 @@ entries are 0 and 1 or, on a grid of velocities, 0 and the MIDI velocity 1..127 
 sounds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from midigen.config import Grid
+from midigen.config import Grid, Part
 from midigen.errors import MidigenError
+from midigen.midi.key import key_of
+from midigen.midi.metres import bars_left_out
 from midigen.midi.notes import NoteTable
+from midigen.midi.parts import DRUMS, part_names
 
 MAX_FRAMES = 200_000  # 13 hours at 120 beats a minute: beyond it a file is an accident or an attack
 ONSET_TOLERANCE = 0.05  # share of a frame by which an onset on the grid may miss its frame
+
+Int64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -25,15 +31,21 @@ class RollCounts:
     Parameters
     ----------
     notes : int
-        All notes of the song.
+        All notes of the song but those of drums.
     transposed : int
         Those that were moved by octaves.
     dropped : int
-        Those that were left out, as they are out of range.
+        Those that were left out, as they are out of range or no part has a place for them.
     off_grid : int
         Those whose onset is off the beat grid.
     merged : int
         Onsets that the roll cannot show, as the pitch sounds already.
+    parts : tuple of int
+        The notes in each part of the grid, drums too.
+    first : int
+        Frames of whole bars of silence that were left out at the start.
+    shift : int
+        Semitones that the song was moved up by, of a grid with one tonic.
     """
 
     notes: int
@@ -41,13 +53,39 @@ class RollCounts:
     dropped: int
     off_grid: int
     merged: int
+    parts: tuple[int, ...] = ()
+    first: int = 0
+    shift: int = 0
+
+
+class _Placed(NamedTuple):
+    """Notes on frames.
+
+    Parameters
+    ----------
+    start, end : ndarray of int64 (N,)
+        First frame, and the one behind the last.
+    pitch : ndarray of int64 (N,)
+        MIDI pitches.
+    """
+
+    start: Int64
+    end: Int64
+    pitch: Int64
+
+    def of(self, which: NDArray) -> "_Placed":
+        """Return some of the notes, by their places or by a mask."""
+        return _Placed(self.start[which], self.end[which], self.pitch[which])
 
 
 def notes_to_roll(table: NoteTable, grid: Grid) -> tuple[NDArray[np.uint8], RollCounts]:
     """Quantise the notes of a song to the frames of a grid.
 
     A note from s to e, both in frames, fills frames rint(s) to rint(e) - 1, at least one. Whole
-    bars of silence at the start are left out.
+    bars of silence at the start are left out.  On a grid with one tonic the song is moved to C
+    major or A minor first.  On a grid with parts the notes are sorted into them; of notes that
+    begin together in a line the highest stays, a later one ends the one before it, and what has no
+    part goes to the voices.
 
     Parameters
     ----------
@@ -69,32 +107,163 @@ def notes_to_roll(table: NoteTable, grid: Grid) -> tuple[NDArray[np.uint8], Roll
         Where the song is too long, has no note in range, or has notes out of range and
         grid.outside is "refuse".
     """
-    pitch, kept, transposed = _fit_pitches(table.notes[:, 2], grid)
-    times = _frame_times(table, grid)[kept]
-    if not len(times):
-        raise MidigenError("no notes in the range")
-    off_grid = 0
-    if grid.unit == "beat":
-        off_grid = int((np.abs(times[:, 0] - np.rint(times[:, 0])) > ONSET_TOLERANCE).sum())
-    frames = np.rint(times).astype(np.int64)
-    frames -= _leading_silence(table, grid, int(frames[:, 0].min()))
-    start, end = frames[:, 0], np.maximum(frames[:, 1], frames[:, 0] + 1)
-    if end.max() > MAX_FRAMES:
-        raise MidigenError(f"too long ({end.max():,} frames; at most {MAX_FRAMES:,} are read)")
-    column = pitch - grid.low
-    sounding, onsets = _rasterise(start, end, column, grid.pitches)
+    notes, kept, counts = _place(table, grid)
+    if grid.parts:
+        return _roll_of_parts(notes, _names(table, kept, grid), grid, counts)
+    column = notes.pitch - grid.low
+    sounding, onsets = _rasterise(
+        notes.start, notes.end, column, int(notes.end.max()), grid.pitches
+    )
     if grid.articulation == "gap":
         _clear_before_repeats(sounding, onsets)
     shown = _count_shown(sounding, onsets, grid.articulation)
     if grid.values == "velocity":
         velocity = table.notes[kept, 3]
-        sounding, onsets = _give_velocities(sounding, onsets, start, column, velocity)
+        sounding, onsets = _give_velocities(sounding, onsets, notes.start, column, velocity)
     roll = np.hstack([sounding, onsets]) if grid.articulation == "onset" else sounding
+    return roll, replace(counts, merged=len(column) - shown)
+
+
+def notes_of_parts(table: NoteTable, grid: Grid) -> list[tuple[Int64, Int64]]:
+    """Sort a song's notes into the parts of a grid, as `notes_to_roll` does.
+
+    Returns
+    -------
+    list of (NDArray[np.int64], NDArray[np.int64]), each of shape (N,)
+        For every part the pitches of its notes, and the programmes of their tracks (of drums 0).
+
+    Raises
+    ------
+    MidigenError
+        As `notes_to_roll` does.
+    """
+    notes, kept, _ = _place(table, grid)
+    number, _ = _assign(notes, _names(table, kept, grid), grid)
+    programs = np.array([track.program for track in table.tracks], np.int64)
+    program = np.zeros(len(number), np.int64)
+    program[: kept.sum()] = programs[table.track[kept]]
+    which = [number == n for n in range(len(grid.parts))]
+    return [(notes.pitch[own], program[own]) for own in which]
+
+
+def count_on_grid(table: NoteTable, steps_per_beat: int) -> int:
+    """Count the notes that begin on a frame of a beat grid, within ONSET_TOLERANCE."""
+    frames = table.notes[:, 0] * np.float64(steps_per_beat / table.ticks_per_beat)
+    return int((np.abs(frames - np.rint(frames)) <= ONSET_TOLERANCE).sum())
+
+
+def _place(table: NoteTable, grid: Grid) -> tuple[_Placed, NDArray[np.bool_], RollCounts]:
+    """Put a song's notes on frames and within the grid's range.
+
+    Returns
+    -------
+    tuple
+        The notes, then those of drums where the grid has some; which of the table's notes they are
+        (bool); what became of them so far.
+    """
+    shift = key_of(table).shift() if grid.tonic == "one" else 0
+    pitch, kept, transposed = _fit_pitches(table.notes[:, 2], grid, shift)
+    drums = table.drums if any(part.kind == "drums" for part in grid.parts) else 0
+    times = _frame_times(table.notes[kept], table.seconds[kept], table, grid)
+    drum_times = _frame_times(table.drum_notes[:drums], table.drum_seconds[:drums], table, grid)
+    if not len(times):
+        raise MidigenError("no notes in the range")
+    off_grid = 0
+    if grid.unit == "beat":
+        off_grid = int((np.abs(times[:, 0] - np.rint(times[:, 0])) > ONSET_TOLERANCE).sum())
+    frames = np.rint(np.concatenate([times, drum_times])).astype(np.int64)
+    first = bars_left_out(table, grid, int(frames[:, 0].min()))
+    start = frames[:, 0] - first
+    end = np.maximum(frames[:, 1] - first, start + 1)
+    if end.max() > MAX_FRAMES:
+        raise MidigenError(f"too long ({end.max():,} frames; at most {MAX_FRAMES:,} are read)")
+    notes = _Placed(start, end, np.concatenate([pitch, table.drum_notes[:drums, 2]]))
     dropped = int((~kept).sum())
-    return roll, RollCounts(len(kept), transposed, dropped, off_grid, len(pitch) - shown)
+    return notes, kept, RollCounts(len(kept), transposed, dropped, off_grid, 0, (), first, shift)
 
 
-def roll_to_notes(roll: NDArray, grid: Grid) -> NDArray[np.int64]:
+def _names(table: NoteTable, kept: NDArray[np.bool_], grid: Grid) -> NDArray[np.str_]:
+    """Return the part of every note that `_place` keeps."""
+    drums = table.drums if any(part.kind == "drums" for part in grid.parts) else 0
+    return np.concatenate([part_names(table)[kept], np.full(drums, DRUMS)])
+
+
+def _roll_of_parts(
+    notes: _Placed, names: NDArray[np.str_], grid: Grid, counts: RollCounts
+) -> tuple[NDArray[np.uint8], RollCounts]:
+    """Write notes, each with the name of its part, into the columns of the grid's parts."""
+    number, dropped = _assign(notes, names, grid)
+    pitch, transposed = notes.pitch.copy(), 0
+    for n, part in enumerate(grid.parts):
+        own = number == n
+        if part.kind != "drums" and grid.outside != "drop":
+            pitch[own], moved = _by_octaves(pitch[own], part.low, part.high)
+            transposed += int(moved.sum())
+        out = own & ((pitch < part.low) | (pitch > part.high))
+        number[out] = -1
+        dropped += int(out.sum()) if part.kind != "drums" else 0
+    notes = notes._replace(pitch=pitch)
+    chosen = [notes.of(number == n) for n in range(len(grid.parts))]
+    frames = int(notes.end[number >= 0].max(initial=0))
+    if not frames:
+        raise MidigenError("no notes in the range")
+    written = [_write_part(own, part, frames) for own, part in zip(chosen, grid.parts, strict=True)]
+    merged = sum(
+        len(own.start) - shown
+        for own, (_, shown), part in zip(chosen, written, grid.parts, strict=True)
+        if part.kind != "drums"
+    )
+    return np.hstack([columns for columns, _ in written]), replace(
+        counts,
+        transposed=counts.transposed + transposed,
+        dropped=counts.dropped + dropped,
+        merged=merged,
+        parts=tuple(len(own.start) for own in chosen),
+    )
+
+
+def _assign(notes: _Placed, names: NDArray[np.str_], grid: Grid) -> tuple[Int64, int]:
+    """Give every note the number of a part, -1 where it has none, and count those but drums."""
+    voices = next((n for n, part in enumerate(grid.parts) if part.kind == "voices"), -1)
+    number = np.where(names == DRUMS, -1, voices)
+    for n, part in enumerate(grid.parts):
+        number[names == part.name] = n
+    for n, part in enumerate(grid.parts):
+        if part.kind == "line":
+            own = np.flatnonzero(number == n)
+            own = own[np.lexsort((notes.pitch[own], notes.start[own]))]
+            start = notes.start[own]
+            number[own[:-1][start[:-1] == start[1:]]] = voices  # the last is the highest
+    return number, int(((number < 0) & (names != DRUMS)).sum())
+
+
+def _write_part(notes: _Placed, part: Part, frames: int) -> tuple[NDArray[np.uint8], int]:
+    """Write the columns of one part, uint8 (frames, part.channels); count the onsets they show."""
+    roll = np.zeros((frames, part.channels), np.uint8)
+    column = notes.pitch - part.low
+    if part.kind == "drums" or not len(column):
+        roll[notes.start, column] = 1
+    elif part.kind == "line":
+        order = np.argsort(notes.start)
+        start, end = notes.start[order], notes.end[order]
+        end = np.minimum(end, np.append(start[1:], frames))
+        change = np.zeros(frames + 1, np.int64)
+        np.add.at(change, start, 1)
+        np.add.at(change, end, -1)
+        roll[:, -1] = np.cumsum(change)[:-1]
+        roll[start, -1] = 0
+        roll[start, column[order]] = 1
+    else:
+        sounding, onsets = _rasterise(notes.start, notes.end, column, frames, part.pitches)
+        struck = onsets.sum(axis=1, dtype=np.int64)
+        strike = (struck > 0) & (2 * struck >= sounding.sum(axis=1, dtype=np.int64))
+        roll[:, :-1], roll[:, -1] = sounding, strike
+        onsets[1:] &= strike[1:, None] | ~sounding[:-1] & 1
+        return roll, int(onsets.sum())
+    return roll, int(roll[:, : part.pitches].sum())
+
+
+def roll_to_notes(roll: NDArray, grid: Grid) -> Int64:
     """Find the notes of a roll: the runs of entries over 0 in a column.
 
     With the articulation "onset", a set onset begins a new note within a run.
@@ -108,70 +277,171 @@ def roll_to_notes(roll: NDArray, grid: Grid) -> NDArray[np.int64]:
 
     Returns
     -------
-    NDArray[np.int64], shape (N, 3)
+    Int64, shape (N, 3)
         Start frame, end frame and pitch, sorted by start, then pitch.
     """
+    on = np.asarray(roll).astype(bool)
+    if grid.parts:
+        pitched = [
+            notes
+            for notes, part in zip(part_notes(on, grid), grid.parts, strict=True)
+            if part.kind != "drums"
+        ]
+        return _in_order(np.concatenate([np.zeros((0, 3), np.int64), *pitched]))
+    onsets = on[:, grid.pitches :] if grid.articulation == "onset" else None
+    return _runs(on[:, : grid.pitches], onsets, grid.low)
+
+
+def part_notes(roll: NDArray, grid: Grid) -> list[Int64]:
+    """Find the notes of each part of a roll.
+
+    Parameters
+    ----------
+    roll : NDArray, shape (T, grid.channels)
+        The roll, of any integer type or bool.
+    grid : Grid
+        What its columns stand for.
+
+    Returns
+    -------
+    list of Int64, shape (N, 3)
+        For every part, drums too, start frame, end frame and pitch, sorted by start, then pitch; a
+        drum's note is one frame long.  A grid without parts has one.
+    """
+    if not grid.parts:
+        return [roll_to_notes(roll, grid)]
+    return [_notes_of_part(columns, part) for columns, part in _columns_of_parts(roll, grid)]
+
+
+def sounding(roll: NDArray, grid: Grid) -> NDArray[np.bool_]:
+    """Tell which pitches sound in each frame, in all parts but drums.
+
+    Parameters
+    ----------
+    roll : NDArray, shape (T, grid.channels)
+        The roll, of any integer type or bool.
+    grid : Grid
+        What its columns stand for.
+
+    Returns
+    -------
+    NDArray[np.bool_], shape (T, 128)
+        Whether each MIDI pitch sounds.
+    """
+    pitches = np.zeros((len(roll), 128), bool)
+    if not grid.parts:
+        pitches[:, grid.low : grid.high + 1] = np.asarray(roll)[:, : grid.pitches] > 0
+    for columns, part in _columns_of_parts(roll, grid):
+        if part.kind != "drums":
+            pitches[:, part.low : part.high + 1] |= sounding_in(columns, part)
+    return pitches
+
+
+def sounding_in(columns: NDArray[np.bool_], part: Part) -> NDArray[np.bool_]:
+    """Tell which pitches of one part sound, (T, part.pitches), by its columns; of drums, hits.
+
+    A held frame of a line with no note ahead of it is silent.
+    """
+    pitches: NDArray[np.bool_] = columns[:, : part.pitches]
+    if part.kind != "line" or not len(columns):
+        return pitches
+    line = np.zeros_like(pitches)
+    frames = np.arange(len(columns))
+    begins = pitches.any(axis=1)
+    begun = np.maximum.accumulate(np.where(begins, frames, -1))
+    rested = np.maximum.accumulate(np.where(begins | columns[:, -1], -1, frames))
+    on = begun > rested
+    highest = part.pitches - 1 - np.argmax(pitches[:, ::-1], axis=1)  # were there ever two
+    line[frames[on], highest[begun[on]]] = True
+    return line
+
+
+def _columns_of_parts(roll: NDArray, grid: Grid) -> list[tuple[NDArray[np.bool_], Part]]:
+    """Return the columns of each part, as bool, with the part."""
+    on = np.asarray(roll).astype(bool)
+    ends = np.cumsum([part.channels for part in grid.parts], dtype=np.int64)
+    blocks = np.split(on, ends[:-1], axis=1) if len(ends) else []
+    return list(zip(blocks, grid.parts, strict=True))
+
+
+def _notes_of_part(columns: NDArray[np.bool_], part: Part) -> Int64:
+    """Return the notes (N, 3) of one part's columns."""
+    if part.kind == "drums":
+        start, pitch = np.nonzero(columns)
+        return np.column_stack([start, start + 1, pitch + part.low]).astype(np.int64)
+    on = sounding_in(columns, part)
+    begins = columns[:, : part.pitches] if part.kind == "line" else on & columns[:, -1:]
+    return _runs(on, begins, part.low)
+
+
+def _runs(on: NDArray[np.bool_], onsets: NDArray[np.bool_] | None, low: int) -> Int64:
+    """Return the notes (N, 3) of columns that sound, cut where a set onset begins one anew."""
     # pitches first, so that notes come out pitch by pitch
-    sounding = np.asarray(roll)[:, : grid.pitches].astype(bool).T
-    silence = np.zeros((len(sounding), 1), bool)
-    before = np.hstack([silence, sounding[:, :-1]])
-    begins = sounding & ~before
-    if grid.articulation == "onset":
-        begins |= sounding & np.asarray(roll)[:, grid.pitches :].astype(bool).T
-    after = np.hstack([sounding[:, 1:] & ~begins[:, 1:], silence])
-    ends = sounding & ~after
+    on = on.T
+    silence = np.zeros((len(on), 1), bool)
+    begins = on & ~np.hstack([silence, on[:, :-1]])
+    if onsets is not None:
+        begins |= on & onsets.T
+    ends = on & ~np.hstack([on[:, 1:] & ~begins[:, 1:], silence])
     pitch, start = np.nonzero(begins)
     end = np.nonzero(ends)[1] + 1
-    notes = np.column_stack([start, end, pitch + grid.low]).astype(np.int64)
-    return notes[np.lexsort((pitch, start))]
+    return _in_order(np.column_stack([start, end, pitch + low]).astype(np.int64))
 
 
-def _fit_pitches(
-    pitch: NDArray[np.int64], grid: Grid
-) -> tuple[NDArray[np.int64], NDArray[np.bool_], int]:
+def _in_order(notes: Int64) -> Int64:
+    """Sort notes (N, 3) by start, then pitch."""
+    return notes[np.lexsort((notes[:, 1], notes[:, 2], notes[:, 0]))]
+
+
+def _fit_pitches(pitch: Int64, grid: Grid, shift: int) -> tuple[Int64, NDArray[np.bool_], int]:
     """Keep the pitches in range, those out of it moved by octaves where grid.outside says so.
+
+    What leaves the range by the shift alone comes back by octaves.
 
     Returns
     -------
     tuple
-        The pitches kept, which of all notes they belong to (bool), and how many were transposed.
+        The pitches kept, which of all notes they belong to (bool), and how many were transposed
+        besides the shift.
     """
-    below, above = np.maximum(grid.low - pitch, 0), np.maximum(pitch - grid.high, 0)
-    outside = (below > 0) | (above > 0)
+    inside, outside = _by_octaves(pitch, grid.low, grid.high)
     if grid.outside == "refuse" and outside.any():
         raise MidigenError(
             f"notes out of range ({outside.sum():,} of {len(pitch):,} are outside "
             f"{grid.low}..{grid.high})"
         )
     if grid.outside == "octave":
-        pitch = pitch + 12 * (-(-below // 12)) - 12 * (-(-above // 12))
+        pitch = inside
     # a range under an octave has no place for some notes however they are moved
     kept = (pitch >= grid.low) & (pitch <= grid.high)
-    return pitch[kept], kept, int((outside & kept).sum())
+    pitch, moved = _by_octaves(pitch + shift, grid.low, grid.high)
+    kept &= (pitch >= grid.low) & (pitch <= grid.high)
+    return pitch[kept], kept, int(((outside | moved) & kept).sum())
 
 
-def _frame_times(table: NoteTable, grid: Grid) -> NDArray[np.float64]:
-    """Return starts and ends of the notes in frames, not yet rounded: float64 (N, 2)."""
+def _by_octaves(pitch: Int64, low: int, high: int) -> tuple[Int64, NDArray[np.bool_]]:
+    """Move pitches outside low..high by octaves towards it, and tell which."""
+    below, above = np.maximum(low - pitch, 0), np.maximum(pitch - high, 0)
+    return pitch + 12 * (-(-below // 12)) - 12 * (-(-above // 12)), (below > 0) | (above > 0)
+
+
+def _frame_times(
+    notes: Int64, seconds: NDArray[np.float64], table: NoteTable, grid: Grid
+) -> NDArray[np.float64]:
+    """Return starts and ends of notes (N, 4) of a table in frames, not yet rounded: (N, 2)."""
     if grid.unit == "seconds":
-        return table.seconds / np.float64(grid.step)
-    return table.notes[:, :2] * np.float64(grid.steps_per_beat / table.ticks_per_beat)
-
-
-def _leading_silence(table: NoteTable, grid: Grid, first: int) -> int:
-    """Count the frames in the whole bars before the first onset, at frame `first`."""
-    numerator, denominator = table.metre
-    bar = 4 * numerator / denominator * 60 / table.bpm / grid.frame_seconds(table.bpm)
-    return int(first // bar * bar)
+        return seconds / np.float64(grid.step)
+    return notes[:, :2] * np.float64(grid.steps_per_beat / table.ticks_per_beat)
 
 
 def _rasterise(
-    start: NDArray[np.int64], end: NDArray[np.int64], column: NDArray[np.int64], width: int
+    start: Int64, end: Int64, column: Int64, frames: int, width: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return which columns sound and which begin, each uint8 (T, width).
+    """Return which columns sound and which begin, each uint8 (frames, width).
 
     The cost does not grow with the length of the notes.
     """
-    change = np.zeros((end.max() + 1, width), np.int32)
+    change = np.zeros((frames + 1, width), np.int32)
     np.add.at(change, (start, column), 1)
     np.add.at(change, (end, column), -1)
     sounding = (np.cumsum(change, axis=0, out=change)[:-1] > 0).astype(np.uint8)
@@ -183,9 +453,9 @@ def _rasterise(
 def _give_velocities(
     sounding: NDArray[np.uint8],
     onsets: NDArray[np.uint8],
-    start: NDArray[np.int64],
-    column: NDArray[np.int64],
-    velocity: NDArray[np.int64],
+    start: Int64,
+    column: Int64,
+    velocity: Int64,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Put velocities for ones: those of the latest onset, of several at once the loudest."""
     struck = np.zeros_like(sounding)
@@ -208,13 +478,3 @@ def _count_shown(sounding: NDArray[np.uint8], onsets: NDArray[np.uint8], articul
     if articulation == "onset":
         return int(onsets.sum())
     return int(sounding[0].sum()) + int((sounding[1:] & ~sounding[:-1] & 1).sum())
-
-
-def sounding(roll, grid):
-    from midigen.columns import columns_of
-
-    out = np.zeros((len(roll), 128), bool)
-    c = columns_of(grid)
-    for first, stop in c.ranges:
-        out[:, c.pitch[first] : c.pitch[first] + stop - first] |= roll[:, first:stop] > 0
-    return out

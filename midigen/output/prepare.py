@@ -1,10 +1,13 @@
 """What `midigen prepare` shows: a table of what became of the inputs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+
+MOST = 8  # names in a list
 
 
 def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
@@ -21,16 +24,43 @@ def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
 def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, int | float, str]]:
     """Yield name, figure and remark of every row."""
     for what in ("songs", "frames"):
-        parts = [f"{name} {part[what]:,}" for name, part in summary["splits"].items()]
-        yield what, summary[what], ", ".join(parts)
+        splits = [(name, split[what]) for name, split in summary["splits"].items()]
+        yield what, summary[what], _listed(splits)
     yield "notes a frame", summary["notes_per_frame"], ""
+    yield from _music(summary)
+    left_out = "" if "drums" in summary["parts"] else "left out"
     counts = [
         ("duplicates", summary["duplicates"], "kept once"),
-        ("drum notes", summary["drums"], "left out"),
+        ("drum notes", summary["drums"], left_out),
         ("out of range", summary["transposed"], "notes moved by octaves"),
-        ("out of range", summary["dropped"], "notes dropped"),
+        ("dropped", summary["dropped"], "notes without a place"),
         ("merged", summary["merged"], "onsets that the roll cannot show"),
         ("remarks", summary["remarks"], "files; the manifest says what"),
     ]
     yield from (row for row in counts if row[1])
     yield from (("skipped", count, reason) for reason, count in summary["skipped"].items())
+
+
+def _music(summary: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
+    """Yield the rows on the grid, and on what is known of the songs ahead."""
+    if "steps_per_beat" in summary:
+        share = f"keep {summary['on_grid']:.1%} of the onsets" if "on_grid" in summary else ""
+        yield "frames a beat", summary["steps_per_beat"], share
+    for name, part in summary["parts"].items():
+        yield name, part["songs"], f"songs, pitches {part['low']}..{part['high']}"
+    moved = ", moved to C major or A minor" if summary["tonic"] == "one" else ""
+    if summary["keys"]:
+        yield "keys", len(summary["keys"]), _listed(summary["keys"].items()) + moved
+    if summary["metres"]:
+        yield "metres", len(summary["metres"]), _listed(summary["metres"].items())
+    if summary["styles"]:
+        named = {name or "none": count for name, count in summary["styles"].items()}
+        yield "styles", len(named), _listed(named.items())
+    if summary["pickups"]:
+        yield "pickups", summary["pickups"], "songs that begin within a bar"
+
+
+def _listed(counts: Iterable[tuple[str, int]]) -> str:
+    """Write names with their counts, the first few of many."""
+    texts = [f"{name} {count:,}" for name, count in counts]
+    return ", ".join(texts[:MOST]) + (", ..." if len(texts) > MOST else "")

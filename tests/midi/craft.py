@@ -56,5 +56,5 @@ def make_table(rows, ticks_per_beat=4, bpm=120.0, metre=(4, 4)):
     rows = np.asarray(sorted(map(tuple, rows)), np.int64).reshape(-1, 3)
     notes = np.column_stack([rows, np.full(len(rows), 64)])
     return NoteTable(
-        notes, ticks_per_beat, bpm, metre, notes[:, :2] * 60 / bpm / ticks_per_beat, 0, "made"
+        notes, ticks_per_beat, bpm, metre, notes[:, :2] * 60 / bpm / ticks_per_beat, "made"
     )

@@ -1,0 +1,76 @@
+"""Bars of a song: its metres on the frames of a grid, its pickup, and the silence ahead of it."""
+
+import numpy as np
+
+from midigen.config import Grid
+from midigen.midi.notes import NoteTable
+from midigen.outline import Metre, bar_frames
+
+
+def bars_of(table: NoteTable, grid: Grid) -> tuple[tuple[Metre, ...], int]:
+    """Find a song's metres and its pickup, counted from the file's start.
+
+    A first time signature whose bar is shorter than that of the next, which comes behind one such
+    bar, is no metre but a pickup.
+
+    Parameters
+    ----------
+    table : NoteTable
+        The song.
+    grid : Grid
+        A grid of beats.
+
+    Returns
+    -------
+    metres : tuple of (frame, numerator, denominator)
+        From which frame each metre holds, the first from 0; 4/4 where the file tells none.
+    pickup : int
+        Frames that the first bar lacks at its start.
+    """
+    frames_a_tick = grid.steps_per_beat / table.ticks_per_beat
+    told = [(0, *table.metre), *table.metres]
+    metres: dict[int, Metre] = {}
+    for tick, numerator, denominator in told:
+        frame = round(tick * frames_a_tick)
+        metres[frame] = (frame, numerator, denominator)  # the last of several in a frame holds
+    found: list[Metre] = []
+    for metre in metres.values():
+        if not found or metre[1:] != found[-1][1:]:
+            found.append(metre)
+    if len(found) > 1:
+        short, full = (bar_frames(grid, *metre[1:]) for metre in found[:2])
+        if short < full and found[1][0] == short:
+            return ((0, *found[1][1:]), *found[2:]), full - short
+    return tuple(found), 0
+
+
+def bars_left_out(table: NoteTable, grid: Grid, first: int) -> int:
+    """Count the frames in the whole bars before the first onset, at frame `first`."""
+    if grid.unit == "seconds":
+        numerator, denominator = table.metre
+        bar = 4 * numerator / denominator * 60 / table.bpm / grid.step
+        return int(first // bar * bar)
+    metres, pickup = bars_of(table, grid)
+    at = 0
+    for number, (begins, numerator, denominator) in enumerate(metres):
+        if begins > first:
+            break
+        bar = bar_frames(grid, numerator, denominator)
+        ahead = pickup if number == 0 else 0
+        at = max(at, begins, begins - ahead + (first - begins + ahead) // bar * bar)
+    return at
+
+
+def metres_from(
+    metres: tuple[Metre, ...], pickup: int, first: int, frames: int
+) -> tuple[tuple[Metre, ...], int]:
+    """Count metres and pickup from frame `first` on, where a bar begins, for so many frames."""
+    if first:
+        pickup = 0
+    placed = [(frame - first, *metre) for frame, *metre in metres]
+    started = int(np.searchsorted([metre[0] for metre in placed], 0, side="right")) - 1
+    (_, numerator, denominator), *later = placed[started:]
+    return (
+        (0, numerator, denominator),
+        *((f, n, d) for f, n, d in later if f < frames),
+    ), pickup
