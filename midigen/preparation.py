@@ -27,11 +27,12 @@ from midigen.midi.key import key_of
 from midigen.midi.notes import NoteTable
 from midigen.midi.parts import CHORDS, DRUMS, KINDS, LONE
 from midigen.midi.read import StrPath, read_table
-from midigen.midi.roll import count_on_grid, notes_of_parts, notes_to_roll
+from midigen.midi.roll import count_on_grid, count_together, notes_of_parts, notes_to_roll
 from midigen.midi.worker import Failure
 
 DECIDED = ("steps_per_beat", "tonic")  # what of a grid songs may decide
 STEPS = (1, 2, 3, 4, 6, 8, 12)  # frames a beat to choose from, and the share of onsets to keep
+TOGETHER_SHARE = 0.9  # of a part's chords, whose notes begin together: more make it a block
 ON_GRID_SHARE = 0.97
 SMALL = 100_000  # frames of a collection, under which all songs get one tonic
 ROOM = 3  # semitones beside a part's pitches, where songs are transposed in training
@@ -446,10 +447,10 @@ def _decide(
 
 
 def _coarsest(tables: list[NoteTable]) -> int:
-    """Return the fewest frames a beat that keep nearly all onsets, or 4."""
-    notes = sum(len(table.notes) for table in tables)
+    """Return the fewest frames a beat that keep nearly all onsets of a song in the mean, or 4."""
     for steps in STEPS:
-        if sum(count_on_grid(table, steps) for table in tables) >= ON_GRID_SHARE * notes:
+        shares = [count_on_grid(table, steps) / len(table.notes) for table in tables]
+        if shares and np.mean(shares) >= ON_GRID_SHARE:
             return steps
     return Grid.steps_per_beat
 
@@ -488,9 +489,24 @@ def _with_parts(tables: list[NoteTable], grid: Grid, asked: str) -> tuple[Grid, 
     else:
         parts = [part for part in everywhere if part.name in chosen]
     grid = replace(grid, parts=tuple(parts))
+    grid = replace(
+        grid, parts=tuple(_with_kind(part, n, tables, grid) for n, part in enumerate(parts))
+    )
     songs = _sorted_notes(tables, grid)
     fitted = [_fit(part, [song[n] for song in songs], grid) for n, part in enumerate(grid.parts)]
     return replace(grid, parts=tuple(fitted)), remarks
+
+
+def _with_kind(part: Part, number: int, tables: list[NoteTable], grid: Grid) -> Part:
+    """Return a part of voices as a block where its notes begin together in nearly every chord."""
+    if part.kind != "voices":
+        return part
+    together = begun = 0
+    for table in tables:
+        with contextlib.suppress(MidigenError):  # it will be skipped, with the reason
+            counts = count_together(table, grid, number)
+            together, begun = together + counts[0], begun + counts[1]
+    return replace(part, kind="block") if together > TOGETHER_SHARE * begun else part
 
 
 def _sorted_notes(tables: list[NoteTable], grid: Grid) -> list[list[tuple[Int64, Int64]]]:

@@ -40,7 +40,7 @@ def outline_of(
     """
     metres, pickup = (), 0
     if grid.unit == "beat":
-        metres, pickup = metres_from(*bars_of(table, grid), counts.first, len(roll))
+        metres, pickup = metres_from(grid, *bars_of(table, grid), counts.first, len(roll))
     minor = key_of(table).minor
     return _with_form(roll, grid, metres, pickup, minor, style, counts.shift, table.bpm)
 
@@ -104,13 +104,13 @@ def form_of(roll: NDArray[np.uint8], grid: Grid, starts: NDArray[np.int64]) -> N
 def _shown(on: NDArray[np.bool_], grid: Grid, number: int) -> NDArray[np.bool_]:
     """Return what tells bars of one part apart, frame by frame: what sounds, and what begins.
 
-    A line's column for held notes is no such thing: it is the same for all pitches.
+    A column for held notes is no such thing: it is the same for all pitches.
     """
     if not grid.parts:
         return on
     columns = on[:, columns_of(grid).part_of == number]
     part = grid.parts[number]
-    if part.kind != "line":
+    if part.kind not in ("line", "block"):
         return columns
     return np.hstack([columns[:, : part.pitches], sounding_in(columns, part)])
 

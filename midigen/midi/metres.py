@@ -45,7 +45,11 @@ def bars_of(table: NoteTable, grid: Grid) -> tuple[tuple[Metre, ...], int]:
 
 
 def bars_left_out(table: NoteTable, grid: Grid, first: int) -> int:
-    """Count the frames in the whole bars before the first onset, at frame `first`."""
+    """Count the frames of silence before the first onset, at frame `first`, that are left out.
+
+    They are whole bars; with parts, whose outlines tell of pickups, the rest ahead of one, too: of
+    half a bar or more.
+    """
     if grid.unit == "seconds":
         numerator, denominator = table.metre
         bar = 4 * numerator / denominator * 60 / table.bpm / grid.step
@@ -58,18 +62,20 @@ def bars_left_out(table: NoteTable, grid: Grid, first: int) -> int:
         bar = bar_frames(grid, numerator, denominator)
         ahead = pickup if number == 0 else 0
         at = max(at, begins, begins - ahead + (first - begins + ahead) // bar * bar)
+        if grid.parts and 2 * (first - at) >= bar:
+            at = first
     return at
 
 
 def metres_from(
-    metres: tuple[Metre, ...], pickup: int, first: int, frames: int
+    grid: Grid, metres: tuple[Metre, ...], pickup: int, first: int, frames: int
 ) -> tuple[tuple[Metre, ...], int]:
-    """Count metres and pickup from frame `first` on, where a bar begins, for so many frames."""
-    if first:
-        pickup = 0
+    """Count metres and pickup from frame `first` on, for so many frames."""
     placed = [(frame - first, *metre) for frame, *metre in metres]
     started = int(np.searchsorted([metre[0] for metre in placed], 0, side="right")) - 1
-    (_, numerator, denominator), *later = placed[started:]
+    (begun, numerator, denominator), *later = placed[started:]
+    ahead = pickup if started == 0 else 0
+    pickup = (ahead - begun) % bar_frames(grid, numerator, denominator)
     return (
         (0, numerator, denominator),
         *((f, n, d) for f, n, d in later if f < frames),

@@ -146,6 +146,22 @@ def notes_of_parts(table: NoteTable, grid: Grid) -> list[tuple[Int64, Int64]]:
     return [(notes.pitch[own], program[own]) for own in which]
 
 
+def count_together(table: NoteTable, grid: Grid, part: int) -> tuple[int, int]:
+    """Count the frames in which all that sounds in a part begins, and those in which any does.
+
+    MidigenError as `notes_to_roll` raises it.
+    """
+    notes, kept, _ = _place(table, grid)
+    number, _ = _assign(notes, _names(table, kept, grid), grid)
+    own, low = notes.of(number == part), grid.parts[part].low
+    if not len(own.start):
+        return 0, 0
+    ends = int(own.end.max())
+    sounding, onsets = _rasterise(own.start, own.end, own.pitch - low, ends, 128 - low)
+    begun = onsets.any(axis=1)
+    return int((begun & (onsets == sounding).all(axis=1)).sum()), int(begun.sum())
+
+
 def count_on_grid(table: NoteTable, steps_per_beat: int) -> int:
     """Count the notes that begin on a frame of a beat grid, within ONSET_TOLERANCE."""
     frames = table.notes[:, 0] * np.float64(steps_per_beat / table.ticks_per_beat)
@@ -224,7 +240,8 @@ def _roll_of_parts(
 
 def _assign(notes: _Placed, names: NDArray[np.str_], grid: Grid) -> tuple[Int64, int]:
     """Give every note the number of a part, -1 where it has none, and count those but drums."""
-    voices = next((n for n, part in enumerate(grid.parts) if part.kind == "voices"), -1)
+    kinds = [part.kind for part in grid.parts]
+    voices = next((n for n, kind in enumerate(kinds) if kind in ("voices", "block")), -1)
     number = np.where(names == DRUMS, -1, voices)
     for n, part in enumerate(grid.parts):
         number[names == part.name] = n
@@ -253,6 +270,10 @@ def _write_part(notes: _Placed, part: Part, frames: int) -> tuple[NDArray[np.uin
         roll[:, -1] = np.cumsum(change)[:-1]
         roll[start, -1] = 0
         roll[start, column[order]] = 1
+    elif part.kind == "block":
+        sounding, onsets = _rasterise(notes.start, notes.end, column, frames, part.pitches)
+        begun = onsets.any(axis=1)
+        roll[:, :-1], roll[:, -1] = onsets, sounding.any(axis=1) & ~begun
     else:
         sounding, onsets = _rasterise(notes.start, notes.end, column, frames, part.pitches)
         struck = onsets.sum(axis=1, dtype=np.int64)
@@ -340,10 +361,10 @@ def sounding(roll: NDArray, grid: Grid) -> NDArray[np.bool_]:
 def sounding_in(columns: NDArray[np.bool_], part: Part) -> NDArray[np.bool_]:
     """Tell which pitches of one part sound, (T, part.pitches), by its columns; of drums, hits.
 
-    A held frame of a line with no note ahead of it is silent.
+    A held frame of a line or a block with no note ahead of it is silent.
     """
     pitches: NDArray[np.bool_] = columns[:, : part.pitches]
-    if part.kind != "line" or not len(columns):
+    if part.kind not in ("line", "block") or not len(columns):
         return pitches
     line = np.zeros_like(pitches)
     frames = np.arange(len(columns))
@@ -351,6 +372,8 @@ def sounding_in(columns: NDArray[np.bool_], part: Part) -> NDArray[np.bool_]:
     begun = np.maximum.accumulate(np.where(begins, frames, -1))
     rested = np.maximum.accumulate(np.where(begins | columns[:, -1], -1, frames))
     on = begun > rested
+    if part.kind == "block":
+        return pitches[np.maximum(begun, 0)] & on[:, None]
     highest = part.pitches - 1 - np.argmax(pitches[:, ::-1], axis=1)  # were there ever two
     line[frames[on], highest[begun[on]]] = True
     return line
@@ -370,7 +393,8 @@ def _notes_of_part(columns: NDArray[np.bool_], part: Part) -> Int64:
         start, pitch = np.nonzero(columns)
         return np.column_stack([start, start + 1, pitch + part.low]).astype(np.int64)
     on = sounding_in(columns, part)
-    begins = columns[:, : part.pitches] if part.kind == "line" else on & columns[:, -1:]
+    held = part.kind in ("line", "block")
+    begins = columns[:, : part.pitches] if held else on & columns[:, -1:]
     return _runs(on, begins, part.low)
 
 
