@@ -1,17 +1,17 @@
 """Outlines of new songs: metre, mode, style and density of one song of the corpus, and a new form.
 
-The form is drawn bar by bar from a Markov chain of the corpus's forms: a bar's state is how far
-back each part's model bar is, and its odds are those that followed the state of the bar before, at
-the same place in a phrase of eight bars; where few songs tell, of four bars, or of none
-(interpolated after Witten and Bell, 1991).  No notes of any song are part of it.
+The form is drawn phrase by phrase, of four bars each.  A phrase is a row of states, a state how far
+back the bar is that each part repeats: in bars, or, where it is far, as a share of the song, so
+that songs of other lengths repeat their halves, too.  The next phrase is, STAY times in all, that
+which follows in the song that the last one is from, and else one that stands at about the same
+place in another song, if possible after the same state.  No notes of any song are part of it.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,20 @@ from midigen.outline import Outline
 
 State = tuple[int, ...]
 MOST_OUTLINES = 300  # of a large corpus, that a model keeps
-START: State = (-1,)
+NEAR = 8  # bars back up to which a distance counts as it is; farther ones count
+SHARES = 16  # .. in these parts of the song
+PHRASE = 4  # bars
+ABOUT = 0.1  # of a song: how far from each other phrases stand at about the same place
+STAY = 0.8  # how often the plan of a song is followed for one more phrase
+
+
+class _Phrase(NamedTuple):
+    """A phrase: the song's number, where it begins, 0..1, the state before it, its own states."""
+
+    song: int
+    place: float
+    before: State
+    states: tuple[State, ...]
 
 
 class Forms:
@@ -37,47 +50,92 @@ class Forms:
 
     def __init__(self, outlines: Sequence[Outline], parts: int) -> None:
         self.parts = parts
-        self._counts: dict[tuple[Any, ...], Counter[State]] = defaultdict(Counter)
-        for outline in outlines:
-            before = START
-            for bar, row in enumerate(outline.form.tolist()):
-                state = tuple(row)
-                for context in _contexts(before, bar):
-                    self._counts[context][state] += 1
-                before = state
+        self._phrases: list[_Phrase] = []
+        for song, outline in enumerate(outlines):
+            bars = len(outline.form)
+            states = [tuple(_state(d, bars) for d in row) for row in outline.form.tolist()]
+            for first, stop in _phrases(bars, outline.pickup > 0):
+                before = states[first - 1] if first else ()
+                self._phrases.append(_Phrase(song, first / bars, before, tuple(states[first:stop])))
 
     def draw(
-        self, rng: np.random.Generator, bars: int, begun: NDArray[np.int64] | None = None
+        self,
+        rng: np.random.Generator,
+        bars: int,
+        pickup: bool = False,
+        begun: NDArray[np.int64] | None = None,
     ) -> NDArray[np.int64]:
         """Draw a form, (bars, P), that goes on from the bars of `begun`.
 
-        No bar repeats one before the first.
+        No bar repeats one before the first.  pickup says whether the first is a part of one.
         """
         form = np.zeros((bars, self.parts), np.int64)
-        first = 0 if begun is None else min(len(begun), bars)
+        known = 0 if begun is None else min(len(begun), bars)
         if begun is not None:
-            form[:first] = begun[:first]
-        for bar in range(first, bars):
-            before = tuple(form[bar - 1].tolist()) if bar else START
-            form[bar] = self._draw_state(rng, before, bar)
+            form[:known] = begun[:known]
+        song = -1
+        for first, stop in _phrases(bars, pickup):
+            before = tuple(_state(d, bars) for d in form[first - 1].tolist()) if first else ()
+            song, drawn = self._draw_phrase(rng, song, first, stop - first, bars, before)
+            for bar in range(max(first, known), stop):
+                form[bar] = [_distance(part, bars) for part in drawn[bar - first]]
         return form
 
-    def _draw_state(self, rng: np.random.Generator, before: State, bar: int) -> State:
-        """Draw the state of a bar: from the longest context that is sure enough."""
-        for context in _contexts(before, bar):
-            counts = {s: n for s, n in self._counts[context].items() if max(s) <= bar}
-            total = sum(counts.values())
-            # a context is believed as far as it has not been new each time
-            if total and rng.random() < total / (total + len(counts)):
-                states = list(counts)
-                chosen = rng.choice(len(states), p=np.array(list(counts.values())) / total)
-                return states[int(chosen)]
-        return (0,) * self.parts
+    def _draw_phrase(
+        self,
+        rng: np.random.Generator,
+        song: int,
+        first: int,
+        length: int,
+        bars: int,
+        before: State,
+    ) -> tuple[int, tuple[State, ...]]:
+        """Draw the states of a phrase that begins with bar `first`, and the song they are from."""
+        fitting = [
+            phrase
+            for phrase in self._phrases
+            if len(phrase.states) >= length
+            and all(
+                _distance(part, bars) <= first + i
+                for i, state in enumerate(phrase.states[:length])
+                for part in state
+            )
+        ]
+        if not fitting:
+            return -1, ((0,) * self.parts,) * length
+        place = first / bars
+        nearest = max(ABOUT, min(abs(phrase.place - place) for phrase in fitting))
+        near = [phrase for phrase in fitting if abs(phrase.place - place) <= nearest]
+        same = [phrase for phrase in near if phrase.song == song]
+        following = [phrase for phrase in near if phrase.before == before]
+        if same and rng.random() < STAY:
+            near = [min(same, key=lambda phrase: abs(phrase.place - place))]
+        elif following:
+            near = following
+        chosen = near[rng.integers(len(near))]
+        return chosen.song, chosen.states
 
 
-def _contexts(before: State, bar: int) -> list[tuple[Any, ...]]:
-    """Return what a bar's state is conditioned on, the most telling first."""
-    return [("8", before, bar % 8, bar >= 8), ("4", before, bar % 4), ("1", before), ("0",)]
+def _phrases(bars: int, pickup: bool) -> list[tuple[int, int]]:
+    """Return the first bar of each phrase, and the one behind its last; a pickup is with the first.
+
+    >>> _phrases(9, True)
+    [(0, 5), (5, 9)]
+    """
+    starts = [0, *range(PHRASE + pickup, bars, PHRASE)]
+    return list(zip(starts, [*starts[1:], bars], strict=True))
+
+
+def _state(distance: int, bars: int) -> int:
+    """Return a distance as a state: itself, or NEAR and its share of a song of so many bars."""
+    return distance if distance <= NEAR else NEAR + max(1, round(SHARES * distance / bars))
+
+
+def _distance(state: int, bars: int) -> int:
+    """Return the bars back that a state stands for in a song of so many bars."""
+    if state <= NEAR:
+        return state
+    return max(NEAR + 1, round((state - NEAR) * bars / SHARES))
 
 
 def form_of_letters(
@@ -108,7 +166,7 @@ def form_of_letters(
     for letter, start, stop in zip(letters.upper(), ends, ends[1:], strict=False):
         if letter not in begun:
             begun[letter] = start, stop
-            form[start:stop] = forms.draw(rng, stop - start)
+            form[start:stop] = forms.draw(rng, stop - start, False)
             continue
         first, last = begun[letter]
         repeated = min(stop - start, last - first)
@@ -155,7 +213,7 @@ def draw_outline(
         shift=chosen.shift,
     )
     bars = max(len(outline.bar_starts(grid)) - 1, 0)
-    return replace(outline, form=forms.draw(rng, bars))
+    return replace(outline, form=forms.draw(rng, bars, outline.pickup > 0))
 
 
 def frames_of_beat(grid: Grid, bpm: float = 120.0) -> float:
