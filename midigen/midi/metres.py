@@ -4,6 +4,7 @@ import numpy as np
 
 from midigen.config import Grid
 from midigen.midi.notes import NoteTable
+from midigen.midi.pickup import estimate_pickup
 from midigen.outline import Metre, bar_frames
 
 
@@ -11,7 +12,7 @@ def bars_of(table: NoteTable, grid: Grid) -> tuple[tuple[Metre, ...], int]:
     """Find a song's metres and its pickup, counted from the file's start.
 
     A first time signature whose bar is shorter than that of the next, which comes behind one such
-    bar, is no metre but a pickup.
+    bar, is no metre but a pickup.  Where nothing is told, accents may show one.
 
     Parameters
     ----------
@@ -41,6 +42,9 @@ def bars_of(table: NoteTable, grid: Grid) -> tuple[tuple[Metre, ...], int]:
         short, full = (bar_frames(grid, *metre[1:]) for metre in found[:2])
         if short < full and found[1][0] == short:
             return ((0, *found[1][1:]), *found[2:]), full - short
+    pickup = estimate_pickup(table) * grid.steps_per_beat
+    if pickup and pickup == round(pickup):
+        return tuple(found), bar_frames(grid, *found[0][1:]) - round(pickup)
     return tuple(found), 0
 
 
@@ -54,6 +58,8 @@ def bars_left_out(table: NoteTable, grid: Grid, first: int) -> int:
         numerator, denominator = table.metre
         bar = 4 * numerator / denominator * 60 / table.bpm / grid.step
         return int(first // bar * bar)
+    if not first:
+        return 0
     metres, pickup = bars_of(table, grid)
     at = 0
     for number, (begins, numerator, denominator) in enumerate(metres):

@@ -15,11 +15,13 @@ MELODY, CHORDS, BASS, DRUMS = PARTS
 KINDS = {MELODY: "line", CHORDS: "voices", BASS: "line", DRUMS: "drums"}
 LONE = "notes"  # what the one part of songs without roles is called
 
+PERHAPS_CHORDS = "perhaps chords"  # which may hold the melody, where no other track does
 BASS_PROGRAMS = range(32, 40)
 NAMES = {
     BASS: r"bass|basso|bassline|contrabass\w*|kontrabass|basse",
     MELODY: r"melod\w*|vocals?|voice|vox|lead|soprano|sopran|cantus|tune|theme|sing\w*|song|gesang",
-    CHORDS: r"chords?|accomp\w*|comp|harmon\w*|pads?|strings|alto?|tenore?|piano|guitar|organ|keys",
+    CHORDS: r"chords?|accomp\w*|comp|harmon\w*|pads?|alto?|tenore?",
+    PERHAPS_CHORDS: r"piano|guitar|organ|keys|strings",
 }
 
 ONE_VOICE = 0.05  # share of a track's notes that may begin within others, of one that has one voice
@@ -55,10 +57,10 @@ def part_names(table: NoteTable) -> NDArray[np.str_]:
         "melody", "chords" or "bass" for each note; "chords" for all where nothing tells.
     """
     roles = _roles(table)
-    names = np.array([roles.get(number, CHORDS) for number in range(len(table.tracks))])
-    parts = names[table.track]
+    numbers = range(len(table.tracks))
+    parts = np.array([roles.get(number, CHORDS) for number in numbers])[table.track]
     if MELODY not in roles.values():
-        parts[_top_line(table, parts != BASS)] = MELODY
+        parts[_top_line(table, [n for n in numbers if n not in roles])] = MELODY
     return parts
 
 
@@ -67,18 +69,18 @@ def _roles(table: NoteTable) -> dict[int, str]:
     numbers = np.unique(table.track).tolist()
     height = {n: float(table.notes[table.track == n, 2].mean()) for n in numbers}
     told = {n: _told(table.tracks[n].name, table.tracks[n].program) for n in numbers}
-    roles = {n: BASS for n in numbers if told[n] == BASS}
+    roles = {n: told[n] for n in numbers if told[n] in (BASS, CHORDS)}
     alone = [n for n in numbers if n not in roles and _has_one_voice(table, table.track == n)]
     # of several tracks the lowest is no melody: a left hand with one voice under a full right hand
     lowest = min(numbers, key=lambda n: height[n])
     singing = [n for n in numbers if told[n] == MELODY]
-    for candidates in ([n for n in alone if not told[n]], alone):
-        # a track that is called piano may have the melody where no other does
+    for part in ("", PERHAPS_CHORDS):
+        candidates = [n for n in alone if told[n] == part]
         singing = singing or [n for n in candidates if n != lowest or len(numbers) == 1]
     if singing:
         roles[max(singing, key=lambda n: height[n])] = MELODY
     rest = [n for n in numbers if n not in roles]
-    if BASS not in roles.values() and lowest in rest and lowest in alone and told[lowest] != CHORDS:
+    if BASS not in roles.values() and lowest in rest and lowest in alone:
         if set(rest) <= set(alone) or height[lowest] < LOW_BASS:
             roles[lowest] = BASS
     return roles
@@ -103,10 +105,10 @@ def _has_one_voice(table: NoteTable, chosen: Bools) -> bool:
     return bool((start[1:] < until).mean() <= ONE_VOICE)
 
 
-def _top_line(table: NoteTable, chosen: Bools) -> Int64:
+def _top_line(table: NoteTable, tracks: list[int]) -> Int64:
     """Return the notes of the highest track's top line where it is a melody, else none."""
     none = np.zeros(0, np.int64)
-    numbers = np.unique(table.track[chosen]).tolist()
+    numbers = [n for n in tracks if (table.track == n).any()]
     if not numbers:
         return none
     track = max(numbers, key=lambda n: table.notes[table.track == n, 2].mean())

@@ -218,7 +218,7 @@ def _roll_of_parts(
         out = own & ((pitch < part.low) | (pitch > part.high))
         number[out] = -1
         dropped += int(out.sum()) if part.kind != "drums" else 0
-    notes = notes._replace(pitch=pitch)
+    notes = notes._replace(pitch=pitch, end=_cut_lines(notes, number, grid))
     chosen = [notes.of(number == n) for n in range(len(grid.parts))]
     frames = int(notes.end[number >= 0].max(initial=0))
     if not frames:
@@ -254,6 +254,17 @@ def _assign(notes: _Placed, names: NDArray[np.str_], grid: Grid) -> tuple[Int64,
     return number, int(((number < 0) & (names != DRUMS)).sum())
 
 
+def _cut_lines(notes: _Placed, number: Int64, grid: Grid) -> Int64:
+    """Return where the notes end, those of lines no later than the next one begins."""
+    end = notes.end.copy()
+    for n, part in enumerate(grid.parts):
+        if part.kind == "line":
+            own = np.flatnonzero(number == n)
+            own = own[np.argsort(notes.start[own])]
+            end[own[:-1]] = np.minimum(end[own[:-1]], notes.start[own[1:]])
+    return end
+
+
 def _write_part(notes: _Placed, part: Part, frames: int) -> tuple[NDArray[np.uint8], int]:
     """Write the columns of one part, uint8 (frames, part.channels); count the onsets they show."""
     roll = np.zeros((frames, part.channels), np.uint8)
@@ -261,15 +272,12 @@ def _write_part(notes: _Placed, part: Part, frames: int) -> tuple[NDArray[np.uin
     if part.kind == "drums" or not len(column):
         roll[notes.start, column] = 1
     elif part.kind == "line":
-        order = np.argsort(notes.start)
-        start, end = notes.start[order], notes.end[order]
-        end = np.minimum(end, np.append(start[1:], frames))
         change = np.zeros(frames + 1, np.int64)
-        np.add.at(change, start, 1)
-        np.add.at(change, end, -1)
+        np.add.at(change, notes.start, 1)
+        np.add.at(change, notes.end, -1)
         roll[:, -1] = np.cumsum(change)[:-1]
-        roll[start, -1] = 0
-        roll[start, column[order]] = 1
+        roll[notes.start, -1] = 0
+        roll[notes.start, column] = 1
     elif part.kind == "block":
         sounding, onsets = _rasterise(notes.start, notes.end, column, frames, part.pitches)
         begun = onsets.any(axis=1)

@@ -10,9 +10,11 @@ import numpy as np
 import pretty_midi
 from numpy.typing import NDArray
 
-from midigen.config import Grid
+from midigen.config import Grid, Part
 from midigen.errors import MidigenError
-from midigen.midi.roll import roll_to_notes
+from midigen.midi.notes import MAX_METRE
+from midigen.midi.roll import part_notes
+from midigen.outline import Metre, Outline, bar_frames
 
 TICKS_PER_BEAT = 480
 VELOCITY = 80  # of the notes of a roll that has none
@@ -28,11 +30,12 @@ def roll_to_midi(
     grid: Grid,
     bpm: float,
     metre: tuple[int, int] = (4, 4),
-    program: int = 0,
+    program: int | None = None,
     velocity: int | None = None,
     text: str | None = None,
+    outline: Outline | None = None,
 ) -> pretty_midi.PrettyMIDI:
-    """Make one song, with one instrument.
+    """Make one song, with a named track for each part, or with one instrument without parts.
 
     Parameters
     ----------
@@ -43,14 +46,18 @@ def roll_to_midi(
     bpm : float
         Quarter notes a minute, 3.6 or more, written as the file's tempo.
     metre : tuple of int
-        Numerator and denominator, written as its time signature.
-    program : int
-        The instrument, 0..127, General MIDI.
+        Numerator and denominator, written as its time signature where there is no outline.
+    program : int, optional
+        The instrument, 0..127, General MIDI, of the first part that has pitches; by default the
+        part's own, and 0 without parts.
     velocity : int, optional
         Velocity of every note, 1..127; by default the roll's own, those of the frames where notes
         begin, and 80 in a roll of 0 and 1.
     text : str, optional
         Written as a text event at the head of track 0.
+    outline : Outline, optional
+        Its metres are written, and its pickup as a short first bar where a time signature can say
+        so.
 
     Returns
     -------
@@ -62,22 +69,44 @@ def roll_to_midi(
     midi = pretty_midi.PrettyMIDI(
         resolution=_ticks_per_beat(grid, bpm, len(roll)), initial_tempo=tempo, charset="utf-8"
     )
-    midi.time_signature_changes.append(pretty_midi.TimeSignature(*metre, 0.0))
+    frame_seconds = grid.frame_seconds(tempo)
+    metres = [(0, *metre)] if outline is None else _with_pickup(outline, grid)
+    midi.time_signature_changes = [
+        pretty_midi.TimeSignature(numerator, denominator, frame * frame_seconds)
+        for frame, numerator, denominator in metres or [(0, *metre)]
+    ]
     if text is not None:
         midi.text_events.append(pretty_midi.Text(text, 0.0))
-    frame_seconds = grid.frame_seconds(tempo)
-    instrument = pretty_midi.Instrument(program)
-    instrument.notes = [
-        pretty_midi.Note(
-            velocity or _velocity(roll[start, pitch - grid.low], grid),
-            pitch,
-            start * frame_seconds,
-            end * frame_seconds,
-        )
-        for start, end, pitch in roll_to_notes(roll, grid).tolist()
-    ]
-    midi.instruments.append(instrument)
+    first = next((n for n, part in enumerate(grid.parts) if part.kind != "drums"), 0)
+    for number, notes in enumerate(part_notes(roll, grid)):
+        part = grid.parts[number] if grid.parts else Part("", grid.low, grid.high)
+        own = program if program is not None and number == first else part.program
+        instrument = pretty_midi.Instrument(own, part.kind == "drums", part.name)
+        instrument.notes = [
+            pretty_midi.Note(
+                velocity
+                or (VELOCITY if grid.parts else _velocity(roll[start, pitch - grid.low], grid)),
+                pitch,
+                start * frame_seconds,
+                end * frame_seconds,
+            )
+            for start, end, pitch in notes.tolist()
+        ]
+        midi.instruments.append(instrument)
     return midi
+
+
+def _with_pickup(outline: Outline, grid: Grid) -> list[Metre]:
+    """Return the metres of an outline, with one ahead that is as short as the pickup leaves it."""
+    if not outline.metres or not outline.pickup:
+        return list(outline.metres)
+    (_, numerator, denominator), *later = outline.metres
+    frames = bar_frames(grid, numerator, denominator) - outline.pickup
+    for short in (denominator, 4, 8, 16, 32, 64):
+        beats, rest = divmod(frames * short, 4 * grid.steps_per_beat)
+        if not rest and 0 < beats <= MAX_METRE:
+            return [(0, beats, short), (frames, numerator, denominator), *later]
+    return list(outline.metres)
 
 
 def _velocity(entry: np.uint8, grid: Grid) -> int:

@@ -53,7 +53,8 @@ def melody(*pitches, length=480, **options):
 
 def make_table(rows, ticks_per_beat=4, bpm=120.0, metre=(4, 4)):
     """A NoteTable of rows (start, end, pitch); a tick is a frame of the default grid."""
-    rows = np.asarray(sorted(map(tuple, rows)), np.int64).reshape(-1, 3)
+    rows = sorted(map(tuple, rows), key=lambda row: (row[0], row[2]))
+    rows = np.asarray(rows, np.int64).reshape(-1, 3)
     notes = np.column_stack([rows, np.full(len(rows), 64)])
     return NoteTable(
         notes, ticks_per_beat, bpm, metre, notes[:, :2] * 60 / bpm / ticks_per_beat, "made"
