@@ -31,7 +31,8 @@ from midigen.config import (
 )
 from midigen.corpus import Corpus
 from midigen.duration import length_in_frames, parse_length, playable_bpm
-from midigen.evaluation.report import evaluate_model, evaluate_songs
+from midigen.evaluation.report import evaluate_model
+from midigen.evaluation.songs import evaluate_songs
 from midigen.generation import generate_songs
 from midigen.midi.read import read_notes
 from midigen.midi.roll import notes_to_roll
@@ -305,7 +306,7 @@ def evaluate(
         )
     with tempfile.TemporaryDirectory() as scratch:
         paths = [_as_file(song, Path(scratch, f"song-{i}.mid")) for i, song in enumerate(what, 1)]
-        return evaluate_songs(paths, corpus)
+        return evaluate_songs(paths, corpus, seed)
 
 
 def _as_file(song: StrPath | pretty_midi.PrettyMIDI, path: Path) -> Path:

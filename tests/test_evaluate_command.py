@@ -1,5 +1,6 @@
 """midigen evaluate as a user runs it: the two tables, JSON, pipes, what does not fit together."""
 
+import io
 import json
 import subprocess
 import sys
@@ -8,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from midigen.cli import main
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.corpus import Corpus, Song
 from midigen.evaluation import likelihood
+from midigen.evaluation.songs import evaluate_songs
 from midigen.midi.write import midi_bytes, roll_to_midi
 from midigen.model.card import ModelCard
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.output.evaluation import model_remarks, song_remarks
+from midigen.output.evaluation import model_remarks, show_songs, song_remarks
 from midigen.training.checkpoint import save_checkpoint
 from midigen.training.trainer import Trainer
 
@@ -223,10 +226,9 @@ def test_songs_beside_the_corpus_copies_first(corpus, capsys):
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert (
-        lines[1].startswith("longest copied run")
-        and lines[2].startswith("copied frames")
-        and err == ""
+        err == "" and lines[0].startswith("copied beats") and lines[1].startswith("(median; most")
     )
+    assert lines[2].startswith("texture ") and lines[6].startswith("copied frames")
     assert "frames) of copy.mid from bar 2, as in tune " in out and "from bar 1" in out
     assert "1 of 2 have a longer copied run" in out and "these may be copies" in out
     assert "skipped broken.mid: cut short" in out
@@ -258,6 +260,15 @@ def test_songs_as_json_from_the_pipe(corpus):
     rows = {row["name"]: row for row in report["rows"]}
     assert rows["notes a frame"]["generated"] == pytest.approx(1, abs=0.1)
     assert rows["notes a frame"]["overlap"] > 0.9
+    figures = {row["name"]: row for row in report["figures"]}
+    assert figures["silence"]["corpus"] == 0 and figures["silence"]["scored"]
+    for group, count in (("generated", 2), ("held_out", 3), ("chain", 10)):
+        songs = report["values"][group]
+        assert len(songs) == count and report["distance"][group] >= 0
+        mean = np.mean([song["note length, beats"] for song in songs])
+        assert figures["note length, beats"][group] == pytest.approx(mean)
+    assert report["values"]["planned"] == [] and report["distance"]["planned"] is None
+    assert [row["order"] for row in report["chain"]["orders"]] == [0, 1, 2, 3, 4]
 
 
 def test_only_unreadable_songs_is_one_line(corpus, capsys):
@@ -292,9 +303,34 @@ def test_songs_without_copies_and_without_held_out_songs():
         "held_out_songs": 0,
         "skipped": [],
         "copying": {"songs": [{"frames": 0}], "longer_than_held_out": None},
+        "chain": {"order": 0, "orders": [{"order": 0, "distance": None, "copied_beats": 0.0}]},
     }
     lines = song_remarks(report)
-    assert lines[0].startswith("1 new song against 1 training song;") and len(lines) == 3
+    assert lines[0].startswith("1 new song against 1 training song;") and len(lines) == 5
+    assert "0 is the corpus itself" in lines[2] and "order 0" in lines[3]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("planned", [False, True])
+def test_the_tables_fit_the_terminal(corpus, width, planned):
+    save_song("new.mid", melody(np.random.default_rng(9)))
+    report = evaluate_songs(["new.mid"], corpus)
+    if planned:  # as from a corpus that has form plans
+        report["copying"]["planned"] = report["copying"]["chain"]
+        for row in report["figures"]:
+            row["planned"] = row["chain"]
+    out = io.StringIO()
+    show_songs(report, Console(file=out, width=width, force_terminal=True, color_system=None))
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= width and "…" not in out.getvalue()
+    assert ("plans" in lines[1]) == planned
+    for row in report["figures"]:  # each in a line of its own
+        (line,) = [line for line in lines if line.startswith(f" {row['name']} ")]
+        shown = [row["corpus"]] + [row["deviation"]] * (width >= 80) + [row["held_out"]]
+        assert line.removeprefix(f" {row['name']}").split()[: len(shown)] == [
+            "-" if value is None else f"{value:.2f}" for value in shown
+        ]
+    assert any(line.startswith("distance") and "0.00" in line for line in lines)
 
 
 @pytest.mark.parametrize("more", [[], ["--json"]])

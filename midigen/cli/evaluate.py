@@ -54,12 +54,13 @@ def command(
     not trained on, beside simple predictors.  Left out, it is read from the pipe; CORPUS left out
     is the one that it was trained on.
 
-    With --songs new songs are put beside the corpus and its held-out songs, and searched for
-    copied runs first of all.  Their paths may come from the pipe:
+    With --songs new songs are searched for what they copy of the corpus, and their musical figures
+    put beside those of the corpus, of its held-out songs and of a Markov chain.  Their paths may
+    come from the pipe:
     midigen generate --count 9 | midigen evaluate --songs --corpus CORPUS
     """  # noqa: D301  click wants the backspace itself
     if songs:
-        report = _songs(paths, corpus, quiet)
+        report = _songs(paths, corpus, given["seed"], quiet)
     else:
         report = _model(paths, corpus, make(EvaluateConfig, given), device, quiet)
     if as_json:
@@ -119,13 +120,15 @@ def _corpus_of(model_path: str) -> str:
     return corpus
 
 
-def _songs(paths: tuple[str, ...], corpus_path: str | None, quiet: bool) -> dict[str, Any]:
+def _songs(
+    paths: tuple[str, ...], corpus_path: str | None, seed: int, quiet: bool
+) -> dict[str, Any]:
     """Judge songs."""
     if not corpus_path:
         raise UsageError("--songs needs --corpus: the corpus that the model was trained on")
 
     from midigen.corpus import Corpus
-    from midigen.evaluation.report import evaluate_songs
+    from midigen.evaluation.songs import evaluate_songs, steps_of_songs
     from midigen.midi.inputs import expand, is_benchmark
     from midigen.output.console import make_console, progress
 
@@ -134,9 +137,8 @@ def _songs(paths: tuple[str, ...], corpus_path: str | None, quiet: bool) -> dict
     files = [file.path for file in named if not is_benchmark(file.path)]
     if not files:
         raise MidigenError("no MIDI files (.mid, .midi, .kar) among the songs")
-    total = len(files) + sum(song.split != "train" for song in corpus.songs)
-    with progress(make_console(quiet), "songs", total) as advance:
-        report = evaluate_songs(files, corpus, advance)
+    with progress(make_console(quiet), "songs", steps_of_songs(len(files), corpus)) as advance:
+        report = evaluate_songs(files, corpus, seed, advance)
     return {"corpus": str(corpus_path), **report}
 
 

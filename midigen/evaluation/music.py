@@ -1,89 +1,31 @@
 """Statistics of songs, compared by their histograms.
 
 After Yang and Lerch, Neural Computing and Applications, 2020. docs/evaluation.md defines every
-statistic. A song here is a Piece: what sounds, its notes, and how long its bars are.
+statistic.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from midigen.config import Grid
-from midigen.midi.key import find_key
-from midigen.midi.roll import roll_to_notes
+from midigen.evaluation.piece import Piece, find_key, pitch_classes
 
-SECTION = 8  # bars in which pitches and scales are counted: a long song is not said to use more
-MAJOR_SCALE = np.array([0, 2, 4, 5, 7, 9, 11])
+MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
+MINOR_SCALE = (0, 2, 3, 5, 7, 8, 11)  # the harmonic one: the natural one is a major scale
+SCALES = np.array(
+    [
+        [(pitch_class - tonic) % 12 in scale for pitch_class in range(12)]
+        for scale in (MAJOR_SCALE, MINOR_SCALE)
+        for tonic in range(12)
+    ],
+    np.int64,
+)
+LONGEST = 8  # beats: a longer note counts as one of that length
 
 Histogram = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """One song.
-
-    Parameters
-    ----------
-    name : str
-        The song's name.
-    sounding : NDArray[np.bool_], shape (T, P)
-        Which pitches sound, from `low` up.
-    notes : NDArray[np.int64], shape (N, 3)
-        Start frame, end frame and pitch; sorted by start, then pitch.
-    low : int
-        The lowest MIDI pitch.
-    beat : float
-        Frames in a quarter note.
-    bar : int
-        Frames in a bar, rounded.
-    """
-
-    name: str
-    sounding: NDArray[np.bool_]
-    notes: NDArray[np.int64]
-    low: int
-    beat: float
-    bar: int
-
-    @classmethod
-    def of(
-        cls, name: str, roll: NDArray[np.uint8], grid: Grid, bpm: float, metre: tuple[int, int]
-    ) -> "Piece":
-        """Make a Piece of a roll.
-
-        Parameters
-        ----------
-        name : str
-            The song's name.
-        roll : NDArray[np.uint8], shape (T, grid.channels)
-            The song.
-        grid : Grid
-            What its frames and columns stand for.
-        bpm : float
-            Quarter notes a minute.
-        metre : tuple of int
-            Numerator and denominator.
-        """
-        on = roll > 0
-        beat = 60 / bpm / grid.frame_seconds(bpm)
-        bar = max(1, round(beat * 4 * metre[0] / metre[1]))
-        return cls(name, on[:, : grid.pitches], roll_to_notes(on, grid), grid.low, beat, bar)
-
-    def bars(self) -> NDArray[np.bool_]:
-        """Return every whole bar as a row, (bars, bar * P)."""
-        count = len(self.sounding) // self.bar
-        return self.sounding[: count * self.bar].reshape(count, self.bar * self.sounding.shape[1])
-
-    def sections(self) -> list[NDArray[np.bool_]]:
-        """Return stretches of SECTION bars, each (.., P), or a shorter song as a whole."""
-        length = SECTION * self.bar
-        return [
-            self.sounding[i : i + length]
-            for i in range(0, max(len(self.sounding) - length, 0) + 1, length)
-        ]
 
 
 class Statistic(NamedTuple):
@@ -139,7 +81,8 @@ def compare(
     corpus: Sequence[Piece], generated: Sequence[Piece], held_out: Sequence[Piece]
 ) -> list[Comparison]:
     """Compare new and held-out songs with a corpus in every statistic."""
-    return [_compare(statistic, corpus, generated, held_out) for statistic in STATISTICS]
+    collections = [_measure(pieces) for pieces in (corpus, generated, held_out)]
+    return [_compare(*of_each) for of_each in zip(STATISTICS, *collections, strict=True)]
 
 
 def overlap(p: Histogram, q: Histogram) -> float:
@@ -162,12 +105,17 @@ def divergence(p: Histogram, q: Histogram) -> float:
     return float(max(0.0, sum(bits) / 2))
 
 
-def _compare(statistic: Statistic, *collections: Sequence[Piece]) -> Comparison:
+def _measure(pieces: Sequence[Piece]) -> list[NDArray]:
+    """Return the samples of every statistic, of all songs together."""
+    samples: list[list[NDArray]] = [[np.zeros(0)] for _ in STATISTICS]
+    for piece in map(replace, pieces):  # copies, so that only one song's frames are kept at a time
+        for found, statistic in zip(samples, STATISTICS, strict=True):
+            found.append(statistic.measure(piece))
+    return [np.concatenate(found) for found in samples]
+
+
+def _compare(statistic: Statistic, *samples: NDArray) -> Comparison:
     """Compare the corpus, the new songs and the held-out ones in one statistic."""
-    samples = [
-        np.concatenate([np.zeros(0), *(statistic.measure(piece) for piece in pieces)])
-        for pieces in collections
-    ]
     show = statistic.show
     corpus, generated, held_out = (
         float(show(s).mean()) if show and len(s) else None for s in samples
@@ -201,71 +149,58 @@ def _histograms(samples: Sequence[NDArray], width: float) -> list[Histogram | No
     return [np.bincount(p - low, minlength=bins) / len(p) if len(p) else None for p in places]
 
 
-def _polyphony(piece: Piece) -> NDArray:
+def polyphony(piece: Piece) -> NDArray:
+    """Return how many pitches sound in each frame."""
     return piece.sounding.sum(axis=1)
 
 
-def _first_tenth(piece: Piece) -> NDArray:
-    return _polyphony(piece)[: max(1, len(piece.sounding) // 10)]
-
-
-def _last_tenth(piece: Piece) -> NDArray:
-    return _polyphony(piece)[-max(1, len(piece.sounding) // 10) :]
-
-
-def _empty(piece: Piece) -> NDArray:
-    return _polyphony(piece) == 0
-
-
-def _pitches(piece: Piece) -> NDArray:
+def pitches(piece: Piece) -> NDArray:
+    """Return how many different pitches every section has."""
     return np.array([part.any(axis=0).sum() for part in piece.sections()])
 
 
-def _pitch_classes(sounding: NDArray[np.bool_], low: int) -> NDArray:
-    """Return how many frames each pitch class sounds, C first: (12,)."""
-    classes = (np.arange(sounding.shape[1]) + low) % 12
-    return np.bincount(classes, sounding.sum(axis=0), minlength=12)
+def in_key(piece: Piece) -> NDArray:
+    """Return the share of every section's notes, by time, that the best scale has."""
+    sections = [pitch_classes(part) for part in piece.sections()]
+    return np.array([scale_share(classes) for classes in sections if classes.any()])
 
 
-def _scale_consistency(piece: Piece) -> NDArray:
-    """Return the share of every section that the major scale which fits best has."""
-    shares = []
-    for part in piece.sections():
-        classes = _pitch_classes(part, piece.low)
-        if classes.any():
-            in_scale = [classes[(MAJOR_SCALE + key) % 12].sum() for key in range(12)]
-            shares.append(max(in_scale) / classes.sum())
-    return np.array(shares)
+def scale_share(classes: NDArray[np.int64]) -> float:
+    """Return the largest share of pitch classes (12,) within one of the 24 SCALES."""
+    return float((SCALES @ classes).max() / classes.sum())
+
+
+def note_lengths(piece: Piece) -> NDArray:
+    """Return the length of every note in beats, LONGEST at most."""
+    return np.minimum((piece.notes[:, 1] - piece.notes[:, 0]) / piece.beat, LONGEST)
+
+
+def _first_tenth(piece: Piece) -> NDArray:
+    return polyphony(piece)[: max(1, piece.frames // 10)]
+
+
+def _last_tenth(piece: Piece) -> NDArray:
+    return polyphony(piece)[-max(1, piece.frames // 10) :]
 
 
 def _degrees(piece: Piece) -> NDArray:
     """Return pitch classes above the key's tonic, one for each frame of each note."""
-    classes = _pitch_classes(piece.sounding, piece.low)
-    if not classes.any() or np.ptp(classes) == 0:
+    classes = pitch_classes(piece.sounding)
+    key = find_key(classes)
+    if key is None:
         return np.zeros(0)
-    tonic = find_key(classes).tonic
-    return np.repeat(np.arange(12), np.roll(classes, -tonic).astype(np.int64))
-
-
-def _note_lengths(piece: Piece) -> NDArray:
-    return np.minimum((piece.notes[:, 1] - piece.notes[:, 0]) / piece.beat, 8)
+    return np.repeat(np.arange(12), np.roll(classes, -key[0]))
 
 
 def _intervals(piece: Piece) -> NDArray:
-    """Return the steps of the top line, in semitones, an octave at most.
-
-    The top line is the highest of the notes that begin together.
-    """
-    starts, pitches = piece.notes[:, 0], piece.notes[:, 2]
-    # sorted by start, then pitch: the last of a start is the highest
-    top = pitches[np.append(starts[1:] != starts[:-1], True)] if len(starts) else pitches
-    return np.clip(np.diff(top), -12, 12)
+    """Return the moves of the top line, in semitones, an octave at most."""
+    return np.clip(np.diff(piece.top[:, 1]), -12, 12)
 
 
-def _onset_rate(piece: Piece) -> NDArray:
-    """Return the onsets a beat of every bar."""
-    count = len(piece.sounding) // piece.bar
-    bars = piece.notes[:, 0] // piece.bar
+def _notes_by_bar(piece: Piece) -> NDArray:
+    """Return the notes that begin in every bar, for each of its beats."""
+    count = (piece.pickup + piece.frames) // piece.bar
+    bars = (piece.pickup + piece.notes[:, 0]) // piece.bar
     return np.bincount(bars[bars < count], minlength=count) * piece.beat / piece.bar
 
 
@@ -274,7 +209,7 @@ def _self_similarity(piece: Piece) -> NDArray:
 
     Silent bars are left out.
     """
-    bars = piece.bars()
+    bars = piece.bars(piece.sounding)
     vectors = bars[bars.any(axis=1)].astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     cosine = vectors @ vectors.T
@@ -282,14 +217,13 @@ def _self_similarity(piece: Piece) -> NDArray:
 
 
 STATISTICS = [
-    Statistic("notes a frame", _polyphony, 1, np.asarray),
-    Statistic("empty frames", _empty, 1, np.asarray),
-    Statistic("pitches used in 8 bars", _pitches, 1, np.asarray),
+    Statistic("notes a frame", polyphony, 1, np.asarray),
+    Statistic("pitches in 8 bars", pitches, 1, np.asarray),
     Statistic("pitch classes above the tonic", _degrees, 1, None),
-    Statistic("scale consistency in 8 bars", _scale_consistency, 0.05, np.asarray),
-    Statistic("note length, beats", _note_lengths, 0.25, np.asarray),
+    Statistic("in key, 8 bars", in_key, 0.05, np.asarray),
+    Statistic("note length, beats", note_lengths, 0.25, np.asarray),
     Statistic("interval of the top line, semitones", _intervals, 1, np.abs),
-    Statistic("onsets a beat", _onset_rate, 0.25, np.asarray),
+    Statistic("notes begun a beat, by bar", _notes_by_bar, 0.25, np.asarray),
     Statistic("bar self-similarity", _self_similarity, 0.1, np.asarray),
     Statistic("notes a frame, first tenth", _first_tenth, 1, np.asarray),
     Statistic("notes a frame, last tenth", _last_tenth, 1, np.asarray),

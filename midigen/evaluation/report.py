@@ -1,11 +1,9 @@
-"""Whole evaluations as dicts that JSON can hold: a model, or songs, against a corpus."""
+"""The whole evaluation of a model against a corpus, as a dict that JSON can hold."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,20 +11,15 @@ from numpy.typing import NDArray
 
 from midigen.backends.cpu import cpu_backend
 from midigen.backends.interface import Backend
-from midigen.config import Grid
 from midigen.corpus import Corpus, Song
 from midigen.errors import MidigenError
 from midigen.evaluation.accuracy import Accuracy, score, score_draws, score_model
 from midigen.evaluation.baselines import baselines, note_means, recurrent_baseline
-from midigen.evaluation.copying import Collection, Copied
 from midigen.evaluation.likelihood import (
     check_measurable,
     estimate_log_likelihood,
     teacher_forced,
 )
-from midigen.evaluation.music import Piece, compare
-from midigen.midi.read import read_notes
-from midigen.midi.roll import notes_to_roll
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.randomness import generator
@@ -142,80 +135,6 @@ def choose_songs(songs: list[Song], max_frames: int | None) -> list[Song]:
     return chosen
 
 
-def evaluate_songs(
-    paths: Iterable[str | Path], corpus: Corpus, progress: Advance = None
-) -> dict[str, Any]:
-    """Search MIDI files for what they copy of a Corpus, and compare their musical figures with it.
-
-    Parameters
-    ----------
-    paths : iterable of path
-    corpus : Corpus
-    progress : callable, optional
-        Called with 1 after each song that is searched, held-out ones included.
-
-    Returns
-    -------
-    dict
-        songs, skipped ({"song", "reason"}), copying ("songs": a Copied of each, "generated" and
-        "held_out": their summaries) and rows (of `midigen.evaluation.music.Row`).
-    """
-    pieces, skipped = _read(paths, corpus.grid)
-    train, held_out = corpus_pieces(corpus)
-    if not train:
-        raise MidigenError("the corpus holds no songs to train on: prepare more songs")
-    if not pieces:
-        raise MidigenError(
-            f"none of the songs can be read: {skipped[0]['song']}: {skipped[0]['reason']}"
-        )
-    collection = Collection(train)
-
-    def search(piece: Piece) -> Copied:
-        found = collection.search(piece)
-        if progress:
-            progress(1)
-        return found
-
-    ours, theirs = [search(piece) for piece in pieces], [search(piece) for piece in held_out]
-    return {
-        "songs": len(pieces),
-        "skipped": skipped,
-        "train_songs": len(train),
-        "held_out_songs": len(held_out),
-        "copying": {
-            "songs": [
-                {"song": p.name, **asdict(found)} for p, found in zip(pieces, ours, strict=True)
-            ],
-            "generated": _summary(ours),
-            "held_out": _summary(theirs),
-            "longer_than_held_out": _longer(ours, theirs),
-        },
-        "rows": [asdict(row) for row in compare(train, pieces, held_out)],
-    }
-
-
-def corpus_pieces(corpus: Corpus) -> tuple[list[Piece], list[Piece]]:
-    """Return the training songs of a Corpus, and the others."""
-    train: list[Piece] = []
-    held_out: list[Piece] = []
-    for song in corpus.songs:
-        piece = Piece.of(song.name, song.roll, corpus.grid, song.bpm, song.metre)
-        (train if song.split == "train" else held_out).append(piece)
-    return train, held_out
-
-
-def _read(paths: Iterable[str | Path], grid: Grid) -> tuple[list[Piece], list[dict[str, str]]]:
-    pieces, skipped = [], []
-    for path in paths:
-        try:
-            table = read_notes(path)
-            roll, _ = notes_to_roll(table, grid)
-            pieces.append(Piece.of(table.name, roll, grid, table.bpm, table.metre))
-        except MidigenError as e:
-            skipped.append({"song": str(path), "reason": str(e).removeprefix(f"{path}: ")})
-    return pieces, skipped
-
-
 def _check_grid(model: RnnRbm, corpus: Corpus) -> None:
     """Refuse a corpus whose frames or columns do not mean what they mean to the model."""
     ours, theirs = model.grid.to_json(), corpus.grid.to_json()
@@ -253,23 +172,3 @@ def _error_over_songs(frames: NDArray[np.float64], rolls: Rolls) -> float | None
     ends = np.cumsum([len(roll) for roll in rolls])
     excess = [(part - frames.mean()).sum() for part in np.split(frames, ends[:-1])]
     return float(np.sqrt(np.square(excess).sum() * len(rolls) / (len(rolls) - 1)) / len(frames))
-
-
-def _summary(copied: list[Copied]) -> dict[str, float] | None:
-    """Return the median and the longest of the longest runs, in beats, and the mean share."""
-    if not copied:
-        return None
-    beats = [found.beats for found in copied]
-    return {
-        "median_beats": float(np.median(beats)),
-        "longest_beats": max(beats),
-        "share": float(np.mean([found.share for found in copied])),
-    }
-
-
-def _longer(ours: list[Copied], theirs: list[Copied]) -> int | None:
-    """Count the songs that have a longer run than 95 % of the held-out ones; None without those."""
-    if not theirs:
-        return None
-    limit = np.quantile([found.beats for found in theirs], 0.95)
-    return sum(bool(found.beats > limit) for found in ours)

@@ -3,7 +3,7 @@
 A report is what `midigen.evaluation.report` returns.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +12,20 @@ from rich.table import Table
 # with a larger share of frames whose chains disagree, the model's figure is not to be trusted
 MAX_DISAGREEING = 0.05
 PIPED_WIDTH = 120  # columns, where stdout is no terminal
+WIDE = 80  # columns from which a table of songs has all it can show
+# songs that stand beside each other, and what their columns are called
+SONG_GROUPS = {
+    "generated": "new",
+    "held_out": "held\nout",
+    "chain": "chain",
+    "planned": "with\nplans",
+}
+COPIED = {
+    "": "texture",
+    "near_": "texture, nearly",
+    "line_": "top line",
+    "line_near_": "top line, nearly",
+}
 
 Report = Mapping[str, Any]
 
@@ -68,28 +82,25 @@ def model_remarks(report: Report) -> list[str]:
     return lines
 
 
-def show_songs(report: Report) -> None:
-    """Show what `evaluate_songs` returns."""
-    console = _console()
-    table = _table("", "corpus", "new", "held out", "overlap", "held out's")
-    for cells in _copying_rows(report["copying"]):
-        table.add_row(*cells, "", "")
-    for row in report["rows"]:
-        name, shown = row["name"], [row["corpus"], row["generated"], row["held_out"]]
-        if row["corpus"] is None:  # a distribution has no mean: its distance from the corpus's own
-            name += ", divergence"
-            own = None if row["overlap"] is None else 0.0
-            shown = [own, row["divergence"], row["held_out_divergence"]]
-        shown += [row["overlap"], row["held_out_overlap"]]
-        table.add_row(name, *(_number(value, ".2f") for value in shown))
-    console.print(table)
+def show_songs(report: Report, console: Console | None = None) -> None:
+    """Show what `evaluate_songs` returns, on stdout or another console."""
+    console = console or _console()
+    narrow = console.width < WIDE
+    groups = [name for name in SONG_GROUPS if report["copying"][name]]
+    for table in (
+        _copying_table(report["copying"], groups, narrow),
+        _figures_table(report, groups, narrow),
+        _overlap_table(report["rows"], narrow),
+    ):
+        console.print(table)
+        console.print()
     for line in song_remarks(report):
-        console.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=not console.is_terminal)
 
 
 def song_remarks(report: Report) -> list[str]:
-    """Return the lines below the table of `show_songs`."""
-    copying = report["copying"]
+    """Return the lines below the tables of `show_songs`."""
+    copying, chain = report["copying"], report["chain"]
     lines = [
         f"{_songs(report['songs'], 'new')} against {_songs(report['train_songs'], 'training')}; "
         f"held out are {_songs(report['held_out_songs'])} that the model was not trained on"
@@ -109,19 +120,63 @@ def song_remarks(report: Report) -> list[str]:
             "songs have" + (": these may be copies" if longer else "")
         )
     lines += [f"skipped {skipped['song']}: {skipped['reason']}" for skipped in report["skipped"]]
-    lines.append("copies of the corpus would do best in every row but the first two")
-    return [*lines, "none of this measures how good a song sounds: listen"]
-
-
-def _copying_rows(copying: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Yield name, corpus, new and held out of the rows on copying."""
-    sides = [copying["generated"], copying["held_out"]]
-    runs = [
-        f"{side['median_beats']:.1f}; {side['longest_beats']:.1f}" if side else "-"
-        for side in sides
+    orders = "; ".join(
+        f"{row['order']}: {_number(row['distance'], '.2f')}, {row['copied_beats']:.3g}"
+        for row in chain["orders"]
+    )
+    lines += [
+        "copies of the corpus would do best in all but the first table: read that first",
+        "distance: the mean of |z|, each 3 at most; z counts standard deviations over the corpus's "
+        "songs, and ! marks those over 1. 0 is the corpus itself; held-out songs show what can be "
+        "reached",
+        f"the chain is a Markov chain of order {chain['order']}, the nearest to the corpus of "
+        f"those that copy no more than held-out songs (order: distance, beats copied: {orders})",
+        "none of this measures how good a song sounds: listen",
     ]
-    yield "longest copied run, beats (median; most)", "", *runs
-    yield "copied frames", "", *(f"{side['share']:.1%}" if side else "-" for side in sides)
+    return lines
+
+
+def _copying_table(copying: Report, groups: Sequence[str], narrow: bool) -> Table:
+    headings = [SONG_GROUPS[name] for name in groups]
+    table = _table("copied beats\n(median; most)", *headings, narrow=narrow)
+    for kind, name in COPIED.items():
+        sides = [(copying[group], kind) for group in groups]
+        cells = [f"{s[k + 'median_beats']:.3g}; {s[k + 'longest_beats']:.3g}" for s, k in sides]
+        table.add_row(name, *cells)
+    table.add_row("copied frames", *(f"{copying[group]['share']:.1%}" for group in groups))
+    return table
+
+
+def _figures_table(report: Report, groups: Sequence[str], narrow: bool) -> Table:
+    others = [name for name in groups if name != "generated"]
+    headings = ["corpus", "±\nsongs", *(SONG_GROUPS[name] for name in others), "new", "z"]
+    columns = ["corpus", "deviation", *others, "generated"]
+    if narrow:
+        del headings[1], columns[1]
+    table, group = _table("figure", *headings, narrow=narrow), None
+    for row in report["figures"]:
+        if row["group"] != group:
+            group = row["group"]
+            table.add_row(group, style="bold")
+        cells = [_number(row[name], ".2f") for name in columns]
+        far = row["generated_z"] is not None and abs(row["generated_z"]) > 1
+        table.add_row(
+            f" {row['name']}", *cells, _number(row["generated_z"], "+.1f") + ("!" if far else " ")
+        )
+    distances = {"corpus": 0.0, "deviation": None, **report["distance"]}
+    cells = ["" if name == "deviation" else _number(distances[name], ".2f") for name in columns]
+    table.add_row("distance", *cells, style="bold")
+    return table
+
+
+def _overlap_table(rows: Sequence[Report], narrow: bool) -> Table:
+    table = _table(
+        "overlap with the corpus's histogram", SONG_GROUPS["held_out"], "new", narrow=narrow
+    )
+    for row in rows:
+        overlaps = row["held_out_overlap"], row["overlap"]
+        table.add_row(row["name"], *(_number(overlap, ".2f") for overlap in overlaps))
+    return table
 
 
 def _songs(count: int, kind: str = "") -> str:
@@ -132,8 +187,8 @@ def _number(value: float | None, spec: str) -> str:
     return "-" if value is None else f"{value:{spec}}"
 
 
-def _table(*headings: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+def _table(*headings: str, narrow: bool = False) -> Table:
+    table = Table(box=None, padding=(0, 1 if narrow else 2, 0, 0), header_style="bold")
     for i, heading in enumerate(headings):
         table.add_column(heading, justify="right" if i else "left", no_wrap=not i)
     return table

@@ -1,0 +1,211 @@
+"""The whole evaluation of songs against a corpus, as a dict that JSON can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from midigen.config import Grid
+from midigen.corpus import Corpus
+from midigen.errors import MidigenError
+from midigen.evaluation.copying import Collection, Copied, longest_run
+from midigen.evaluation.figures import (
+    FIGURES,
+    Figure,
+    Spread,
+    Values,
+    distance,
+    mean,
+    measure,
+    spread,
+)
+from midigen.evaluation.markov import MOST_ORDER, Chains, choose_order, with_plan
+from midigen.evaluation.music import compare
+from midigen.evaluation.piece import Piece
+from midigen.midi.read import read_notes
+from midigen.midi.roll import notes_to_roll
+from midigen.randomness import generator
+
+FEWEST_CHAIN_SONGS = 10  # of a chain, however few songs it stands beside
+
+Step = Callable[[int], object]
+
+
+def _no_step(steps: int) -> None:
+    pass
+
+
+def evaluate_songs(
+    paths: Iterable[str | Path], corpus: Corpus, seed: int = 0, progress: Step = _no_step
+) -> dict[str, Any]:
+    """Search MIDI files for what they copy of a Corpus, and compare their figures with it.
+
+    Parameters
+    ----------
+    paths : iterable of path
+    corpus : Corpus
+    seed : int
+        Of the Markov chains' songs.
+    progress : callable, optional
+        Called with 1 after each song that is read or measured, `steps_of_songs` times.
+
+    Returns
+    -------
+    dict
+        songs, skipped ({"song", "reason"}), train_songs, held_out_songs;
+        copying: "songs", what `Copied` says of each, and summaries of "generated", "held_out",
+        "chain" and "planned";
+        figures: a dict for each, "corpus" and its "deviation", and for each of the four groups the
+        mean and its z; distance: of each group; values: every figure of every song of each group;
+        chain: its "order", and "orders", what each would copy and its distance;
+        rows: of `midigen.evaluation.music.Comparison`.
+        A group that is not there is None: held-out songs, or "planned", the chain with form plans,
+        where the corpus has none.
+    """
+    pieces, skipped = _read(paths, corpus.grid, progress)
+    train, held_out = corpus_pieces(corpus)
+    if not train:
+        raise MidigenError("the corpus holds no songs to train on: prepare more songs")
+    if not pieces:
+        raise MidigenError(
+            f"none of the songs can be read: {skipped[0]['song']}: {skipped[0]['reason']}"
+        )
+    collection = Collection(train)
+    groups = {"generated": pieces, "held_out": held_out}
+    copied = {name: [collection.search(piece) for piece in group] for name, group in groups.items()}
+    values = {name: _measure(group, progress) for name, group in groups.items()}
+    known = _measure(train, progress)
+    spreads = {figure.name: spread(known, figure.name) for figure in FIGURES}
+
+    like = [pieces[i % len(pieces)] for i in range(max(len(pieces), FEWEST_CHAIN_SONGS))]
+    limit = float(np.median([found.beats for found in copied["held_out"]] or [0.0]))
+    chain = choose_order(Chains(train), like, spreads, longest_run(train), limit, seed, progress)
+    groups["chain"], values["chain"] = chain.songs, chain.values
+    groups["planned"] = _planned(chain.songs, corpus, seed)
+    values["planned"] = _measure(groups["planned"])
+    for name in ("chain", "planned"):
+        copied[name] = [collection.search(piece) for piece in groups[name]]
+    return {
+        "songs": len(pieces),
+        "skipped": skipped,
+        "train_songs": len(train),
+        "held_out_songs": len(held_out),
+        "copying": {
+            "songs": [
+                {"song": piece.name, **asdict(found)}
+                for piece, found in zip(pieces, copied["generated"], strict=True)
+            ],
+            **{name: _summary(found) for name, found in copied.items()},
+            "longer_than_held_out": _longer(copied["generated"], copied["held_out"]),
+        },
+        "figures": [_figure_row(figure, spreads[figure.name], values) for figure in FIGURES],
+        "distance": {name: distance(spreads, songs) for name, songs in values.items()},
+        "chain": {"order": chain.order, "orders": chain.orders},
+        "values": {
+            name: [
+                {"song": piece.name, **found}
+                for piece, found in zip(groups[name], values[name], strict=True)
+            ]
+            for name in groups
+        },
+        "rows": [asdict(row) for row in compare(train, pieces, held_out)],
+    }
+
+
+def steps_of_songs(files: int, corpus: Corpus) -> int:
+    """Return how many steps `evaluate_songs` tells its progress with so many files."""
+    return 2 * files + len(corpus.songs) + MOST_ORDER + 1
+
+
+def corpus_pieces(corpus: Corpus) -> tuple[list[Piece], list[Piece]]:
+    """Return the training songs of a Corpus, and the others."""
+    train: list[Piece] = []
+    held_out: list[Piece] = []
+    for song in corpus.songs:
+        outline = getattr(song, "outline", None)
+        pickup = outline.pickup if outline else 0
+        piece = Piece.of(song.name, song.roll, corpus.grid, song.bpm, song.metre, pickup)
+        (train if song.split == "train" else held_out).append(piece)
+    return train, held_out
+
+
+def _read(
+    paths: Iterable[str | Path], grid: Grid, step: Step
+) -> tuple[list[Piece], list[dict[str, str]]]:
+    pieces, skipped = [], []
+    for path in paths:
+        try:
+            table = read_notes(path)
+            roll, _ = notes_to_roll(table, grid)
+            pieces.append(Piece.of(table.name, roll, grid, table.bpm, table.metre))
+        except MidigenError as e:
+            skipped.append({"song": str(path), "reason": str(e).removeprefix(f"{path}: ")})
+        step(1)
+    return pieces, skipped
+
+
+def _measure(pieces: Sequence[Piece], step: Step = _no_step) -> list[dict[str, Any]]:
+    values = []
+    for piece in pieces:
+        values.append(measure(piece))
+        step(1)
+    return values
+
+
+def _planned(songs: Sequence[Piece], corpus: Corpus, seed: int) -> list[Piece]:
+    """Give songs the form plans of training songs in their metre, drawn at random.
+
+    A plan is long enough if it has as many bars as the song, or as many as any has.
+    """
+    forms = []
+    for song in corpus.songs:
+        outline = getattr(song, "outline", None)
+        if song.split == "train" and outline and outline.form.size:
+            bar = Piece.of("", song.roll[:0], corpus.grid, song.bpm, song.metre).bar
+            forms.append((bar, outline.form[:, 0]))
+    planned = []
+    for number, piece in enumerate(songs):
+        plans = [form for bar, form in forms if bar == piece.bar]
+        if not plans:
+            return []
+        bars = min(-(-piece.frames // piece.bar), max(map(len, plans)))
+        fitting = [plan for plan in plans if len(plan) >= bars]
+        plan = fitting[generator(seed, "plan", number).integers(len(fitting))]
+        planned.append(with_plan(piece, plan))
+    return planned
+
+
+def _figure_row(
+    figure: Figure, corpus: Spread, values: Mapping[str, Sequence[Values]]
+) -> dict[str, Any]:
+    """Return one figure of the corpus and of each group of songs."""
+    row: dict[str, Any] = {"name": figure.name, "group": figure.group, "scored": figure.scored}
+    row |= {"corpus": corpus.mean, "deviation": corpus.deviation}
+    for name, songs in values.items():
+        found = mean(songs, figure.name)
+        row |= {name: found, f"{name}_z": corpus.z(found)}
+    return row
+
+
+def _summary(copied: list[Copied]) -> dict[str, float] | None:
+    """Return the median and the longest run of each kind, in beats, and the mean share."""
+    if not copied:
+        return None
+    summary = {"share": float(np.mean([found.share for found in copied]))}
+    for kind in ("", "near_", "line_", "line_near_"):
+        beats = [getattr(found, f"{kind}beats") for found in copied]
+        summary[f"{kind}median_beats"] = float(np.median(beats))
+        summary[f"{kind}longest_beats"] = max(beats)
+    return summary
+
+
+def _longer(ours: list[Copied], theirs: list[Copied]) -> int | None:
+    """Count the songs that have a longer run than 95 % of the held-out ones; None without those."""
+    if not theirs:
+        return None
+    limit = np.quantile([found.beats for found in theirs], 0.95)
+    return sum(bool(found.beats > limit) for found in ours)
