@@ -500,6 +500,12 @@ class TrainConfig(Settings):
         low=0,
         high=1,
     )
+    form_dropout: float = setting(
+        0.2,
+        "Share of the bars of which the model is not told, in training, that they repeat another.",
+        low=0,
+        high=1,
+    )
     self_fed: float = setting(
         0.0,
         "Share of the frames that the model hears, in training, as it would play them itself: its "

@@ -99,6 +99,20 @@ class Context:
         }
         return {kind: widths[kind] for kind in widths if kind in self._config.context}
 
+    @property
+    def form_columns(self) -> slice:
+        """Which of the context inputs tell the form."""
+        at = 0
+        for kind, width in self._blocks.items():
+            if kind == "form":
+                return slice(at, at + width)
+            at += width
+        return slice(0, 0)
+
+    def bars(self, outline: Outline) -> Int64:
+        """Return the number of every frame's bar, (T,); 0 where there are no bars."""
+        return np.maximum(_places(outline, self._grid).bar, 0)
+
     def _make_gates(self) -> Gates:
         """Number the gates.  What holds notes by a column copies its latest ones, all else the
         frame before."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen.backends.interface import Array
+from midigen.config import TrainConfig
 from midigen.kernels.codes import SHIFT_BITS
 from midigen.model.songs import Songs
 
@@ -42,6 +43,8 @@ class Hiding:
         Sources of the gates that are silent in a song.
     lines : ndarray of bool (F,)
         Frames before which the lines' last pitches are unknown.
+    forms : ndarray of bool (F,)
+        Frames in bars of which it is not told that they repeat another.
     noise, dropout : float
         Shares of the notes of the frame before that are flipped, and dropped; of the lags, too.
     """
@@ -49,6 +52,7 @@ class Hiding:
     own: NDArray[np.bool_]
     sources: NDArray[np.bool_]
     lines: NDArray[np.bool_]
+    forms: NDArray[np.bool_]
     noise: float = 0.0
     dropout: float = 0.0
 
@@ -58,23 +62,21 @@ class Hiding:
         rng: np.random.Generator,
         songs: Songs,
         names: tuple[str, ...],
-        lag_dropout: float,
-        interval_dropout: float,
-        self_fed: float,
-        noise: float,
-        dropout: float,
+        settings: TrainConfig,
     ) -> Hiding:
         """Draw for one epoch; names are those of the S sources."""
         frames, count = songs.frames, len(songs.begins) - 1
         lags = np.array([name.startswith("lag") for name in names], bool)
-        particles = songs.particles
-        both = particles is not None and songs.kept.shape[0] == 2 * frames
+        # particles of Bernoulli units lie behind the songs, and can be read in their place
+        both = songs.kept.shape[0] == 2 * frames
+        bars = rng.random(int(songs.bar.max(initial=0)) + 1) < settings.form_dropout
         return cls(
-            rng.random(frames) < (self_fed if both else 0),
-            (rng.random((count, len(names))) < lag_dropout) & lags,
-            rng.random(frames) < interval_dropout,
-            noise,
-            dropout,
+            rng.random(frames) < (settings.self_fed if both else 0),
+            (rng.random((count, len(names))) < settings.lag_dropout) & lags,
+            rng.random(frames) < settings.interval_dropout,
+            bars[songs.bar],
+            settings.noise,
+            settings.dropout,
         )
 
     def as_heard(self, place: Places, songs: Songs) -> Places:
@@ -83,11 +85,13 @@ class Hiding:
         own = (place >= 0) & self.own[np.maximum(rows, 0)]
         return np.where(own, place + (songs.frames << SHIFT_BITS), place)
 
-    def is_silent(self, source: int, place: Places, songs: Songs) -> NDArray[np.bool_]:
-        """Say for which frames, at places (N,), a source is silent."""
+    def is_silent(self, source: int, name: str, place: Places, songs: Songs) -> NDArray[np.bool_]:
+        """Say for which frames, at places (N,), a source of that name is silent."""
         rows = np.maximum(place >> SHIFT_BITS, 0)
-        if source < songs.line_back.shape[1]:
+        if name.startswith("line"):
             return self.lines[rows]
+        if name.startswith("form"):
+            return self.forms[rows]
         song = np.searchsorted(songs.begins, rows, side="right") - 1
         return self.sources[song, source]
 

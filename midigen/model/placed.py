@@ -198,7 +198,8 @@ class PlacedModel:
                 backend.gates.recall(sources, self.gates.lines, shape[1], x)
             if context.width:
                 at = context.inputs - context.width
-                songs.read_context(here, backend.columns(x, at, context.width))
+                untold = None if hiding is None else hiding.forms
+                songs.read_context(here, backend.columns(x, at, context.width), untold)
         return Heard(v, heard, x, sources, last)
 
     def _sources(
@@ -222,7 +223,7 @@ class PlacedModel:
         for i, name in enumerate(names):
             place = behind(here, ways[:, i])
             if hiding is not None:
-                place = np.where(hiding.is_silent(i, here, songs), -1, place)
+                place = np.where(hiding.is_silent(i, name, here, songs), -1, place)
             # what the form repeats is what is written there
             read(place, out[i], as_it_is=name.startswith("form"))
             if i < len(lines):

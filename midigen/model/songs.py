@@ -72,7 +72,9 @@ class Songs:
         Where each song begins, and the last one ends.
     particles : Particles or None
     context : Array or None
-        Context inputs (F, C).
+        Context inputs (2 F, C): as they are, and then without the form.
+    bar : ndarray of int64 (F,)
+        The number of every frame's bar, over all songs.
     back : ndarray of int32 (F, S)
         How far back the sources of the gates lie, 0 for none.
     line_back : ndarray of int32 (F, L)
@@ -110,11 +112,16 @@ class Songs:
         self.context = None
         if context.width:
             rows = np.concatenate([context.rows(song.outline) for song in known])
-            self.context = self._backend.to_device(rows)
+            untold = rows.copy()
+            untold[:, context.form_columns] = 0
+            self.context = self._backend.to_device(np.concatenate([rows, untold]))
             self._as_it_is = self._backend.to_device(
                 np.arange(context.width, dtype=np.int64)[None], np.int64
             )
         self.back = np.concatenate([context.back(song.outline) for song in known])
+        bars = [context.bars(song.outline) for song in known]
+        firsts = np.cumsum([0] + [int(bar[-1]) + 1 if len(bar) else 0 for bar in bars])
+        self.bar = np.concatenate([bar + first for bar, first in zip(bars, firsts, strict=False)])
         self.line_back = np.concatenate([context.line_back(song.roll) for song in known])
 
     @property
@@ -135,10 +142,17 @@ class Songs:
         else:
             rolls.unpack(self.kept, place, self._moves, out)
 
-    def read_context(self, place: NDArray[np.int64], out: Any) -> None:
-        """Write the context inputs of frames at places (N,), on the host, to out (N, C)."""
-        rows = np.where(place < 0, -1, place >> SHIFT_BITS << SHIFT_BITS)
-        rows = self._backend.to_device(rows)
+    def read_context(
+        self, place: NDArray[np.int64], out: Any, untold: NDArray[np.bool_] | None = None
+    ) -> None:
+        """Write the context inputs of frames at places (N,), on the host, to out (N, C).
+
+        untold (F,) says for which frames without the form.
+        """
+        row = place >> SHIFT_BITS
+        if untold is not None:
+            row = row + self.frames * untold[np.maximum(row, 0)]
+        rows = self._backend.to_device(np.where(place < 0, -1, row << SHIFT_BITS))
         self._backend.rolls.take(self.context, 1, rows, self._as_it_is, out)
 
 

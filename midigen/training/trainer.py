@@ -218,16 +218,9 @@ class Trainer:
         """Say what of the past is hidden in this epoch."""
         epoch, settings = self.counters.epoch, self.settings
         if self._hiding is None or self._hiding[0] != epoch:
-            hiding = Hiding.draw(
-                generator(settings.seed, "hiding", epoch),
-                self._songs,
-                self._placed.context.gates.sources,
-                settings.lag_dropout,
-                settings.interval_dropout,
-                settings.self_fed,
-                settings.noise,
-                settings.dropout,
-            )
+            rng = generator(settings.seed, "hiding", epoch)
+            names = self._placed.context.gates.sources
+            hiding = Hiding.draw(rng, self._songs, names, settings)
             self._hiding = epoch, hiding
         return self._hiding[1]
 
@@ -269,7 +262,7 @@ class Trainer:
                 for roll, outline in zip(rolls, outlines, strict=True)
             ],
         )
-        hiding = Hiding.draw(rng, noise, (), 0, 0, 0, settings.noise, settings.dropout)
+        hiding = Hiding.draw(rng, noise, self._placed.context.gates.sources, settings)
         series = [
             Series(noise.places(i), np.zeros(frames, np.uint8), int(derive_key(*place, i)))
             for i in range(count)
