@@ -465,6 +465,13 @@ class TrainConfig(Settings):
     weight_decay: float = setting(
         2e-4, "Weight of the squared weights in the loss.", low=0, high=10, auto=True
     )
+    rbm_weight_decay: float | None = setting(
+        None,
+        "The same for the weights W of the RBM alone, which say what sounds together.",
+        low=0,
+        high=10,
+        shown="that of --weight-decay, or less for a small collection",
+    )
     average: float = setting(
         0.998,
         "Decay a step of the running mean of the weights, which is what is kept; 0 for none.",
@@ -629,12 +636,13 @@ class GenerateConfig(Settings):
     bpm: float | None = setting(
         None, "Quarter notes a minute.", low=4, high=1000, shown="the corpus's median"
     )
-    program: int = setting(
-        0,
-        "General MIDI instrument, counted from 0: 0 is the piano, 40 the violin. Lists that count "
-        "from 1 say one more.",
+    program: int | None = setting(
+        None,
+        "General MIDI instrument of the first part, counted from 0: 0 is the piano, 40 the "
+        "violin. Lists that count from 1 say one more.",
         low=0,
         high=127,
+        shown="each part's own, or 0",
     )
     velocity: int | None = setting(
         None,

@@ -14,7 +14,7 @@ from midigen.backends.interface import Backend
 from midigen.columns import columns_of
 from midigen.config import GenerateConfig
 from midigen.model.card import Levels
-from midigen.model.forms import Forms, draw_outline, form_of_letters
+from midigen.model.forms import Forms, draw_outline, form_of_letters, go_on
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.model.songs import Songs
@@ -103,7 +103,8 @@ def draw_outlines(
     seed: int,
     metre: tuple[int, int] | None = None,
     style: str | None = None,
-    form: str | None = None,
+    form: str | NDArray[np.int64] | None = None,
+    opening: Outline | None = None,
 ) -> list[Outline]:
     """Draw what a model is told of new songs, from what it knows of those it learned from.
 
@@ -111,27 +112,41 @@ def draw_outlines(
     ----------
     model : RnnRbm
     length : int, or float
-        In frames, or as a float in bars of each song's metre.
+        New music of each song, in frames, or as a float in bars of its metre.
     count, seed : int
     metre, style : optional
         What is asked for, in place of that of one of the songs.
-    form : str, optional
-        Sections, such as "AABA".
+    form : str or ndarray of int64 (bars, P), optional
+        Sections, such as "AABA", or the form of a song.
+    opening : Outline, optional
+        Of a primer, from which all songs go on.
 
     Raises
     ------
     ValueError
-        For a form that cannot be.
+        For a form that cannot be, and a style that there is not.
     """
-    known, parts = model.card.outlines, columns_of(model.grid).parts
-    forms, made = Forms(known, parts), []
+    known, grid, made = model.card.outlines, model.grid, []
+    forms = Forms(known, columns_of(grid).parts)
+    styles = sorted({outline.style for outline in known if outline.style})
+    if style is not None and style not in styles:
+        listed = f"one of {', '.join(styles)}" if styles else "left out, as the model knows none"
+        raise ValueError(f"the style must be {listed}, not {style!r}")
     for song in range(count):
         rng = generator(seed, "outline", song)
-        outline = draw_outline(rng, known, forms, model.grid, length, metre, style)
-        if form is not None:
-            letters = form_of_letters(form, len(outline.form), forms, rng)
-            outline = replace(outline, form=letters)
-        made.append(outline)
+        if opening is None:
+            outline = draw_outline(rng, known, grid, length, metre, style)
+        else:
+            outline = go_on(opening, grid, length, style)
+        bars, begun = max(len(outline.bar_starts(grid)) - 1, 0), None
+        if opening is not None:
+            begun = opening.form
+        elif isinstance(form, np.ndarray):
+            begun = form
+        drawn = forms.draw(rng, bars, outline.pickup > 0, begun)
+        if isinstance(form, str):
+            drawn = form_of_letters(form, bars, forms, rng)
+        made.append(replace(outline, form=drawn))
     return made
 
 

@@ -1,7 +1,7 @@
 """What is known of a song ahead of its notes: metre, mode, form, length.  Eq. (26)."""
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -92,6 +92,18 @@ class Outline:
                 at += bar
             end = at if stop == self.frames else stop
         return np.array([*starts, end], np.int64)
+
+    def after(self, first: int, grid: Grid) -> "Outline":
+        """Return the outline of what is left from frame `first` on, without its form."""
+        held = [metre for metre in self.metres if metre[0] <= first]
+        metres: list[Metre] = [(0, *held[-1][1:])] if held else []
+        metres += [(at - first, n, d) for at, n, d in self.metres if at > first]
+        starts = self.bar_starts(grid)
+        pickup = first - int(starts[starts <= first].max()) if len(starts) else 0
+        none = np.zeros((0, 0), np.int64)
+        return replace(
+            self, frames=self.frames - first, metres=tuple(metres), pickup=pickup, form=none
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields by name, the form as lists."""

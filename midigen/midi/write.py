@@ -14,7 +14,7 @@ from midigen.config import Grid, Part
 from midigen.errors import MidigenError
 from midigen.midi.notes import MAX_METRE
 from midigen.midi.roll import part_notes
-from midigen.outline import Metre, Outline, bar_frames
+from midigen.outline import Outline
 
 TICKS_PER_BEAT = 480
 VELOCITY = 80  # of the notes of a roll that has none
@@ -56,8 +56,8 @@ def roll_to_midi(
     text : str, optional
         Written as a text event at the head of track 0.
     outline : Outline, optional
-        Its metres are written, and its pickup as a short first bar where a time signature can say
-        so.
+        Its metres are written, its pickup comes after as much silence as fills the first bar, and
+        notes, which were moved up by its shift when songs were read, are moved back.
 
     Returns
     -------
@@ -67,13 +67,14 @@ def roll_to_midi(
     # pretty_midi cuts the tempo to whole microseconds a beat; a hundredth more makes that rounding
     tempo = 60e6 / (round(60e6 / bpm) + 0.01)
     midi = pretty_midi.PrettyMIDI(
-        resolution=_ticks_per_beat(grid, bpm, len(roll)), initial_tempo=tempo, charset="utf-8"
+        resolution=_ticks_per_beat(grid, bpm, len(roll) + (outline.pickup if outline else 0)), initial_tempo=tempo, charset="utf-8"
     )
     frame_seconds = grid.frame_seconds(tempo)
-    metres = [(0, *metre)] if outline is None else _with_pickup(outline, grid)
+    outline = outline or Outline(len(roll), ((0, *metre),))
+    late = outline.pickup
     midi.time_signature_changes = [
-        pretty_midi.TimeSignature(numerator, denominator, frame * frame_seconds)
-        for frame, numerator, denominator in metres or [(0, *metre)]
+        pretty_midi.TimeSignature(numerator, denominator, (frame and frame + late) * frame_seconds)
+        for frame, numerator, denominator in outline.metres or [(0, *metre)]
     ]
     if text is not None:
         midi.text_events.append(pretty_midi.Text(text, 0.0))
@@ -86,27 +87,14 @@ def roll_to_midi(
             pretty_midi.Note(
                 velocity
                 or (VELOCITY if grid.parts else _velocity(roll[start, pitch - grid.low], grid)),
-                pitch,
-                start * frame_seconds,
-                end * frame_seconds,
+                pitch - (0 if part.kind == "drums" else outline.shift),
+                (start + late) * frame_seconds,
+                (end + late) * frame_seconds,
             )
             for start, end, pitch in notes.tolist()
         ]
         midi.instruments.append(instrument)
     return midi
-
-
-def _with_pickup(outline: Outline, grid: Grid) -> list[Metre]:
-    """Return the metres of an outline, with one ahead that is as short as the pickup leaves it."""
-    if not outline.metres or not outline.pickup:
-        return list(outline.metres)
-    (_, numerator, denominator), *later = outline.metres
-    frames = bar_frames(grid, numerator, denominator) - outline.pickup
-    for short in (denominator, 4, 8, 16, 32, 64):
-        beats, rest = divmod(frames * short, 4 * grid.steps_per_beat)
-        if not rest and 0 < beats <= MAX_METRE:
-            return [(0, beats, short), (frames, numerator, denominator), *later]
-    return list(outline.metres)
 
 
 def _velocity(entry: np.uint8, grid: Grid) -> int:

@@ -177,22 +177,20 @@ def form_of_letters(
 def draw_outline(
     rng: np.random.Generator,
     known: Sequence[Outline],
-    forms: Forms,
     grid: Grid,
-    frames: int | float,
+    length: int | float,
     metre: tuple[int, int] | None = None,
     style: str | None = None,
 ) -> Outline:
-    """Draw the outline of a new song.
+    """Draw the outline of a new song, without its form.
 
     Parameters
     ----------
     known : sequence of Outline
         Of songs, one of which gives what is not asked for.
-    forms : Forms
     grid : Grid
-    frames : int, or float
-        The length in frames, or as a float in bars.
+    length : int, or float
+        In frames, or as a float in bars.
     metre, style : optional
         What is asked for.
     """
@@ -201,10 +199,9 @@ def draw_outline(
         fitting = [o for o in fitting if o.metres and o.metres[0][1:] == metre] or fitting
     chosen = fitting[rng.integers(len(fitting))] if fitting else Outline(1, ((0, 4, 4),))
     told = metre or (chosen.metres[-1][1:] if chosen.metres else (4, 4))
-    bar = max(1, round(4 * told[0] / told[1] * frames_of_beat(grid)))
-    length = frames if isinstance(frames, int) else max(1, round(frames * bar))
-    outline = Outline(
-        length,
+    bar = _bar(grid, told)
+    return Outline(
+        length if isinstance(length, int) else max(1, round(length * bar)),
         ((0, *told),) if grid.unit == "beat" else (),
         chosen.pickup if chosen.pickup < bar else 0,
         chosen.minor,
@@ -212,10 +209,16 @@ def draw_outline(
         chosen.density,
         shift=chosen.shift,
     )
-    bars = max(len(outline.bar_starts(grid)) - 1, 0)
-    return replace(outline, form=forms.draw(rng, bars, outline.pickup > 0))
 
 
-def frames_of_beat(grid: Grid, bpm: float = 120.0) -> float:
-    """Return the frames in a quarter note."""
-    return 60 / bpm / grid.frame_seconds(bpm)
+def go_on(opening: Outline, grid: Grid, length: int | float, style: str | None = None) -> Outline:
+    """Make the outline of a song that goes on from another by a length, as above."""
+    told = opening.metres[-1][1:] if opening.metres else (4, 4)
+    new = length if isinstance(length, int) else max(1, round(length * _bar(grid, told)))
+    style = opening.style if style is None else style
+    return replace(opening, frames=opening.frames + new, style=style)
+
+
+def _bar(grid: Grid, metre: tuple[int, int]) -> float:
+    """Return the frames in a bar, on a grid of seconds at 120 quarter notes a minute."""
+    return 4 * metre[0] / metre[1] * 60 / 120 / grid.frame_seconds(120)

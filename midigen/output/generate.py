@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from midigen.config import Grid
 from midigen.corpus import longest_hold, velocity_moments
+from midigen.midi.roll import sounding
 from midigen.model.card import ModelCard
 from midigen.output.console import make_console, warn
 
@@ -50,17 +51,17 @@ def findings(
     list of str
         A line of figures, then a line for each thing that went wrong, with its remedy.
     """
-    notes = [roll[:, : grid.pitches] for roll in rolls]
-    density = np.array([(song > 0).sum() / len(song) for song in notes])
-    holds = np.array([longest_hold(roll) for roll in rolls])
-    pitches = [int(song.any(axis=0).sum()) for song in notes]
+    heard = [sounding(roll, grid) for roll in rolls]
+    density = np.array([song.sum() / len(song) for song in heard])
+    holds = np.array([longest_hold(song) for song in heard])
+    pitches = [int(song.any(axis=0).sum()) for song in heard]
     figures = [
         _with_corpus(f"{density.mean():.2f} notes a frame", card.notes_per_frame, ".2f"),
         f"{_span(pitches)} different pitches a song",
         _with_corpus(f"longest hold {holds.max()} frames", card.longest_hold, "d"),
     ]
     if grid.values == "velocity":
-        figures.append(_velocities(notes, card))
+        figures.append(_velocities([roll[:, : grid.pitches] for roll in rolls], card))
     line = f"{len(rolls)} song{'s'[: len(rolls) > 1]}: " + "; ".join(figures)
     beats = holds * grid.frame_seconds(bpm) * bpm / 60
     return [line, *_faults(density, beats, card.notes_per_frame)]

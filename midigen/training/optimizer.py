@@ -39,6 +39,8 @@ class Optimizer:
         decay = np.full_like(model.theta, settings.weight_decay)
         for layer in model.network.layers(decay[: model.network.parameters]):
             layer[:, -1] = 0  # biases are not decayed
+        if settings.rbm_weight_decay is not None:
+            decay[model.network.parameters :] = settings.rbm_weight_decay
         self._decay = self._backend.to_device(decay)
 
     def moments(self, theta: Array) -> list[Array]:
