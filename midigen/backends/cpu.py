@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from midigen.backends.interface import Array, Basis, Block, NetworkShape, PlayLevels, Stretch
+from midigen.backends.interface import (
+    Array,
+    Basis,
+    Block,
+    NetworkShape,
+    PlayGates,
+    PlayLevels,
+    Stretch,
+)
 from midigen.kernels.cpu import ais, gaussian, jacobian, optimizer, rbm, rolls, rtrl, textbook
 from midigen.kernels.cpu import network as network_kernels
 from midigen.kernels.cpu import play as playing
@@ -24,23 +32,25 @@ COLUMNS = 1 << 14  # of J, at most, that one thread makes in a product
 
 
 class _RbmKernels:
-    """The kernels of one kind of RBM; Gibbs chains are dealt to the threads that are free."""
+    """The kernels of one kind of RBM; Gibbs chains are dealt to the threads that are free.
 
-    def __init__(self, kernels: Any, share: Callable[..., None]) -> None:
-        self._kernels, self._share = kernels, share
+    So many of the arguments behind w are biases, with a row for each chain.
+    """
+
+    def __init__(self, kernels: Any, biases: int, share: Callable[..., None]) -> None:
+        self._kernels, self._biases, self._share = kernels, biases, share
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._kernels, name)
 
     def gibbs_chain(self, v: Array, w: Any, *others: Any) -> None:
         """Take steps of block Gibbs sampling: `gibbs_chain` of the kernels."""
-        *biases, sweeps, beta, key, first_sweep, first_row, out = others
+        biases, (*settings, first_row, out) = others[: self._biases], others[self._biases :]
 
         def chains(part: slice) -> None:
             own = (bias[part] for bias in biases)
-            row = first_row + part.start
             self._kernels.gibbs_chain(
-                v[part], w, *own, sweeps, beta, key, first_sweep, row, out[part]
+                v[part], w, *own, *settings, first_row + part.start, out[part]
             )
 
         self._share(v.shape[0], CHAINS, chains)
@@ -70,8 +80,8 @@ class CpuBackend:
         self._spare_cores = self.threads > 1
         self._kept = threading.local()  # sums of gradients, for each thread that trains
         self.rbm = {
-            "bernoulli": _RbmKernels(rbm, self.share),
-            "gaussian": _RbmKernels(gaussian, self.share),
+            "bernoulli": _RbmKernels(rbm, 2, self.share),
+            "gaussian": _RbmKernels(gaussian, 3, self.share),
         }
 
     # -- arrays --------------------------------------------------------------------------------
@@ -310,14 +320,18 @@ class CpuBackend:
         w: Any,
         log_variances: NDArray[Any] | None,
         levels: PlayLevels | None,
+        groups: Any,
+        gates: PlayGates,
         sweeps: int,
         beta: float,
         keys: Any,
         first: int,
+        stop: int,
+        context: Any,
+        back: Any,
         heard: Any,
-        frames: int,
-    ) -> NDArray[np.uint8]:
-        songs = np.empty((len(heard), frames, w.shape[1]), np.uint8)
+        songs: Any,
+    ) -> None:
         playing.play(
             network.sizes,
             network.codes,
@@ -326,14 +340,18 @@ class CpuBackend:
             w,
             log_variances,
             levels,
+            groups,
+            gates,
             sweeps,
             beta,
             keys,
             first,
+            stop,
+            context,
+            back,
             heard,
             songs,
         )
-        return songs
 
     # -- the order of work -----------------------------------------------------------------------
 

@@ -105,12 +105,28 @@ class PlayLevels(NamedTuple):
     loudest: float
 
 
+class PlayGates(NamedTuple):
+    """Copy gates as `midigen.kernels.cpu.gates` has them, the arrays int64 and on the device.
+
+    part (V,), gate (S, P), lines (L, 2), of which the first `heard_lines` are inputs of the network
+    too, interval_gates (L,), intervals (D,).
+    """
+
+    part: Any
+    gate: Any
+    lines: Any
+    heard_lines: int
+    interval_gates: Any
+    intervals: Any
+
+
 class RbmKernels(Protocol):
     """The kernels of one kind of RBM, as `midigen.kernels.cpu.rbm` and `gaussian` have them.
 
     Bernoulli and Gaussian units differ in the biases that follow w: a (N, V) and b (N, H), and of
-    Gaussian units z (N, V).  Outputs come last and are overwritten, but gradient_w, which is added
-    to.  key and first_row are made by `Backend.per_series`.  Eq. (15)-(22).
+    Gaussian units z (N, V).  groups, int64 (G, 2) on the device, of Bernoulli units alone, are the
+    columns of which at most one is on.  Outputs come last and are overwritten, but gradient_w,
+    which is added to.  key and first_row are made by `Backend.per_series`.  Eq. (15)-(22), (29).
     """
 
     def uniform_row(self, key: Any, sweep: int, row: int, out: Any, /) -> None:
@@ -122,13 +138,14 @@ class RbmKernels(Protocol):
     def gibbs_chain(self, v: Any, w: Any, /, *arguments: Any) -> None:
         """Take steps of block Gibbs sampling.
 
-        The arguments are the biases, sweeps, beta, key, first_sweep, first_row, out (N, V).
+        The arguments are the biases, (groups,) sweeps, beta, key, first_sweep, first_row, out
+        (N, V).
         """
 
     def hidden_probability(self, v: Any, w: Any, /, *arguments: Any) -> None:
         """Write p(h = 1 | v); the arguments are b, (z,) and out (N, H)."""
 
-    def visible_probability(self, h: Any, w: Any, a: Any, out: Any, /) -> None:
+    def visible_probability(self, h: Any, w: Any, a: Any, groups: Any, out: Any, /) -> None:
         """Write p(v = 1 | h), of Bernoulli units, to out (N, V)."""
 
     def free_energy(self, v: Any, w: Any, /, *arguments: Any) -> None:
@@ -141,7 +158,10 @@ class RbmKernels(Protocol):
         """
 
     def pseudo_log_likelihood(self, v: Any, w: Any, /, *arguments: Any) -> None:
-        """Write the sum over notes of log p(v_i | the others); biases and out (N,), float64."""
+        """Write the sum over notes of log p(v_i | the others).
+
+        The arguments are the biases, (groups,) and out (N,), float64.
+        """
 
 
 class Backend(Protocol):
@@ -340,17 +360,24 @@ class Backend(Protocol):
         w: Any,
         log_variances: NDArray[Any] | None,
         levels: PlayLevels | None,
+        groups: Array,
+        gates: PlayGates,
         sweeps: int,
         beta: float,
         keys: Any,
         first: int,
+        stop: int,
+        context: Array,
+        back: Array,
         heard: Array,
-        frames: int,
-    ) -> NDArray[np.uint8]:
-        """Make `frames` frames of songs side by side, uint8 (B, frames, V).
+        songs: Array,
+    ) -> None:
+        """Make frames first..stop-1 of songs (B, T, V), uint8, side by side, in place.
 
-        heard (B, V + R) is what the network hears first and is moved on in place; frame t of a
-        song draws as row first + t of its key.
+        The frames before `first` are there.  context (B, T, C) is what the network is told of every
+        frame, back (B, T, S), int64, how many frames before it each source of the gates lies, 0 for
+        none.  heard (B, V + R), the frame before and r, is what the network hears first and is
+        moved on in place; frame t of a song draws as row t of its key.
         """
 
     # -- the order of work -----------------------------------------------------------------------

@@ -56,7 +56,8 @@ def score_model(placed: PlacedModel, songs: TeacherForced, seed: int = 0) -> Acc
         sample, counts, done = backend.empty(tuple(state.shape), songs.v.dtype), [], 0
         for draw in range(0 if stopped() else DRAWS):
             sweeps = SWEEPS if draw else FIRST_SWEEPS
-            rbm.gibbs_chain(state, w, a, b, sweeps, 1.0, key, done, first, sample)
+            arguments = (a, b, *placed.groups, sweeps, 1.0, key, done, first)
+            rbm.gibbs_chain(state, w, *arguments, sample)
             done += sweeps
             backend.assign(state, sample)
             counts.append(_counts(backend.to_host(sample), songs.v[rows]))

@@ -18,15 +18,17 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.special import logit, logsumexp
 
+from midigen.columns import columns_of
 from midigen.errors import MidigenError
 from midigen.kernels.codes import MOST_MOVES
-from midigen.model.exact import LARGEST, log_partition
+from midigen.model.exact import LARGEST, log_partition, log_sum_on, units_summed
 from midigen.model.placed import Description, PlacedModel, SongRun
 from midigen.randomness import derive_key
 
 SPREAD = 1.0  # nats between a frame's chains beyond which their mean hangs on the luckiest of them
 BASE_SWEEPS, BASE_SAMPLES = 10, 25  # Gibbs sweeps before the base looks, and samples, 2 apart
 BASE_SHARE = 0.05  # of the notes' own means in the base, which so gives every note a chance
+LEAST = 1e-3  # probability, nearly, that the base gives a note, or that it is off
 
 
 class TeacherForced(NamedTuple):
@@ -88,7 +90,8 @@ class Likelihood:
 
 def is_exact(model: Description) -> bool:
     """Say whether log Z is summed, not estimated."""
-    return min(model.w.shape) <= LARGEST
+    hidden, visible = model.w.shape
+    return units_summed(visible, hidden, columns_of(model.grid).groups) <= LARGEST
 
 
 def check_measurable(model: Description) -> None:
@@ -152,6 +155,7 @@ def estimate_log_likelihood(
     """
     check_measurable(placed.model)
     exact, w = is_exact(placed.model), placed.model.w
+    groups = columns_of(placed.model.grid).groups
     means = songs.v.mean(axis=0) if means is None else np.asarray(means)
 
     def job(first: int, stopped: Callable[[], bool]) -> NDArray[np.float64]:
@@ -160,7 +164,7 @@ def estimate_log_likelihood(
         if stopped():
             return np.zeros((1, len(a)))
         if exact:
-            log_z = log_partition(w, a, b)[None]
+            log_z = log_partition(w, a, b, groups=groups)[None]
         else:
             base = near_base(placed, a, b, means, seed, first)
             log_z = anneal(placed, base, a, b, temperatures, chains, seed, first, stopped)
@@ -210,13 +214,13 @@ def anneal(
         Log weights, each of which is an estimate.
     """
     backend, kernels = placed.backend, placed.backend.annealing
-    log_weights = log_z_of_base(base, b, chains)
+    log_weights = log_z_of_base(base, b, columns_of(placed.model.grid).groups, chains)
     w, v = placed.w, backend.empty(a.shape, a.dtype)
     device_base, device_a, device_b = (backend.to_device(array) for array in (base, a, b))
     for chain in range(chains):
         key = derive_key(seed, "anneal", chain)
         weights = backend.to_device(log_weights[chain])
-        kernels.draw_base(device_base, key, first_row, v)
+        kernels.draw_base(device_base, *placed.groups, key, first_row, v)
         for first in range(0, temperatures, MOST_MOVES):
             if stopped():
                 return log_weights
@@ -226,6 +230,7 @@ def anneal(
                 device_base,
                 device_a,
                 device_b,
+                *placed.groups,
                 first,
                 last,
                 temperatures,
@@ -238,9 +243,12 @@ def anneal(
     return log_weights
 
 
-def log_z_of_base(base: NDArray[Any], b: NDArray[Any], chains: int) -> NDArray[np.float64]:
+def log_z_of_base(
+    base: NDArray[Any], b: NDArray[Any], groups: NDArray[np.int64], chains: int
+) -> NDArray[np.float64]:
     """Return where log weights begin, (chains, N): log Z of the bases, which have no weights."""
-    of_v, of_h = (np.logaddexp(0, x.astype(np.float64)).sum(axis=1) for x in (base, b))
+    of_v = log_sum_on(base.astype(np.float64), groups)
+    of_h = np.logaddexp(0, b.astype(np.float64)).sum(axis=1)
     return np.tile(of_v + of_h, (chains, 1))
 
 
@@ -263,26 +271,35 @@ def near_base(
         Visible biases.
     """
     backend, rbm, w = placed.backend, placed.rbm, placed.w
-    key, done = derive_key(seed, "base"), 1
-    start = np.tile(log_odds(means, a.dtype), (len(a), 1))
+    groups, key, done = columns_of(placed.model.grid).groups, derive_key(seed, "base"), 1
+    start = np.tile(log_odds(means, groups, a.dtype), (len(a), 1))
     v, visible, total = (backend.zeros(a.shape, a.dtype) for _ in range(3))
     hidden = backend.zeros(b.shape, b.dtype)
     device_a, device_b = backend.to_device(a), backend.to_device(b)
-    backend.annealing.draw_base(backend.to_device(start), key, first_row, v)
+    backend.annealing.draw_base(backend.to_device(start), *placed.groups, key, first_row, v)
     for sweeps in [BASE_SWEEPS] + [2] * (BASE_SAMPLES - 1):
         before = backend.copy(v)
-        rbm.gibbs_chain(before, w, device_a, device_b, sweeps, 1.0, key, done, first_row, v)
+        arguments = (device_a, device_b, *placed.groups, sweeps, 1.0, key, done, first_row)
+        rbm.gibbs_chain(before, w, *arguments, v)
         done += sweeps
         rbm.hidden_probability(v, w, device_b, hidden)
-        rbm.visible_probability(hidden, w, device_a, visible)
+        rbm.visible_probability(hidden, w, device_a, placed.groups[0], visible)
         backend.optimizer.mix(1, total.reshape(total.size), 1, visible.reshape(visible.size))
     share = (1 - BASE_SHARE) * backend.to_host(total) / BASE_SAMPLES + BASE_SHARE * means
-    return log_odds(share, a.dtype)
+    return log_odds(share, groups, a.dtype)
 
 
-def log_odds(p: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
-    """Return visible biases that give notes these probabilities, none of them quite certain."""
-    return logit(np.clip(p, 1e-3, 1 - 1e-3)).astype(dtype)
+def log_odds(p: NDArray[Any], groups: NDArray[np.int64], dtype: DTypeLike) -> NDArray[Any]:
+    """Return visible biases that give notes these probabilities p (.., V), about.
+
+    No note is quite certain, and in a group that none is on is not, either.
+    """
+    biases = logit(np.clip(p, LEAST, 1 - LEAST))
+    for first, stop in groups:
+        of_group = p[..., first:stop]
+        none = np.maximum(1 - of_group.sum(axis=-1, keepdims=True), LEAST)
+        biases[..., first:stop] = np.log(np.maximum(of_group, LEAST) / none)
+    return biases.astype(dtype)
 
 
 def _uncertainty(

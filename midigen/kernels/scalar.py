@@ -6,9 +6,9 @@ Every integer is a uint64 of which the lower 32 bits count; only what is multipl
 masked, which a vector multiplication of 32 bits does for nothing.  Nothing overflows, and Numba
 never falls back to float64.
 
-`tanh` and `sigmoid` in float32 are a rational function of + * / only, which LLVM vectorises
-(math.exp it does not); the coefficients are the minimax fit that Eigen and XLA use, good to about 2
-units in the last place.
+`tanh`, `sigmoid` and `shrink` in float32 are a rational function of + * / only, which LLVM
+vectorises (math.exp it does not); the coefficients are the minimax fit that Eigen and XLA use, good
+to about 2 units in the last place.
 """
 
 import math
@@ -135,6 +135,30 @@ def sigmoid(x):
 @overload(sigmoid, **_overloaded)
 def _sigmoid_overload(x):
     return _sigmoid_float32 if x == types.float32 else _sigmoid_float64
+
+
+def _shrink_float32(x):
+    t = tanh(f32(0.5) * x)
+    return (f32(1) + t) / (f32(1) - t)
+
+
+def _shrink_float64(x):
+    t = math.tanh(0.5 * x)
+    return (1.0 + t) / (1.0 - t)
+
+
+def shrink(x):
+    """Compute exp(x) of x <= 0, in the precision of x, float32 or float64.
+
+    As (1 + t) / (1 - t), t = tanh(x/2): its error is some units in the last place of 1, not of
+    exp(x), which is enough for a share of a sum that is 1 or more.
+    """
+    return _shrink_float32(x) if isinstance(x, f32) else _shrink_float64(x)
+
+
+@overload(shrink, **_overloaded)
+def _shrink_overload(x):
+    return _shrink_float32 if x == types.float32 else _shrink_float64
 
 
 @register_jitable

@@ -1,9 +1,10 @@
 """Sums over all states of a small RBM: its partition function, and the gradient without sampling.
 
-Eq. (15)-(22).  A Bernoulli RBM has weights W (H, V) and, frame by frame, biases a (N, V) and
-b (N, H); a Gaussian one has log-variances z (N, V) besides.  The sum runs over the smaller of the
-two layers, 2^min(V, H) states, of a Gaussian RBM over the hidden one; the other layer is summed, or
-integrated, in closed form.  All arithmetic is float64.
+Eq. (15)-(22), (29).  A Bernoulli RBM has weights W (H, V) and, frame by frame, biases a (N, V) and
+b (N, H); a Gaussian one has log-variances z (N, V) besides.  The sum runs over the layer with fewer
+states, of a Gaussian RBM over the hidden one; the other layer is summed, or integrated, in closed
+form.  A layer of n units has 2^n states, but with a group of m visible units, of which at most one
+is on, m + 1 in place of 2^m.  All arithmetic is float64.
 """
 
 from __future__ import annotations
@@ -16,23 +17,48 @@ import scipy  # scipy.special itself is loaded at its first use: it would slow t
 from numpy.typing import NDArray
 
 LARGEST = 16  # units of the layer that is summed over: 65,536 states a frame
+NO_GROUPS = np.zeros((0, 2), np.int64)
 AT_ONCE = 1 << 22  # float64 numbers, at most, that a sum over the states of several frames makes
 
 Float64 = NDArray[np.float64]
+Groups = NDArray[np.int64]
 
 
-def check_size(visible: int, hidden: int, gaussian: bool = False) -> None:
+def units_summed(visible: int, hidden: int, groups: Groups = NO_GROUPS) -> float:
+    """Return log2 of the number of states that a sum runs over, of a Bernoulli RBM."""
+    return min(hidden, _visible_units(visible, groups))
+
+
+def _visible_units(visible: int, groups: Groups) -> float:
+    """Return log2 of the number of states of the visible layer."""
+    sizes = np.diff(groups)
+    return float(visible - sizes.sum() + np.log2(sizes + 1).sum())
+
+
+def _sums_hidden(w: NDArray[Any], groups: Groups) -> bool:
+    """Whether the sum runs over the hidden layer, the smaller one."""
+    return w.shape[0] <= _visible_units(w.shape[1], groups)
+
+
+def check_size(
+    visible: int, hidden: int, gaussian: bool = False, groups: Groups = NO_GROUPS
+) -> None:
     """Raise ValueError where the sums over all states would be too large."""
     if gaussian and hidden > LARGEST:
         raise ValueError(f"exact sums need at most {LARGEST} hidden units, not {hidden}")
-    if min(hidden, visible) > LARGEST:
+    if units_summed(visible, hidden, groups) > LARGEST:
         raise ValueError(
             f"exact sums need at most {LARGEST} visible or hidden units, not {visible} and {hidden}"
         )
 
 
 def log_partition(
-    w: NDArray[Any], a: NDArray[Any], b: NDArray[Any], z: NDArray[Any] | None = None
+    w: NDArray[Any],
+    a: NDArray[Any],
+    b: NDArray[Any],
+    z: NDArray[Any] | None = None,
+    *,
+    groups: Groups = NO_GROUPS,
 ) -> Float64:
     """Return log Z of every frame's RBM.
 
@@ -46,6 +72,9 @@ def log_partition(
         Hidden biases.
     z : ndarray (N, V), optional
         Log-variances of Gaussian visible units; None for Bernoulli ones.
+    groups : ndarray of int64 (G, 2)
+        First column, and the one behind the last, of each group of Bernoulli visible units of which
+        at most one is on, from left to right.
 
     Returns
     -------
@@ -63,22 +92,27 @@ def log_partition(
             scipy.special.logsumexp(_gaussian_log_weights(states, shifts, al, bn))
             for al, bn in zip(alpha, b, strict=True)
         ]
-    states, fields, other, own = _bernoulli_states(w, a, b)
+    states, fields, other, own, summed = _bernoulli_states(w, a, b, groups)
     weights = (
-        _bernoulli_log_weights(states, fields, other[rows], own[rows])[0]
+        _bernoulli_log_weights(states, fields, other[rows], own[rows], summed)[0]
         for rows in _chunks(len(a), fields.size)
     )
     return np.concatenate([scipy.special.logsumexp(of_some, axis=1) for of_some in weights])
 
 
 def expectations(
-    w: NDArray[Any], a: NDArray[Any], b: NDArray[Any], z: NDArray[Any] | None = None
+    w: NDArray[Any],
+    a: NDArray[Any],
+    b: NDArray[Any],
+    z: NDArray[Any] | None = None,
+    *,
+    groups: Groups = NO_GROUPS,
 ) -> tuple[Float64, Float64, Float64]:
     """Return the model's means in every frame.
 
     Parameters
     ----------
-    w, a, b, z
+    w, a, b, z, groups
         As in `log_partition`.
 
     Returns
@@ -95,7 +129,9 @@ def expectations(
     ValueError
         As `check_size` does.
     """
-    return _bernoulli_expectations(w, a, b) if z is None else _gaussian_expectations(w, a, b, z)
+    if z is not None:
+        return _gaussian_expectations(w, a, b, z)
+    return _bernoulli_expectations(w, a, b, groups)
 
 
 def contrast(
@@ -104,6 +140,7 @@ def contrast(
     biases: Sequence[NDArray[Any]],
     out: Sequence[NDArray[Any]],
     gradient_w: NDArray[Any],
+    groups: Groups = NO_GROUPS,
 ) -> None:
     """Compute the gradient of -log p at v, which the kernels' `contrast` estimates from samples.
 
@@ -120,6 +157,8 @@ def contrast(
         For the gradients in the biases, in their order, with a row for each frame; overwritten.
     gradient_w : ndarray (H, V)
         Added to.
+    groups : ndarray of int64 (G, 2)
+        As in `log_partition`.
 
     Raises
     ------
@@ -127,7 +166,7 @@ def contrast(
         As `check_size` does.
     """
     w, v, a, b, *z = (array.astype(np.float64) for array in (w, v, *biases))
-    mean_v, mean_h, pair = expectations(w, a, b, *z)
+    mean_v, mean_h, pair = expectations(w, a, b, *z, groups=groups)
     inverse = np.exp(-0.5 * z[0]) if z else 1.0
     x, mean_x, alpha = inverse * v, inverse * mean_v, inverse * a
     p = scipy.special.expit(x @ w.T + b)
@@ -137,27 +176,59 @@ def contrast(
     gradient_w += (len(v) / len(a) * pair - p.T @ x).astype(gradient_w.dtype)
 
 
-def _all_states(units: int) -> Float64:
-    """Return all states of so many binary units, (2^units, units)."""
-    return ((np.arange(1 << units)[:, None] >> np.arange(units)) & 1).astype(np.float64)
+def _all_states(units: int, groups: Groups = NO_GROUPS) -> Float64:
+    """Return all states of so many binary units that groups allow, (S, units)."""
+    starts = {int(first): int(stop) for first, stop in groups}
+    states, column = np.zeros((1, units)), 0
+    while column < units:
+        stop = starts.get(column, column + 1)
+        choices = np.zeros((stop - column + 1, units))
+        choices[1:, column:stop] = np.eye(stop - column)
+        states = (choices[:, None] + states).reshape(-1, units)
+        column = stop
+    return states
 
 
 def _bernoulli_states(
-    w: NDArray[Any], a: NDArray[Any], b: NDArray[Any]
-) -> tuple[Float64, Float64, Float64, Float64]:
+    w: NDArray[Any], a: NDArray[Any], b: NDArray[Any], groups: Groups
+) -> tuple[Float64, Float64, Float64, Float64, Groups]:
     """Return the states (S, n) of the smaller layer, and what goes with them.
 
     That is their fields on the other layer (S, m) without its bias, the other layer's bias (N, m),
-    and the smaller one's (N, n).
+    the smaller one's (N, n), and the groups of the other layer.
     """
     hidden, visible = w.shape
-    check_size(visible, hidden)
+    check_size(visible, hidden, groups=groups)
     w, a, b = (array.astype(np.float64) for array in (w, a, b))
-    if hidden <= visible:
+    if _sums_hidden(w, groups):
         states = _all_states(hidden)
-        return states, states @ w, a, b
-    states = _all_states(visible)
-    return states, states @ w.T, b, a
+        return states, states @ w, a, b, groups
+    states = _all_states(visible, groups)
+    return states, states @ w.T, b, a, NO_GROUPS
+
+
+def log_sum_on(field: Float64, groups: Groups) -> Float64:
+    """Return the log of the sum of exp(field^T x) over the states x that groups allow.
+
+    field is (.., n), the result (..,): log(1 + e^s) of each unit in no group, and
+    log(1 + sum e^s) of each group.
+    """
+    terms = np.logaddexp(0, field)
+    for first, stop in groups:
+        terms[..., first:stop] = 0
+        with_none = np.insert(field[..., first:stop], 0, 0, axis=-1)
+        terms[..., first] = scipy.special.logsumexp(with_none, axis=-1)
+    total: Float64 = terms.sum(axis=-1)
+    return total
+
+
+def _means_on(field: Float64, groups: Groups) -> Float64:
+    """Return how often each unit is on in those states, (.., n): `log_sum_on`'s derivative."""
+    means: Float64 = scipy.special.expit(field)
+    for first, stop in groups:
+        with_none = np.insert(field[..., first:stop], 0, 0, axis=-1)
+        means[..., first:stop] = scipy.special.softmax(with_none, axis=-1)[..., 1:]
+    return means
 
 
 def _chunks(count: int, size: int) -> list[slice]:
@@ -167,29 +238,29 @@ def _chunks(count: int, size: int) -> list[slice]:
 
 
 def _bernoulli_log_weights(
-    states: Float64, fields: Float64, other: Float64, own: Float64
+    states: Float64, fields: Float64, other: Float64, own: Float64, groups: Groups
 ) -> tuple[Float64, Float64]:
     """Return the log of each state's share of Z (N, S), the other layer summed out.
 
     The second is the fields on that layer, with its bias, (N, S, m).
     """
     field = fields + other[:, None, :]
-    return own @ states.T + np.logaddexp(0, field).sum(axis=2), field
+    return own @ states.T + log_sum_on(field, groups), field
 
 
 def _bernoulli_expectations(
-    w: NDArray[Any], a: NDArray[Any], b: NDArray[Any]
+    w: NDArray[Any], a: NDArray[Any], b: NDArray[Any], groups: Groups
 ) -> tuple[Float64, Float64, Float64]:
-    states, fields, other, own = _bernoulli_states(w, a, b)
+    states, fields, other, own, summed = _bernoulli_states(w, a, b, groups)
     mean_own, mean_other = np.empty(own.shape), np.empty(other.shape)
     pair = np.zeros((states.shape[1], fields.shape[1]))
     for rows in _chunks(len(a), fields.size):
-        log_p, field = _bernoulli_log_weights(states, fields, other[rows], own[rows])
+        log_p, field = _bernoulli_log_weights(states, fields, other[rows], own[rows], summed)
         p = np.exp(log_p - scipy.special.logsumexp(log_p, axis=1, keepdims=True))
-        conditional = p[:, :, None] * scipy.special.expit(field)
+        conditional = p[:, :, None] * _means_on(field, summed)
         mean_own[rows], mean_other[rows] = p @ states, conditional.sum(axis=1)
         pair += states.T @ conditional.sum(axis=0)
-    if w.shape[0] <= w.shape[1]:
+    if _sums_hidden(w, groups):
         return mean_other, mean_own, pair
     return mean_own, mean_other, pair.T
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from midigen.backends.interface import Array, Backend, Block, PlayLevels
+from midigen.backends.interface import Array, Backend, Block, PlayGates, PlayLevels
+from midigen.columns import columns_of
 from midigen.config import Grid, ModelConfig
 from midigen.model.card import Levels, ModelCard
 from midigen.model.network import Network
@@ -81,12 +82,21 @@ class PlacedModel:
     backend : Backend
     theta : Array, optional
         The parameters, kept by reference; the model's own if left out.
+
+    Attributes
+    ----------
+    groups : tuple of Array
+        What the kernels of Bernoulli units take behind the biases: int64 (G, 2), the columns of
+        which at most one is on, Eq. (29).  Empty with Gaussian units.
     """
 
     def __init__(self, model: Description, backend: Backend, theta: Array | None = None) -> None:
         self.model, self.backend, self.network = model, backend, model.network
         self.theta = backend.borrow(model.theta) if theta is None else theta
         self.rbm = backend.rbm[model.config.visible_model]
+        columns = columns_of(model.grid)
+        self._groups = backend.to_device(columns.groups)
+        self.groups: tuple[Any, ...] = () if model.gaussian else (self._groups,)
 
     @property
     def params(self) -> Array:
@@ -181,16 +191,18 @@ class PlacedModel:
 
     def free_energy(self, run: SongRun) -> NDArray[np.float64]:
         """Return F(v_t) of every row of a run, (N,).  Eq. (16), (20)."""
-        return self._of_rows(self.rbm.free_energy, run)
+        return self._of_rows(self.rbm.free_energy, run, *run.biases)
 
     def pseudo_log_likelihood(self, run: SongRun) -> NDArray[np.float64]:
         """Return the pseudo-log-likelihood of every row of a run, (N,), in nats."""
-        return self._of_rows(self.rbm.pseudo_log_likelihood, run)
+        return self._of_rows(self.rbm.pseudo_log_likelihood, run, *run.biases, *self.groups)
 
-    def _of_rows(self, kernel: Callable[..., None], run: SongRun) -> NDArray[np.float64]:
+    def _of_rows(
+        self, kernel: Callable[..., None], run: SongRun, *arguments: Any
+    ) -> NDArray[np.float64]:
         """Return what a kernel says of every row of a run."""
         out = self.backend.empty((run.v.shape[0],), np.float64)
-        kernel(run.v, self.w, *run.biases, out)
+        kernel(run.v, self.w, *arguments, out)
         return self.backend.to_host(out)
 
     def sample(self, run: SongRun, sweeps: int, keys: Sequence[Any]) -> NDArray[Any]:
@@ -202,7 +214,8 @@ class PlacedModel:
         out = backend.empty(tuple(run.v.shape), self.network.dtype)
         key = backend.per_series(keys, np.uint64)
         row = backend.per_series([0] * len(keys), np.int64)
-        self.rbm.gibbs_chain(run.before, self.w, *run.biases, sweeps, 1.0, key, 0, row, out)
+        arguments = (*run.biases, *self.groups, sweeps, 1.0, key, 0, row)
+        self.rbm.gibbs_chain(run.before, self.w, *arguments, out)
         return backend.to_host(out)
 
     def primed(self, primer: NDArray[Any] | None) -> NDArray[Any]:
@@ -261,24 +274,38 @@ class PlacedModel:
         if model.gaussian:
             chosen = model.levels
             levels = PlayLevels(chosen.threshold, chosen.gain, chosen.offset, model.loudest)
-        songs = np.zeros((len(keys), frames, model.config.visible), np.uint8)
+        songs = backend.zeros((len(keys), frames, model.config.visible), np.uint8)
+        context = backend.zeros((len(keys), frames, 0), self.network.dtype)
+        back, gates = backend.zeros((len(keys), frames, 0), np.int64), self._no_gates()
         for first in range(0, frames, STRETCH):
             if stopped():
                 break
-            count = min(STRETCH, frames - first)
-            songs[:, first : first + count] = backend.play(
+            stop = min(first + STRETCH, frames)
+            backend.play(
                 self.network,
                 self.params,
                 self.w,
                 bounds,
                 levels,
+                self._groups,
+                gates,
                 gibbs_steps,
                 beta,
                 device_keys,
                 first,
+                stop,
+                context,
+                back,
                 x,
-                count,
+                songs,
             )
             if progress:
-                progress(count * len(keys))
-        return songs
+                progress((stop - first) * len(keys))
+        return backend.to_host(songs)
+
+    def _no_gates(self) -> PlayGates:
+        """Make the tables of a model without copy gates, whose network hears no line."""
+        make, columns = self.backend.to_device, columns_of(self.model.grid)
+        part, none = make(columns.part_of), np.zeros(0, np.int64)
+        gate, lines = np.zeros((0, columns.parts), np.int64), np.zeros((0, 2), np.int64)
+        return PlayGates(part, make(gate), make(lines), 0, make(none), make(none))

@@ -42,6 +42,7 @@ class _Rbm:
     """
 
     kind = "bernoulli"
+    _groups: tuple[NDArray[np.int64], ...] = ()  # what only the kernels of one kind take
 
     def __init__(
         self, visible: int, hidden: int, seed: int = 0, dtype: DTypeLike = np.float32
@@ -147,9 +148,10 @@ class _Rbm:
             raise ValueError(f"count and sweeps must be at least 1, not {count} and {sweeps}")
         start, out = np.zeros((2, count, self.visible), self.parameters.dtype)
         biases, key = self._rows(count), derive_key(seed, "sample")
-        self._kernels.gibbs_chain(start, np.zeros_like(self.w), *biases, 1, 1.0, key, 0, 0, out)
+        arguments = (*biases, *self._groups)
+        self._kernels.gibbs_chain(start, np.zeros_like(self.w), *arguments, 1, 1.0, key, 0, 0, out)
         start[:] = out
-        self._kernels.gibbs_chain(start, self.w, *biases, sweeps, 1.0, key, 1, 0, out)
+        self._kernels.gibbs_chain(start, self.w, *arguments, sweeps, 1.0, key, 1, 0, out)
         return out
 
     def fit(
@@ -232,9 +234,8 @@ class _Rbm:
             exact.contrast(v, self.w, self._rows(1), out, by_w)
         else:
             start, weight = chains.copy(), np.ones(len(v), v.dtype)
-            self._kernels.gibbs_chain(
-                start, self.w, *biases, gibbs_steps, 1.0, key, sweep, 0, chains
-            )
+            arguments = (*biases, *self._groups, gibbs_steps, 1.0, key, sweep, 0)
+            self._kernels.gibbs_chain(start, self.w, *arguments, chains)
             self._kernels.contrast(v, chains, self.w, *biases, weight, *out, by_w)
         for total, rows in zip(totals, out, strict=True):
             total[:] = rows.sum(axis=0)
@@ -286,6 +287,8 @@ class BernoulliRbm(_Rbm):
     >>> rbm.sample(3).shape
     (3, 4)
     """
+
+    _groups = (exact.NO_GROUPS,)
 
     def _check(self, v: ArrayLike) -> NDArray[Any]:
         checked = super()._check(v)

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from midigen import files
 from midigen.backends.cpu import cpu_backend
+from midigen.columns import columns_of
 from midigen.config import Grid, ModelConfig
 from midigen.errors import MidigenError
 from midigen.model.card import Levels, ModelCard
@@ -237,7 +238,8 @@ class RnnRbm:
         ValueError where the RBM is too large for `midigen.model.exact.log_partition`.
         """
         placed, run = self._run(roll)
-        return -placed.free_energy(run) - log_partition(self.w, *run.biases)
+        log_z = log_partition(self.w, *run.biases, groups=columns_of(self.grid).groups)
+        return -placed.free_energy(run) - log_z
 
     def _run(self, roll: ArrayLike) -> tuple[PlacedModel, SongRun]:
         placed = PlacedModel(self, cpu_backend())

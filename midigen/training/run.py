@@ -10,6 +10,7 @@ from typing import Any
 
 from midigen import __version__
 from midigen.backends.choose import backend_of, choose
+from midigen.columns import columns_of
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.corpus import Corpus
 from midigen.errors import MidigenError, UsageError
@@ -233,7 +234,8 @@ def _model_config(grid: Grid, sizes: Mapping[str, Any], settings: TrainConfig) -
         )
     if settings.sampler == "exact":
         try:
-            exact.check_size(config.visible, config.rbm_hidden, gaussian)
+            groups = columns_of(grid).groups
+            exact.check_size(config.visible, config.rbm_hidden, gaussian, groups)
         except ValueError as e:
             raise UsageError(f"--exact: {e}; lower --rbm-hidden") from None
     return config

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen.backends.interface import Array, Backend, Block, Stretch
+from midigen.columns import columns_of
 from midigen.config import TrainConfig
 from midigen.model import exact
 from midigen.model.influence import Influence, advance_influence, influence_gradient
@@ -302,14 +303,16 @@ class SeriesGroup:
         placed, backend, settings = self._placed, self._backend, self._settings
         rbm, w, shape = placed.rbm, placed.w, tuple(v.shape)
         if settings.sampler == "exact" and not self._negative:
-            exact.contrast(backend.to_host(v), w, biases, outs, gradient_w)
+            groups = columns_of(placed.model.grid).groups
+            exact.contrast(backend.to_host(v), w, biases, outs, gradient_w, groups)
             return
         start, sample = v, backend.scratch("sample", shape, v.dtype)
         if self._particles:
             start = backend.scratch("start", shape, v.dtype)
             self._particles.read(here, start)
         steps = settings.gibbs_steps
-        rbm.gibbs_chain(start, w, *biases, steps, 1.0, self._keys, 0, rows, sample)
+        arguments = (*biases, *placed.groups, steps, 1.0, self._keys, 0, rows)
+        rbm.gibbs_chain(start, w, *arguments, sample)
         if self._particles:
             self._particles.write(sample, here)
         weight = self._weight(here, v, sample, w, biases)

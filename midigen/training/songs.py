@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen.backends.interface import Array, Backend
+from midigen.columns import SHIFTS, columns_of
 from midigen.kernels.codes import SHIFT_BITS
 from midigen.model.rnn_rbm import RnnRbm
 
@@ -45,6 +46,7 @@ class Songs:
     ) -> None:
         self._backend, self._model, self._divisor = backend, model, divisor
         self.kept = backend.to_device(kept)
+        self._moves = backend.to_device(columns_of(model.grid).moves)
         self.begins = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
     @classmethod
@@ -67,17 +69,17 @@ class Songs:
     def places(self, song: int, shift: int = 0) -> NDArray[np.int64]:
         """Say where the frames of a song are, (T,), transposed up by `shift` semitones."""
         rows = np.arange(self.begins[song], self.begins[song + 1])
-        return rows << SHIFT_BITS | (int(shift) % self._model.grid.pitches)
+        return rows << SHIFT_BITS | (int(shift) % SHIFTS)
 
     def read(self, place: Array, out: Array) -> None:
         """Write the frames at places (N,) to out (N, V); a place of -1 is silent."""
-        rolls, pitches = self._backend.rolls, self._model.grid.pitches
+        rolls, moves = self._backend.rolls, self._moves
         if self._model.gaussian:
-            rolls.take(self.kept, self._divisor, place, pitches, out)
+            rolls.take(self.kept, self._divisor, place, moves, out)
         else:
-            rolls.unpack(self.kept, place, pitches, out)
+            rolls.unpack(self.kept, place, moves, out)
 
     def write(self, v: Array, place: Array) -> None:
         """Put frames v (N, V) at their places."""
         write = self._backend.rolls.put if self._model.gaussian else self._backend.rolls.pack
-        write(v, place, self._model.grid.pitches, self.kept)
+        write(v, place, self._moves, self.kept)

@@ -8,6 +8,7 @@ from midigen.randomness import derive_key
 from tests import reference
 
 V, H = 11, 6
+NONE = np.zeros((0, 2), np.int64)  # groups
 DTYPES = [np.float32, np.float64]
 
 
@@ -29,9 +30,9 @@ def test_the_log_weight_is_the_growth_of_log_p(ais):
     """One move from the base to the RBM, written out."""
     w, base, a, b = problem(3)
     v, log_weight = np.empty((3, V)), np.ones(3)
-    ais.draw_base(base, derive_key(0), 0, v)
+    ais.draw_base(base, NONE, derive_key(0), 0, v)
     before = v.copy()
-    ais.anneal(w, base, a, b, 0, 1, 1, derive_key(0), 0, v, log_weight)
+    ais.anneal(w, base, a, b, NONE, 0, 1, 1, derive_key(0), 0, v, log_weight)
     growth = (before * (a - base)).sum(axis=1) + (
         np.logaddexp(0, before @ w.T + b) - np.logaddexp(0, b)
     ).sum(axis=1)
@@ -42,12 +43,12 @@ def test_the_log_weight_is_the_growth_of_log_p(ais):
 def test_moves_can_be_cut_anywhere(ais):
     arrays, key = problem(3), derive_key(1)
     whole, parts = np.zeros((3, V)), np.zeros((3, V))
-    ais.draw_base(arrays[1], key, 0, whole)
-    ais.draw_base(arrays[1], key, 0, parts)
+    ais.draw_base(arrays[1], NONE, key, 0, whole)
+    ais.draw_base(arrays[1], NONE, key, 0, parts)
     together, apart = np.zeros(3), np.zeros(3)
-    ais.anneal(*arrays, 0, 20, 20, key, 0, whole, together)
+    ais.anneal(*arrays, NONE, 0, 20, 20, key, 0, whole, together)
     for first, last in ((0, 7), (7, 19), (19, 20)):
-        ais.anneal(*arrays, first, last, 20, key, 0, parts, apart)
+        ais.anneal(*arrays, NONE, first, last, 20, key, 0, parts, apart)
     np.testing.assert_array_equal(whole, parts)
     np.testing.assert_allclose(together, apart)
 
@@ -56,7 +57,7 @@ def test_the_base_has_its_own_means(ais, simulated):
     count = 400 if simulated else 4000
     base = np.repeat(problem(1)[1], count, axis=0)
     v = np.empty_like(base)
-    ais.draw_base(base, derive_key(2), 0, v)
+    ais.draw_base(base, NONE, derive_key(2), 0, v)
     np.testing.assert_allclose(
         v.mean(axis=0), reference.sigmoid(base[0]), atol=2.5 / np.sqrt(count)
     )
@@ -70,8 +71,8 @@ def test_the_mean_weight_is_z(ais, simulated, dtype):
     base, a, b = (np.repeat(x, count, axis=0).astype(dtype) for x in biases)
     v = np.empty_like(a)
     log_weight = sum(np.logaddexp(0, x.astype(np.float64)).sum(axis=1) for x in (base, b))
-    ais.draw_base(base, derive_key(3), 0, v)
-    ais.anneal(w.astype(dtype), base, a, b, 0, moves, moves, derive_key(3), 0, v, log_weight)
+    ais.draw_base(base, NONE, derive_key(3), 0, v)
+    ais.anneal(w.astype(dtype), base, a, b, NONE, 0, moves, moves, derive_key(3), 0, v, log_weight)
     weights = np.exp(log_weight - reference.log_partition(w, biases[1][0], biases[2][0]))
     error = weights.std() / np.sqrt(count)
     assert abs(weights.mean() - 1) < 3 * error < 0.3
@@ -84,8 +85,8 @@ def test_every_backend_moves_the_same_chains(ais, dtype, count, visible, hidden)
     arrays, found = problem(count, dtype, visible, hidden), []
     for module in (ais, on_cpu):
         v, log_weight = np.empty((count, visible), dtype), np.zeros(count)
-        module.draw_base(arrays[1], derive_key(4), 2**31, v)
-        module.anneal(*arrays, 0, 3, 5, derive_key(4), 2**31, v, log_weight)
+        module.draw_base(arrays[1], NONE, derive_key(4), 2**31, v)
+        module.anneal(*arrays, NONE, 0, 3, 5, derive_key(4), 2**31, v, log_weight)
         found.append((v, log_weight))
     np.testing.assert_array_equal(found[0][0], found[1][0])
     np.testing.assert_allclose(

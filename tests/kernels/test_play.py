@@ -10,6 +10,7 @@ from midigen.model.rnn_rbm import RnnRbm
 from midigen.randomness import derive_key
 
 R, H, SWEEPS, BETA = 3, 4, 3, 1 / 0.9
+NONE = np.zeros((0, 2), np.int64)  # groups
 GRIDS = {
     "bernoulli": Grid(low=60, high=64),
     "gaussian": Grid(low=60, high=64),
@@ -35,16 +36,19 @@ def lively(kind, dtype="float64", hidden=(6,)):
     return model
 
 
-def arguments(model, keys, first):
-    """Those of `play`, up to x."""
+def arguments(model, keys, first, stop, frames):
+    """Those of `play`, up to x, without groups, gates and context."""
     bounds, levels = None, None
     if model.gaussian:
         loudest = 127 if model.grid.values == "velocity" else 1
         bounds, levels = model.log_variances, (0.2, 0.7, 0.1, loudest)
-    net = model.network
+    net, none, no_pairs = model.network, np.zeros(0, np.int64), np.zeros((0, 2), np.int64)
+    part, gate = np.zeros(model.config.visible, np.int64), np.zeros((0, 1), np.int64)
+    context = np.zeros((len(keys), frames, 0), model.theta.dtype)
     return (
-        *(net.sizes, net.codes, model.params, net.recurrent, model.w),
-        *(bounds, levels, SWEEPS, BETA, np.array(keys, np.uint64), first),
+        *(net.sizes, net.codes, model.params, net.recurrent, model.w, bounds, levels, no_pairs),
+        *((part, gate, no_pairs, 0, none, none), SWEEPS, BETA, np.array(keys, np.uint64)),
+        *(first, stop, context, context.astype(np.int64)),
     )
 
 
@@ -66,7 +70,7 @@ def one_by_one(model, key, frames):
         )
         a, b = u[:, R : R + visible], u[:, R + visible : R + visible + H]
         if not model.gaussian:
-            rbm.gibbs_chain(v, model.w, a, b, SWEEPS, BETA, key, 0, t, sample)
+            rbm.gibbs_chain(v, model.w, a, b, NONE, SWEEPS, BETA, key, 0, t, sample)
             song[t] = sample[0]
             v = sample.copy()
             continue
@@ -86,7 +90,7 @@ def test_songs_are_those_of_the_kernels_one_by_one(kernels, kind, hidden):
     model, frames = lively(kind, hidden=hidden), 8
     keys = [derive_key(0, "song", i) for i in range(2)]
     x, songs = silence(model, 2), np.empty((2, frames, model.config.visible), np.uint8)
-    kernels("play").play(*arguments(model, keys, 0), x, songs)
+    kernels("play").play(*arguments(model, keys, 0, frames, frames), x, songs)
     for key, song, heard in zip(keys, songs, x, strict=True):
         expected, expected_heard = one_by_one(model, key, frames)
         np.testing.assert_array_equal(song, expected)
@@ -98,14 +102,13 @@ def test_songs_are_those_of_the_kernels_one_by_one(kernels, kind, hidden):
 @on_every_kind
 def test_songs_may_be_cut_anywhere(kernels, kind):
     model, play, keys = lively(kind), kernels("play").play, [np.uint64(7)]
-    whole, parts = (np.empty((1, 4, model.config.visible), np.uint8) for _ in range(2))
+    whole, parts = (np.full((1, 4, model.config.visible), 9, np.uint8) for _ in range(2))
     x = silence(model, 1)
-    play(*arguments(model, keys, 0), x, whole)
+    play(*arguments(model, keys, 0, 4, 4), x, whole)
     end, x = x, silence(model, 1)
     for start, stop in ((0, 1), (1, 4)):
-        part = np.empty((1, stop - start, model.config.visible), np.uint8)
-        play(*arguments(model, keys, start), x, part)
-        parts[:, start:stop] = part
+        play(*arguments(model, keys, start, stop, 4), x, parts)
+        assert (parts[:, stop:] == 9).all()
     np.testing.assert_array_equal(parts, whole)
     np.testing.assert_array_equal(x, end)
 
@@ -116,7 +119,7 @@ def test_long_songs_have_the_same_bits(kind, dtype):
     """Of the CPU, in the model's own dtype."""
     model, key, frames = lively(kind, dtype), np.uint64(2**63 + 9), 60
     x, songs = silence(model, 1), np.empty((1, frames, model.config.visible), np.uint8)
-    on_cpu.play(*arguments(model, [key], 0), x, songs)
+    on_cpu.play(*arguments(model, [key], 0, frames, frames), x, songs)
     expected, heard = one_by_one(model, key, frames)
     np.testing.assert_array_equal(songs[0], expected)
     np.testing.assert_array_equal(x[0], heard)

@@ -5,6 +5,7 @@ from midigen.kernels.cpu import rbm as on_cpu
 from tests import SIMULATED, reference
 
 N, V, H = 9, 6, 5
+NONE = np.zeros((0, 2), np.int64)  # groups
 TOLERANCE = {np.float64: 1e-12, np.float32: 3e-6}
 
 
@@ -33,7 +34,7 @@ def test_free_energy(kernels, dtype):
 def test_pseudo_log_likelihood(kernels, dtype):
     w, a, b, v, _ = problem(dtype)
     out = np.empty(N)
-    kernels("rbm").pseudo_log_likelihood(v, w, a, b, out)
+    kernels("rbm").pseudo_log_likelihood(v, w, a, b, NONE, out)
     expected = [
         reference.pseudo_log_likelihood(*(x.astype(np.float64) for x in (v[n], w, a[n], b[n])))
         for n in range(N)
@@ -46,7 +47,7 @@ def test_pseudo_log_likelihood_survives_many_and_large_weights(kernels):
     w, v = rng.normal(0, 6, (70, V)), np.ones((1, V))
     a, b = rng.normal(size=(1, V)), rng.normal(size=(1, 70))
     out = np.empty(1)
-    kernels("rbm").pseudo_log_likelihood(v, w, a, b, out)
+    kernels("rbm").pseudo_log_likelihood(v, w, a, b, NONE, out)
     assert np.isclose(out[0], reference.pseudo_log_likelihood(v[0], w, a[0], b[0]), rtol=1e-9)
 
 
@@ -94,6 +95,7 @@ def test_gibbs_chains_reach_the_model(kernels, simulated, dtype, beta):
         w,
         np.repeat(a[:1], count, 0),
         np.repeat(b[:1], count, 0),
+        NONE,
         sweeps,
         beta,
         np.uint64(11),
@@ -120,14 +122,14 @@ def test_draws_depend_on_place_not_on_company(kernels):
     rbm = kernels("rbm")
     w, a, b, v, _ = problem(np.float32)
     many, one = np.empty_like(v), np.empty_like(v[3:4])
-    rbm.gibbs_chain(v, w, a, b, 6, 1.0, np.uint64(5), 0, 100, many)
-    rbm.gibbs_chain(v[3:4], w, a[3:4], b[3:4], 6, 1.0, np.uint64(5), 0, 103, one)
+    rbm.gibbs_chain(v, w, a, b, NONE, 6, 1.0, np.uint64(5), 0, 100, many)
+    rbm.gibbs_chain(v[3:4], w, a[3:4], b[3:4], NONE, 6, 1.0, np.uint64(5), 0, 103, one)
     assert np.array_equal(many[3], one[0])
     half, whole = np.empty_like(v), np.empty_like(v)
-    rbm.gibbs_chain(v, w, a, b, 2, 1.0, np.uint64(5), 0, 100, half)
-    rbm.gibbs_chain(half, w, a, b, 4, 1.0, np.uint64(5), 2, 100, whole)
+    rbm.gibbs_chain(v, w, a, b, NONE, 2, 1.0, np.uint64(5), 0, 100, half)
+    rbm.gibbs_chain(half, w, a, b, NONE, 4, 1.0, np.uint64(5), 2, 100, whole)
     assert np.array_equal(whole, many)
-    rbm.gibbs_chain(v, w, a, b, 6, 1.0, np.uint64(6), 0, 100, half)
+    rbm.gibbs_chain(v, w, a, b, NONE, 6, 1.0, np.uint64(6), 0, 100, half)
     assert not np.array_equal(half, many)
 
 
@@ -180,5 +182,5 @@ def test_hidden_probability(kernels, dtype):
 def test_visible_probability(kernels, dtype):
     w, a, b, _, _ = problem(dtype)
     h, out = reference.sigmoid(b), np.empty_like(a)
-    kernels("rbm").visible_probability(h, w, a, out)
+    kernels("rbm").visible_probability(h, w, a, NONE, out)
     assert np.allclose(out, reference.sigmoid(h @ w + a), atol=TOLERANCE[dtype])

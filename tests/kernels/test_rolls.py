@@ -24,6 +24,12 @@ def moved(frame, shift):
     return np.roll(frame.reshape(-1, PITCHES), shift, axis=1).ravel()
 
 
+def moves(ranges):
+    """int64 (PITCHES, V): where a frame's channels come from, for every shift."""
+    columns = np.arange(ranges * PITCHES)
+    return np.array([moved(columns, shift) for shift in range(PITCHES)])
+
+
 def at_places(kept):
     """(N, V): what is read of kept (F, V)."""
     frames = np.array([moved(kept[r], s) for r, s in zip(ROWS, SHIFTS, strict=True)])
@@ -43,7 +49,7 @@ def written(kept, v):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_notes_are_read_from_bits(kernels, dtype, ranges):
     kept, out = roll(ranges), np.full((len(PLACE), ranges * PITCHES), np.nan, dtype)
-    kernels("rolls").unpack(np.packbits(kept, axis=1), PLACE, PITCHES, out)
+    kernels("rolls").unpack(np.packbits(kept, axis=1), PLACE, moves(ranges), out)
     np.testing.assert_array_equal(out, at_places(kept))
 
 
@@ -53,7 +59,7 @@ def test_notes_are_written_as_bits(kernels, dtype, ranges):
     v = np.random.default_rng(1).integers(0, 2, (3, ranges * PITCHES)).astype(dtype)
     kept = roll(ranges)
     packed = np.packbits(kept, axis=1)
-    kernels("rolls").pack(v, PLACE[:3], PITCHES, packed)
+    kernels("rolls").pack(v, PLACE[:3], moves(ranges), packed)
     np.testing.assert_array_equal(packed, np.packbits(written(kept, v).astype(np.uint8), axis=1))
 
 
@@ -63,7 +69,7 @@ def test_notes_are_written_as_bits(kernels, dtype, ranges):
 def test_numbers_are_read(kernels, dtype, ranges, kind, loudest):
     kept = roll(ranges, 128).astype(kind)
     out = np.full((len(PLACE), ranges * PITCHES), np.nan, dtype)
-    kernels("rolls").take(kept, loudest, PLACE, PITCHES, out)
+    kernels("rolls").take(kept, loudest, PLACE, moves(ranges), out)
     np.testing.assert_array_equal(out, at_places(kept).astype(dtype) / dtype(loudest))
 
 
@@ -73,7 +79,7 @@ def test_numbers_are_written(kernels, dtype, ranges):
     v = np.random.default_rng(1).normal(size=(3, ranges * PITCHES)).astype(dtype)
     kept = roll(ranges).astype(np.float32)
     expected = written(kept, v)
-    kernels("rolls").put(v, PLACE[:3], PITCHES, kept)
+    kernels("rolls").put(v, PLACE[:3], moves(ranges), kept)
     np.testing.assert_array_equal(kept, expected)
 
 
@@ -82,11 +88,11 @@ def test_what_is_written_is_read_again(kernels, shift):
     rolls, v = kernels("rolls"), roll(2).astype(np.float32)
     packed, values = np.zeros((F, 2), np.uint8), np.zeros_like(v)
     place, out = np.arange(F) << SHIFT_BITS | shift, np.empty_like(v)
-    rolls.pack(v, place, PITCHES, packed)
-    rolls.unpack(packed, place, PITCHES, out)
+    rolls.pack(v, place, moves(2), packed)
+    rolls.unpack(packed, place, moves(2), out)
     np.testing.assert_array_equal(out, v)
-    rolls.put(v, place, PITCHES, values)
-    rolls.take(values, 1, place, PITCHES, out)
+    rolls.put(v, place, moves(2), values)
+    rolls.take(values, 1, place, moves(2), out)
     np.testing.assert_array_equal(out, v)
 
 

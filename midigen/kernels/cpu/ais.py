@@ -15,16 +15,16 @@ from numba import njit
 
 from midigen.kernels.codes import MOST_MOVES  # noqa: F401  callers keep to it
 from midigen.kernels.cpu.blas import gemm
-from midigen.kernels.cpu.rbm import sample_bernoulli
+from midigen.kernels.cpu.rbm import sample_bernoulli, sample_groups
 from midigen.kernels.jit import KERNEL
 from midigen.kernels.scalar import f32, f64, sigmoid, tanh
 
 
 @njit(**KERNEL)
-def draw_base(base, key, first_row, out) -> None:
-    """Draw a state of every base, p(v_i = 1) = sigmoid(base_i), with sweep number 0.
+def draw_base(base, groups, key, first_row, out) -> None:
+    """Draw a state of every base, whose fields are `base`, Eq. (18), (29), with sweep number 0.
 
-    base, key, first_row: see the module.
+    base, groups, key, first_row: see the module.
 
     Parameters
     ----------
@@ -32,14 +32,15 @@ def draw_base(base, key, first_row, out) -> None:
         Overwritten with 0 and 1.
     """
     sample_bernoulli(key, 0, first_row, base, np.empty(base.shape[1] + 3, f32), out)
+    sample_groups(key, 0, first_row, base, groups, out)
 
 
 @njit(**KERNEL)
-def anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weight) -> None:
+def anneal(w, base, a, b, groups, first, last, temperatures, key, first_row, v, log_weight) -> None:
     """Move chains from beta = first / temperatures on to last / temperatures.
 
-    w, base, a, b, key, first_row: see the module.  The draws of a move depend on its number, not on
-    how the moves are divided among calls.
+    w, base, a, b, groups, key, first_row: see the module.  The draws of a move depend on its
+    number, not on how the moves are divided among calls.
 
     The softplus terms grow by log((1 + e^(x + d)) / (1 + e^x)) = log(1 + sigmoid(x) (e^d - 1)), and
     e^d - 1 = 2 t / (1 - t) with t = tanh(d / 2): one logarithm serves all moves of the call.
@@ -83,6 +84,7 @@ def anneal(w, base, a, b, first, last, temperatures, key, first_row, v, log_weig
                 field_v[i, j] = base[i, j] + high * (a[i, j] - base[i, j])
         gemm(False, False, high, h, w, 1.0, field_v)
         sample_bernoulli(key, 2 * move + 3, first_row, field_v, noise, v)
+        sample_groups(key, 2 * move + 3, first_row, field_v, groups, v)
     for i in range(count):
         for j in range(visible):
             log_weight[i] += held[i, j] * (f64(a[i, j]) - f64(base[i, j])) / temperatures

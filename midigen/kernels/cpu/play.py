@@ -1,14 +1,18 @@
-"""New songs, every frame drawn from the RBM of its own past.  Eq. (8), (14), (18), (22).
+"""New songs, every frame drawn from the RBM of its own past.  Eq. (8), (14), (18), (22), (26)-(29).
 
-    u_t = [r_t; a_t; b_t; (s_t)] = f([v_{t-1}; r_{t-1}]),   v_t ~ RBM(a_t, b_t, (z_t))
+    u_t = [r_t; a_t; b_t; (s_t); g_t] = f([v_{t-1}; m_t; c_t; r_{t-1}])
+    v_t ~ RBM(a'_t, b_t, (z_t))
 
-Axes and memory of the network as in midigen.kernels.cpu.network, those of the RBM as in
-midigen.kernels.cpu.rbm and gaussian; B songs of n frames.
+m_t marks the last pitch of lines, c_t is what is known of the song ahead, a'_t is a_t and what the
+gates g_t let through.  Axes and memory of the network as in midigen.kernels.cpu.network, those of
+the RBM as in midigen.kernels.cpu.rbm and gaussian, of the gates as in midigen.kernels.cpu.gates; B
+songs of T frames, C numbers known ahead of each.
 """
 
 import numpy as np
 from numba import njit
 
+from midigen.kernels.cpu import gates as copying
 from midigen.kernels.cpu import gaussian, rbm
 from midigen.kernels.cpu.network import forward_block, matrix
 from midigen.kernels.jit import KERNEL, UNFUSED
@@ -26,6 +30,16 @@ def _level(value, levels):
 
 
 @njit(**KERNEL)
+def _hear(song, t, lines, last) -> None:
+    """Move the last pitches (L, 1) on over frame t of a song (T, V)."""
+    found = np.empty(1, np.int64)
+    for line in range(lines.shape[0]):
+        copying.last_pitch(song[t : t + 1], lines[line, 0], lines[line, 1], found)
+        if found[0] >= 0:
+            last[line, 0] = found[0]
+
+
+@njit(**KERNEL)
 def play(
     sizes,
     codes,
@@ -34,16 +48,22 @@ def play(
     w,
     log_variances,
     levels,
+    groups,
+    gates,
     sweeps,
     beta,
     keys,
     first,
+    stop,
+    context,
+    back,
     x,
     songs,
 ) -> None:
-    """Make frames first, first + 1, .. of B songs.
+    """Make frames first..stop-1 of B songs.
 
-    sizes, codes, params, recurrent: see midigen.kernels.cpu.network; w: midigen.kernels.cpu.rbm.
+    sizes, codes, params, recurrent: see midigen.kernels.cpu.network; w, groups:
+    midigen.kernels.cpu.rbm.
 
     Parameters
     ----------
@@ -53,47 +73,76 @@ def play(
         How Gaussian values become the levels of a roll: 0 up to the threshold, and else the nearest
         of 1, 2, .. loudest to loudest (gain value + offset), which is heard divided by loudest.
         None of a model with Bernoulli units.
+    gates : tuple (part, gate, lines, heard_lines, interval_gates, intervals)
+        As in midigen.kernels.cpu.gates; the first `heard_lines` of the lines are also marked in the
+        network's inputs.
     sweeps : int
         Steps of Gibbs sampling for each frame, which start at the frame before.
     beta : float
         Inverse temperature.
     keys : uint64 (B,)
         Of each song's draws; frame t draws as row t.
-    first : int
-        Number of the first frame.
+    first, stop : int
+        The frames to be made.
+    context : (B, T, C)
+        What is known ahead of every frame.
+    back : int64 (B, T, S)
+        How many frames before a frame each source lies; 0 for none, which is silent.
     x : (B, V + R)
         What the network hears first, the frame before and r; replaced by what it would hear next.
-    songs : uint8 (B, n, V)
-        Overwritten.
+    songs : uint8 (B, T, V)
+        Whole songs, of which the frames before `first` are there; those to be made are overwritten.
     """
     visible, hidden, layers = songs.shape[2], w.shape[0], sizes.size - 1
-    width = 0
+    part, gate, lines, heard_lines, interval_gates, intervals = gates
+    real = x.dtype.type
+    width, known = 0, sizes[0] - recurrent - context.shape[2]
     for k in range(layers):
         width += sizes[k] + 1
     inputs, u = np.empty(width, x.dtype), np.empty(sizes[layers], x.dtype)
     starts, sample = np.zeros(1, np.uint8), np.empty((1, visible), x.dtype)
+    heard = np.empty((1, sizes[0] - recurrent), x.dtype)
+    rows = np.empty((gate.shape[0], 1, visible), x.dtype)
+    last = np.empty((lines.shape[0], 1), np.int64)
     at_b = recurrent + visible
     a, b = matrix(u, recurrent, 1, visible), matrix(u, at_b, 1, hidden)
+    at_g = at_b + hidden + (0 if log_variances is None else visible)
+    g = matrix(u, at_g, 1, u.size - at_g)
+    loudest = real(1)
+    if levels is not None:
+        loudest = real(levels[3])
     for song in range(songs.shape[0]):
         v, state = x[song, :visible].copy().reshape(1, visible), x[song, visible:].copy()
-        for t in range(songs.shape[1]):
-            row = first + t
+        last[:] = -1
+        for t in range(first):
+            _hear(songs[song], t, lines, last)
+        for t in range(first, stop):
+            heard[0, :visible] = v[0]
+            copying.mark(last, lines[:heard_lines], visible, heard)
+            heard[0, known:] = context[song, t]
             forward_block(
-                sizes, codes, params, recurrent, v, starts, state, inputs, u.reshape(1, u.size)
+                sizes, codes, params, recurrent, heard, starts, state, inputs, u.reshape(1, u.size)
             )
+            for s in range(gate.shape[0]):
+                for i in range(visible):
+                    rows[s, 0, i] = 0
+                    if back[song, t, s] > 0:
+                        rows[s, 0, i] = real(songs[song, t - back[song, t, s], i]) / loudest
+            copying.open_gates(g, rows, part, gate, lines, interval_gates, intervals, last, a)
             if log_variances is None:
-                rbm.gibbs_chain(v, w, a, b, sweeps, beta, keys[song], 0, row, sample)
+                rbm.gibbs_chain(v, w, a, b, groups, sweeps, beta, keys[song], 0, t, sample)
                 for i in range(visible):
                     songs[song, t, i] = np.uint8(sample[0, i])
                     v[0, i] = sample[0, i]
             else:
                 z = np.empty((1, visible), x.dtype)
-                s = matrix(u, at_b + hidden, 1, visible)
-                gaussian.log_variance(s, log_variances[0], log_variances[1], z)
-                gaussian.gibbs_chain(v, w, a, b, z, sweeps, beta, keys[song], 0, row, sample)
+                share = matrix(u, at_b + hidden, 1, visible)
+                gaussian.log_variance(share, log_variances[0], log_variances[1], z)
+                gaussian.gibbs_chain(v, w, a, b, z, sweeps, beta, keys[song], 0, t, sample)
                 for i in range(visible):
                     level = _level(sample[0, i], levels)
                     songs[song, t, i] = level
-                    v[0, i] = x.dtype.type(level) / x.dtype.type(levels[3])
+                    v[0, i] = real(level) / loudest
+            _hear(songs[song], t, lines, last)
         x[song, :visible] = v[0]
         x[song, visible:] = state

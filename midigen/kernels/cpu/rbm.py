@@ -3,11 +3,17 @@
     F(v) = -a^T v - sum_j softplus((W v + b)_j)                                             (16)
     p(h_j = 1 | v) = sigmoid((W v + b)_j),   p(v_i = 1 | h) = sigmoid((W^T h + a)_i)        (18)
 
+In a group of visible units at most one is on; with their fields s = W^T h + a,
+
+    p(v_i = 1 | h) = e^s_i / (1 + sum_k e^s_k),   p(none | h) = 1 / (1 + sum_k e^s_k)       (29)
+
 Arguments that the functions share; float arrays are all float32 or all float64:
   N, V, H      frames, visible units, hidden units
   v, sample    (N, V), states of 0 and 1
   w            (H, V), W
   a, b         (N, V) and (N, H), the visible and hidden biases of every frame; rows contiguous
+  groups       int64 (G, 2), first column, and the one behind the last, of every group, from left to
+               right; no two overlap
   key          uint64, of all draws of a call
   first_row    int: row n draws as row first_row + n
 Random draws depend on (key, sweep, row, column) alone, so that they are the same on any number of
@@ -20,7 +26,7 @@ from numba import njit
 from midigen.kernels.codes import CORRUPT, FACTORS
 from midigen.kernels.cpu.blas import gemm
 from midigen.kernels.jit import KERNEL
-from midigen.kernels.scalar import f32, philox, sigmoid, softplus, u64, uniform
+from midigen.kernels.scalar import f32, philox, shrink, sigmoid, softplus, u64, uniform
 
 _LOW, _WORD = u64(0xFFFFFFFF), u64(32)
 ROWS = 64  # frames that go through all sweeps together: W and states stay in the core's cache
@@ -77,6 +83,61 @@ def sample_bernoulli(key, sweep, first_row, field, noise, out) -> None:
 
 
 @njit(**KERNEL)
+def _shares(field, out):
+    """Write e^(s_j - M), M = max(0, max s), of a group's fields s to out; returns e^-M."""
+    top = field.dtype.type(0)
+    for j in range(field.size):
+        top = max(top, field[j])
+    for j in range(field.size):
+        out[j] = shrink(field[j] - top)
+    return shrink(-top)
+
+
+@njit(**KERNEL)
+def sample_groups(key, sweep, first_row, field, groups, out) -> None:
+    """Draw the units of groups, Eq. (29), of which at most one is on.
+
+    key, first_row, groups: see the module.  A group's draw is made of the uniform number of its
+    first column in uniform_row.
+
+    Parameters
+    ----------
+    sweep : int
+        Of the draw.
+    field : (N, n)
+        The units' fields.
+    out : (N, n)
+        The groups' columns are overwritten with 0 and 1, and no others.
+    """
+    count, n = field.shape
+    quarter = (n + 3) // 4
+    k0, k1 = u64(key) & _LOW, u64(key) >> _WORD
+    zero, one = out.dtype.type(0), out.dtype.type(1)
+    widest = 0
+    for g in range(groups.shape[0]):
+        widest = max(widest, groups[g, 1] - groups[g, 0])
+    shares = np.empty(widest, field.dtype)
+    for g in range(groups.shape[0]):
+        first, stop = groups[g, 0], groups[g, 1]
+        for i in range(count):
+            none = _shares(field[i, first:stop], shares[: stop - first])
+            total = none
+            for j in range(stop - first):
+                total += shares[j]
+            words = philox(u64(first % quarter), u64(first_row + i), u64(sweep), u64(0), k0, k1)
+            x = field.dtype.type(uniform(words[first // quarter])) * total
+            for j in range(first, stop):
+                out[i, j] = zero
+            if x < none:
+                continue
+            chosen, reached = first, none + shares[0]
+            while not x < reached and chosen + 1 < stop:
+                chosen += 1
+                reached += shares[chosen - first]
+            out[i, chosen] = one
+
+
+@njit(**KERNEL)
 def corrupt(key, noise, dropout, x, first_row) -> None:
     """Flip notes, then drop notes, in place.
 
@@ -108,10 +169,10 @@ def corrupt(key, noise, dropout, x, first_row) -> None:
 
 
 @njit(**KERNEL)
-def gibbs_chain(v, w, a, b, sweeps, beta, key, first_sweep, first_row, out) -> None:
-    """Take steps of block Gibbs sampling, Eq. (18).
+def gibbs_chain(v, w, a, b, groups, sweeps, beta, key, first_sweep, first_row, out) -> None:
+    """Take steps of block Gibbs sampling, Eq. (18), (29).
 
-    v, w, a, b, key, first_row: see the module.  The chains start at v.
+    v, w, a, b, groups, key, first_row: see the module.  The chains start at v.
 
     Parameters
     ----------
@@ -148,6 +209,7 @@ def gibbs_chain(v, w, a, b, sweeps, beta, key, first_sweep, first_row, out) -> N
                     field_v[i, j] = inverse * a[start + i, j]
             gemm(False, False, beta, h[:n], w, 1.0, field_v)
             sample_bernoulli(key, 2 * sweep + 1, first_row + start, field_v, noise, out[start:stop])
+            sample_groups(key, 2 * sweep + 1, first_row + start, field_v, groups, out[start:stop])
 
 
 @njit(**KERNEL)
@@ -183,22 +245,33 @@ def hidden_probability(v, w, b, out) -> None:
 
 
 @njit(**KERNEL)
-def visible_probability(h, w, a, out) -> None:
-    """Compute p(v = 1 | h), Eq. (18).
+def visible_probability(h, w, a, groups, out) -> None:
+    """Compute p(v = 1 | h), Eq. (18), (29).
 
-    w, a: see the module.
+    w, a, groups: see the module.
 
     Parameters
     ----------
     h : (N, H)
         States of the hidden units, or their probabilities, which gives the mean field.
     out : (N, V)
-        Overwritten with sigmoid(h W + a).
+        Overwritten with sigmoid(h W + a), in groups with their shares of 1 + sum_k e^s_k.
     """
     out[:] = a
     gemm(False, False, 1.0, h, w, 1.0, out)
     for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
+        behind = 0  # the columns before it are done
+        for g in range(groups.shape[0]):
+            first, stop = groups[g, 0], groups[g, 1]
+            for j in range(behind, first):
+                out[i, j] = sigmoid(out[i, j])
+            total = _shares(out[i, first:stop], out[i, first:stop])
+            for j in range(first, stop):
+                total += out[i, j]
+            for j in range(first, stop):
+                out[i, j] /= total
+            behind = stop
+        for j in range(behind, out.shape[1]):
             out[i, j] = sigmoid(out[i, j])
 
 
@@ -257,11 +330,13 @@ def contrast(v, sample, w, a, b, weight, out_a, out_b, gradient_w) -> None:
 
 
 @njit(**KERNEL)
-def pseudo_log_likelihood(v, w, a, b, out) -> None:
+def pseudo_log_likelihood(v, w, a, b, groups, out) -> None:
     """Compute sum_i log p(v_i | all other visible units), exactly, in nats.
 
-    v, w, a, b: see the module.  Flipping v_i changes F by -+a_i and by
-    sum_j log(1 + p_j (exp(+-W_ji) - 1)), so that one pass over W does all flips.
+    v, w, a, b, groups: see the module.  Flipping v_i changes F by -+a_i and by
+    sum_j log(1 + p_j (exp(+-W_ji) - 1)), so that one pass over W does all flips.  A group counts
+    as one unit: moving the note that is on from i to k changes F by the same with a_k - a_i and
+    W_jk - W_ji.
 
     Parameters
     ----------
@@ -277,6 +352,7 @@ def pseudo_log_likelihood(v, w, a, b, out) -> None:
     p = np.empty(b.shape, v.dtype)
     hidden_probability(v, w, b, p)
     product, change = np.empty(visible), np.empty(visible)
+    alone = _in_no_group(groups, visible)
     for n in range(v.shape[0]):
         product[:] = 1.0
         for i in range(visible):
@@ -291,4 +367,46 @@ def pseudo_log_likelihood(v, w, a, b, out) -> None:
                     product[i] = 1.0
         out[n] = 0.0
         for i in range(visible):
-            out[n] -= softplus(change[i])
+            if alone[i]:
+                out[n] -= softplus(change[i])
+        for g in range(groups.shape[0]):
+            out[n] -= _log_states(v[n], p[n], a[n], up, down, groups[g, 0], groups[g, 1])
+
+
+@njit(**KERNEL)
+def _in_no_group(groups, visible):
+    """Tell which visible units are in no group, bool (V,)."""
+    alone = np.ones(visible, np.bool_)
+    for g in range(groups.shape[0]):
+        alone[groups[g, 0] : groups[g, 1]] = False
+    return alone
+
+
+@njit(**KERNEL)
+def _log_states(v, p, a, up, down, first, stop):
+    """Log of the sum over a group's states of exp(F(v) - F(that state in place of v's)).
+
+    p is p(h = 1 | v); up and down are exp(W) - 1 and exp(-W) - 1.
+    """
+    size, on = stop - first, -1
+    for i in range(first, stop):
+        if v[i] > 0.5:
+            on = i
+    change, product = np.empty(size + 1), np.ones(size + 1)
+    for k in range(size):
+        change[k] = a[first + k]
+    change[size] = 0.0  # none
+    if on >= 0:
+        change -= np.float64(a[on])
+    for j in range(p.size):
+        pj = np.float64(p[j])
+        back = 1.0 + down[j, on] if on >= 0 else 1.0
+        for k in range(size):
+            product[k] *= 1.0 + pj * ((1.0 + up[j, first + k]) * back - 1.0)
+        product[size] *= 1.0 + pj * (back - 1.0)
+        # two weights in each factor
+        if j % (FACTORS // 2) == FACTORS // 2 - 1 or j == p.size - 1:
+            change += np.log(product)
+            product[:] = 1.0
+    top = change.max()
+    return top + np.log(np.exp(change - top).sum())

@@ -1,15 +1,15 @@
 """Songs kept in one array, a row a frame, which are read and written transposed.
 
-    out[n, l + (i + shift) mod pitches] = kept[row, l + i],   0 <= i < pitches, l = 0 or pitches
+    out[n, i] = kept[row, moves[shift, i]]
 
-What leaves a range of pitches at one end comes back at the other.  Weights of frames are those of
-Eq. (23)-(24).
+Weights of frames are those of Eq. (23)-(24).
 
 Arguments that the functions share:
   F, N, V   frames of all songs, frames that are read or written, channels of a frame
-  pitches   int: V is one range of pitches or two
-  place     int64 (N,): `row << SHIFT_BITS | shift`, a row of what is kept and a transposition up by
-            `shift` semitones, 0 <= shift < pitches; -1 for a silent frame that belongs to no song
+  moves     int64 (S, V): where the channels of a transposed frame come from, a permutation for
+            each transposition
+  place     int64 (N,): `row << SHIFT_BITS | shift`, a row of what is kept and one of `moves`; -1
+            for a silent frame that belongs to no song
   packed    uint8 (F, W), W = ceil(V / 8): notes of 0 and 1 as bits, np.packbits of rolls (F, V)
   values    (F, V), numbers of any dtype
 """
@@ -26,25 +26,15 @@ _SHIFT = (1 << SHIFT_BITS) - 1
 
 
 @njit(**KERNEL)
-def _transpose(source, shift, pitches, out) -> None:
-    """Put `source` into `out` (V,), every range of pitches moved up by `shift`."""
-    for low in range(0, out.size, pitches):
-        for i in range(pitches - shift):
-            out[low + shift + i] = source[low + i]
-        for i in range(shift):
-            out[low + i] = source[low + pitches - shift + i]
-
-
-@njit(**KERNEL)
-def unpack(packed, place, pitches, out) -> None:
+def unpack(packed, place, moves, out) -> None:
     """Read notes that are kept as bits.
 
-    packed, place, pitches: see the module.
+    packed, place, moves: see the module.
 
     Parameters
     ----------
     out : (N, V)
-        Overwritten with 0 and 1, silent frames with 0.
+        Overwritten with 0 and 1, silent frames with 0; it may be columns of a wider array.
     """
     bits = np.empty(8 * packed.shape[1], np.uint8)
     for n in range(place.size):
@@ -55,14 +45,16 @@ def unpack(packed, place, pitches, out) -> None:
         for j in range(row.size):
             for part in range(8):
                 bits[8 * j + part] = (row[j] >> (7 - part)) & 1
-        _transpose(bits, place[n] & _SHIFT, pitches, out[n])
+        source = moves[place[n] & _SHIFT]
+        for i in range(out.shape[1]):
+            out[n, i] = bits[source[i]]
 
 
 @njit(**KERNEL)
-def pack(v, place, pitches, packed) -> None:
+def pack(v, place, moves, packed) -> None:
     """Write notes as bits, transposed back; silent frames are written nowhere.
 
-    place, pitches, packed: see the module.
+    place, moves, packed: see the module.
 
     Parameters
     ----------
@@ -73,7 +65,9 @@ def pack(v, place, pitches, packed) -> None:
     for n in range(place.size):
         if place[n] < 0:
             continue
-        _transpose(v[n], -(place[n] & _SHIFT) % pitches, pitches, notes)
+        target = moves[place[n] & _SHIFT]
+        for i in range(visible):
+            notes[target[i]] = v[n, i]
         row = packed[place[n] >> SHIFT_BITS]
         for j in range(row.size):
             byte = 0
@@ -84,33 +78,33 @@ def pack(v, place, pitches, packed) -> None:
 
 
 @njit(**KERNEL)
-def take(values, loudest, place, pitches, out) -> None:
+def take(values, loudest, place, moves, out) -> None:
     """Read numbers.
 
-    values, place, pitches: see the module.
+    values, place, moves: see the module.
 
     Parameters
     ----------
     loudest : float
         What the numbers are divided by.
     out : (N, V)
-        Overwritten, silent frames with 0.
+        Overwritten, silent frames with 0; it may be columns of a wider array.
     """
     divisor = out.dtype.type(loudest)
     for n in range(place.size):
         if place[n] < 0:
             out[n] = 0
             continue
-        _transpose(values[place[n] >> SHIFT_BITS], place[n] & _SHIFT, pitches, out[n])
+        row, source = values[place[n] >> SHIFT_BITS], moves[place[n] & _SHIFT]
         for i in range(out.shape[1]):
-            out[n, i] /= divisor
+            out[n, i] = row[source[i]] / divisor
 
 
 @njit(**KERNEL)
-def put(v, place, pitches, values) -> None:
+def put(v, place, moves, values) -> None:
     """Write numbers, transposed back; silent frames are written nowhere.
 
-    place, pitches, values: see the module.
+    place, moves, values: see the module.
 
     Parameters
     ----------
@@ -119,8 +113,9 @@ def put(v, place, pitches, values) -> None:
     """
     for n in range(place.size):
         if place[n] >= 0:
-            back = -(place[n] & _SHIFT) % pitches
-            _transpose(v[n], back, pitches, values[place[n] >> SHIFT_BITS])
+            row, target = values[place[n] >> SHIFT_BITS], moves[place[n] & _SHIFT]
+            for i in range(v.shape[1]):
+                row[target[i]] = v[n, i]
 
 
 @njit(**KERNEL)
