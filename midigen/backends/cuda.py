@@ -26,6 +26,7 @@ from midigen.backends.interface import (
 from midigen.errors import MidigenError
 from midigen.kernels.cuda import (
     ais,
+    gates,
     gaussian,
     jacobian,
     optimizer,
@@ -63,6 +64,7 @@ class CudaBackend:
     annealing = ais
     optimizer = optimizer
     rolls = rolls
+    gates = gates
     jacobian = jacobian
 
     def __init__(self) -> None:

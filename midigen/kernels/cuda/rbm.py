@@ -352,7 +352,7 @@ def _shared(real):
             first, stop = groups[k, 0], groups[k, 1]
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
                 at = x_at[0] + r * x_at[1]
-                none, total = share_out(x, at, 1, first, stop)
+                total = share_out(x, at, 1, first, stop)[1]
                 for j in range(first, stop):
                     x[at + j] /= total
 
