@@ -41,6 +41,8 @@ LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
 N, FRAMES, X, R, Y, V, H = 3, 20, 3, 4, 2, 5, 4
 NAMES = ["tanh", "sigmoid", "softplus", "leaky", "linear"]
 BIASES = {"bernoulli": 2, "gaussian": 3}
+GROUPS = np.array([(0, 3)])  # of V notes
+DRAWS = 20
 # of key 0 and counters 0, as Random123 publishes it
 PHILOX = (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)
 
@@ -275,21 +277,91 @@ def _free_energy_gradients(kind: str, backend: Backend, dtype: Dtype) -> float:
     return _error(np.concatenate([of_w, *of_biases]), _differences(difference, flat))
 
 
-def _log_partition(kind: str, backend: Backend, dtype: Dtype) -> float:
+def _log_partition(
+    kind: str, backend: Backend, dtype: Dtype, groups: NDArray[np.int64] = exact.NO_GROUPS
+) -> float:
     """Check the gradient of -log p(v), summed over all states, against log Z and F."""
     flat, split, rng = _rbms(dtype, kind)
     v = (_random(rng, dtype, N, V) > 0).astype(dtype)
+    for first, stop in groups:  # of which one note is on
+        v[:, first + 1 : stop] = 0
     w, *biases = split(flat)
     gradient_w, outs = np.zeros_like(w), [np.empty_like(b) for b in biases]
-    exact.contrast(v, w, biases, outs, gradient_w)
+    exact.contrast(v, w, biases, outs, gradient_w, groups)
 
     def loss(x: Floats) -> Any:
         w, *biases = split(x)
-        return _free_energy(kind, v, split(x)).sum() + exact.log_partition(w, *biases).sum()
+        log_z = exact.log_partition(w, *biases, groups=groups)
+        return _free_energy(kind, v, split(x)).sum() + log_z.sum()
 
     return _error(
         np.concatenate([g.ravel() for g in (gradient_w, *outs)]), _differences(loss, flat)
     )
+
+
+def _groups(backend: Backend, dtype: Dtype) -> float:
+    """Check p(v_i = 1 | h) as the derivative of the log of the sum over the states of v."""
+    flat, split, _ = _rbms(dtype, "bernoulli")
+    w, a, h = split(flat)
+    out, there = backend.zeros((N, V), dtype), backend.to_device
+    kernels = backend.rbm["bernoulli"]
+    kernels.visible_probability(there(h), there(w), there(a), there(GROUPS), out)
+
+    def log_sum(x: Floats) -> Any:
+        field = h.astype(np.float64) @ w + x.reshape(N, V)
+        return exact.log_sum_on(field, GROUPS).sum()
+
+    return _error(backend.to_host(out).ravel(), _differences(log_sum, a.ravel()))
+
+
+def _group_draws(backend: Backend, dtype: Dtype) -> float:
+    """Check draws of a group, W being 0, against shares of the uniform number that makes each."""
+    rng, kernels, (first, stop) = np.random.default_rng(5), backend.rbm["bernoulli"], GROUPS[0]
+    a, key = _random(rng, dtype, DRAWS, V), np.uint64(6)
+    out, uniforms = backend.zeros(a.shape, dtype), backend.to_device(np.empty(8, np.float32))
+    v, w, b = (backend.zeros(shape, dtype) for shape in ((DRAWS, V), (H, V), (DRAWS, H)))
+    keys, rows = backend.per_series([key], np.uint64), backend.per_series([0], np.int64)
+    groups, fields = backend.to_device(GROUPS), backend.to_device(a)
+    kernels.gibbs_chain(v, w, fields, b, groups, 1, 1.0, keys, 0, rows, out)
+    expected = np.zeros((DRAWS, stop - first))
+    for n in range(DRAWS):
+        kernels.uniform_row(key, 1, n, uniforms)
+        shares = np.exp(np.append(0, a[n, first:stop].astype(np.float64)))
+        x = backend.to_host(uniforms)[first] * shares.sum()
+        chosen = int(np.searchsorted(shares.cumsum(), x, side="right"))
+        if chosen:  # else none
+            expected[n, chosen - 1] = 1
+    return _error(backend.to_host(out)[:, first:stop], expected)
+
+
+def _gates(backend: Backend, dtype: Dtype) -> float:
+    """Check dE/dg of E = sum cos(a'), a' being the biases behind gates of 2 sources and a line."""
+    rng, gates = np.random.default_rng(4), 6
+    tables = (
+        np.arange(V) // 3,  # the parts of the notes
+        np.array([(0, 1), (2, -1)]),
+        np.array([(0, 4)]),
+        np.array([3]),
+        np.array([-1, 0, 2]),  # intervals
+        np.array([[0, 2, -1]]),  # last pitches
+    )
+    g, a, rows = (_random(rng, dtype, *shape) for shape in ((N, gates), (N, V), (2, N, V)))
+
+    def opened(backend: Backend, x: Floats, dtype: Dtype) -> Floats:
+        biases = backend.to_device(a, dtype)
+        known = [backend.to_device(rows, dtype), *(backend.to_device(table) for table in tables)]
+        backend.gates.open_gates(backend.to_device(x.reshape(N, gates), dtype), *known, biases)
+        return backend.to_host(biases)
+
+    out = backend.zeros((N, gates), dtype)
+    da = backend.to_device(-np.sin(opened(backend, g, dtype)))
+    known = [backend.to_device(rows), *(backend.to_device(table) for table in tables)]
+    backend.gates.gate_gradient(da, *known, out)
+
+    def loss(x: Floats) -> Any:
+        return np.cos(opened(cpu_backend(), x, np.float64)).sum()
+
+    return _error(backend.to_host(out).ravel(), _differences(loss, g.ravel()))
 
 
 def _philox(backend: Backend, dtype: Dtype) -> float:
@@ -311,8 +383,19 @@ CHECKS: dict[str, tuple[str, Check]] = {  # name -> (equation, check)
     "RTRL, rank followed": ("(12a)", _rank),
     "Bernoulli free energy": ("(17)", partial(_free_energy_gradients, "bernoulli")),
     "Bernoulli -log p, exact": ("(15)", partial(_log_partition, "bernoulli")),
+    "Bernoulli -log p, groups": (
+        "(15), (29)",
+        partial(_log_partition, "bernoulli", groups=GROUPS),
+    ),
+    "groups, p(v|h)": ("(29)", _groups),
+    "groups, draws": ("(29)", _group_draws),
+    "copy gates": ("(27)-(28)", _gates),
     "Gaussian free energy": ("(21)", partial(_free_energy_gradients, "gaussian")),
     "Gaussian -log p, exact": ("(15)", partial(_log_partition, "gaussian")),
     "Philox, known answer": ("", _philox),
 }
-ON_THE_HOST = ("Bernoulli -log p, exact", "Gaussian -log p, exact")  # whatever the backend
+ON_THE_HOST = (  # whatever the backend
+    "Bernoulli -log p, exact",
+    "Bernoulli -log p, groups",
+    "Gaussian -log p, exact",
+)

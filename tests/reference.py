@@ -136,35 +136,96 @@ def all_states(n):
     return np.array(list(itertools.product([0.0, 1.0], repeat=n)))
 
 
-def log_partition(w, a, b):
+def allowed_states(n, groups):
+    """The states of n units in which at most one of each group [first, stop) is on."""
+    states = all_states(n)
+    return states[[all(v[first:stop].sum() <= 1 for first, stop in groups) for v in states]]
+
+
+def log_partition(w, a, b, groups=()):
     """log of the sum over all visible states of exp(-F)."""
-    return np.logaddexp.reduce([-free_energy(v, w, a, b) for v in all_states(len(a))])
+    states = allowed_states(len(a), groups)
+    return np.logaddexp.reduce([-free_energy(v, w, a, b) for v in states])
 
 
-def negative_log_likelihood(v, w, a, b):
+def negative_log_likelihood(v, w, a, b, groups=()):
     """-log p(v) of one frame."""
-    return free_energy(v, w, a, b) + log_partition(w, a, b)
+    return free_energy(v, w, a, b) + log_partition(w, a, b, groups)
 
 
-def negative_log_likelihood_gradients(v, w, a, b):
+def negative_log_likelihood_gradients(v, w, a, b, groups=()):
     """Eq. (15), the expectation summed over all visible states."""
-    log_z = log_partition(w, a, b)
+    log_z = log_partition(w, a, b, groups)
     result = [np.array(g) for g in free_energy_gradients(v, w, a, b)]
-    for state in all_states(len(a)):
+    for state in allowed_states(len(a), groups):
         p = np.exp(-free_energy(state, w, a, b) - log_z)
         for total, g in zip(result, free_energy_gradients(state, w, a, b), strict=True):
             total -= p * g
     return result
 
 
-def pseudo_log_likelihood(v, w, a, b):
-    """sum_i log p(v_i | the others), each from two free energies."""
+def alone(n, groups):
+    """The units that are in no group."""
+    return [i for i in range(n) if not any(first <= i < stop for first, stop in groups)]
+
+
+def pseudo_log_likelihood(v, w, a, b, groups=()):
+    """sum_i log p(v_i | the others), each from two free energies; a group is one unit."""
     total = 0.0
-    for i in range(len(v)):
-        flipped = v.copy()
-        flipped[i] = 1 - v[i]
-        total -= np.logaddexp(0, free_energy(v, w, a, b) - free_energy(flipped, w, a, b))
+    ranges = [(i, i + 1) for i in alone(len(v), groups)] + [tuple(group) for group in groups]
+    for first, stop in ranges:
+        energies = []
+        for choice in np.eye(stop - first + 1)[:, 1:]:  # none on, then each alone
+            other = v.copy()
+            other[first:stop] = choice
+            energies.append(free_energy(other, w, a, b))
+        total -= free_energy(v, w, a, b) + np.logaddexp.reduce(-np.array(energies))
     return total
+
+
+def visible_probability(field, groups):
+    """Eq. (18) of one frame, and (29) in groups."""
+    p = sigmoid(field)
+    for first, stop in groups:
+        p[first:stop] = np.exp(field[first:stop]) / (1 + np.exp(field[first:stop]).sum())
+    return p
+
+
+def visible_draw(field, groups, uniforms):
+    """A state of one frame from a uniform number for each column, of which a group has one."""
+    v = (uniforms < sigmoid(field)).astype(float)
+    for first, stop in groups:
+        p = visible_probability(field, groups)[first:stop]
+        v[first:stop] = 0
+        reached = 1 - p.sum()  # none
+        for j in range(first, stop):
+            if reached <= uniforms[first] < reached + p[j - first]:
+                v[j] = 1
+            reached += p[j - first]
+    return v
+
+
+def gate_planes(gates, rows, part, gate, lines, interval_gates, intervals, last):
+    """phi_k of Eq. (27) for one frame: (K, V); rows (S, V) and last (L,) are that frame's."""
+    phi = np.zeros((gates, len(part)))
+    for s, gate_of in enumerate(gate):
+        for i, p in enumerate(part):
+            if gate_of[p] >= 0:
+                phi[gate_of[p], i] += rows[s, i]
+    for (first, stop), k, pitch in zip(lines, interval_gates, last, strict=True):
+        for n, d in enumerate(intervals):
+            if k >= 0 and pitch >= 0 and first <= pitch + d < stop:
+                phi[k + n, pitch + d] += 1
+    return phi
+
+
+def last_pitches(song, t, lines):
+    """The highest column of each line in the latest frame before t that has one; -1 for none."""
+    found = []
+    for first, stop in lines:
+        notes = [(n, i) for n in range(t) for i in range(first, stop) if song[n, i] > 0]
+        found.append(max(notes)[1] if notes else -1)
+    return found
 
 
 def centred_biases(a, b, w, mu, nu):
@@ -234,6 +295,13 @@ def philox(counters, keys):
         p0, p1 = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
         c = [(p1 >> 32) ^ c[1] ^ k[0], p1 & 0xFFFFFFFF, (p0 >> 32) ^ c[3] ^ k[1], p0 & 0xFFFFFFFF]
     return c
+
+
+def uniforms(key, sweep, row, n):
+    """The uniform numbers of a row's n columns: column j is word j // Q of counter j mod Q."""
+    quarter = (n + 3) // 4
+    words = [philox((j, row, sweep, 0), (key & 0xFFFFFFFF, key >> 32)) for j in range(quarter)]
+    return np.array([(words[j % quarter][j // quarter] >> 8) / 2**24 for j in range(n)])
 
 
 def central_differences(f, x, step=1e-6):

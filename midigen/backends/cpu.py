@@ -21,7 +21,17 @@ from midigen.backends.interface import (
     PlayLevels,
     Stretch,
 )
-from midigen.kernels.cpu import ais, gaussian, jacobian, optimizer, rbm, rolls, rtrl, textbook
+from midigen.kernels.cpu import (
+    ais,
+    gates,
+    gaussian,
+    jacobian,
+    optimizer,
+    rbm,
+    rolls,
+    rtrl,
+    textbook,
+)
 from midigen.kernels.cpu import network as network_kernels
 from midigen.kernels.cpu import play as playing
 from midigen.kernels.jit import usable_cores
@@ -71,6 +81,7 @@ class CpuBackend:
     annealing = ais
     optimizer = optimizer
     rolls = rolls
+    gates = gates
     jacobian = jacobian
 
     def __init__(self, threads: int = 0) -> None:

@@ -199,6 +199,10 @@ class Backend(Protocol):
         """Kernels that read and write songs: `midigen.kernels.cpu.rolls` and its twin."""
 
     @property
+    def gates(self) -> Any:
+        """Kernels of the copy gates: `midigen.kernels.cpu.gates` and its twin."""
+
+    @property
     def jacobian(self) -> Any:
         """Kernels of the general gradients, Eq. (2)-(6), as in `midigen.kernels.cpu.jacobian`."""
 

@@ -17,7 +17,8 @@ collect_ignore = [] if find_spec("midigen.kernels.cuda") else ["test_gibbs.py", 
 class OnDevice:
     """A module of midigen.kernels.cuda, called like its twin on the CPU.
 
-    Arrays go to the device and come back; HOST stays on the host, where these functions read it.
+    Arrays go to the device and come back, those in tuples only go; HOST stays on the host, where
+    these functions read it.
     """
 
     def __init__(self, name):
@@ -28,15 +29,20 @@ class OnDevice:
 
         function = getattr(self._module, name)
 
+        def there_of(x):
+            if isinstance(x, tuple):
+                return tuple(there_of(part) for part in x)
+            return upload(x) if isinstance(x, np.ndarray) else x
+
         def call(*arguments):
             parameters = inspect.signature(function).parameters
             moved = [
-                upload(x) if isinstance(x, np.ndarray) and parameter not in HOST else x
+                x if parameter in HOST else there_of(x)
                 for parameter, x in zip(parameters, arguments, strict=False)
             ]
             function(*moved)
             for here, there in zip(arguments, moved, strict=True):
-                if here is not there:
+                if isinstance(here, np.ndarray) and here is not there:
                     here[...] = there.copy_to_host()
 
         return call

@@ -6,8 +6,10 @@ import pytest
 from midigen.config import Grid, ModelConfig
 from midigen.kernels.cpu import gaussian, network, rbm
 from midigen.kernels.cpu import play as on_cpu
+from midigen.model.network import Network
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.randomness import derive_key
+from tests import reference
 
 R, H, SWEEPS, BETA = 3, 4, 3, 1 / 0.9
 NONE = np.zeros((0, 2), np.int64)  # groups
@@ -124,3 +126,140 @@ def test_long_songs_have_the_same_bits(kind, dtype):
     np.testing.assert_array_equal(songs[0], expected)
     np.testing.assert_array_equal(x[0], heard)
     assert len(np.unique(songs[0], axis=0)) > 3
+
+
+# -- groups, gates and what is known ahead ---------------------------------------------------------
+
+C, GATES, PART = 2, 6, np.array([0, 0, 0, 0, 0, 1, 1, 1, 1])
+LINES, GATE = np.array([(0, 4), (5, 8)]), np.array([[0, 1], [2, -1]])
+TABLES = PART, GATE, LINES, 1, np.array([-1, 3]), np.array([-1, 0, 2])
+GROUPS = {"bernoulli": np.array([(0, 5)]), "gaussian": NONE, "velocities": NONE}
+
+
+def told(kind, dtype="float64"):
+    """A model's parts (network, w, bounds, levels) that has all this, of 9 notes and lively."""
+    gaussian = kind != "bernoulli"
+    visible, heard = len(PART), LINES[0, 1] - LINES[0, 0]
+    outputs, sigmoids = visible + H + GATES, visible if gaussian else 0
+    activations = [
+        ["tanh"] * 6,
+        ["tanh"] * R + ["linear"] * (visible + H) + ["sigmoid"] * sigmoids + ["linear"] * GATES,
+    ]
+    net = Network(visible + heard + C, (6,), R, outputs + sigmoids, np.dtype(dtype), activations)
+    rng = np.random.default_rng(4)
+    params = rng.normal(0, 0.8, net.parameters).astype(dtype)
+    w = rng.normal(0, 0.8, (H, visible)).astype(dtype)
+    loudest = 127 if kind == "velocities" else 1
+    if gaussian:
+        return net, params, w, np.array([-2.0, 0.5]), (0.2, 0.7, 0.1, loudest)
+    return net, params, w, None, None
+
+
+def known(count, frames, dtype):
+    """What is known ahead of songs (B, T, C), and how far back their sources lie (B, T, S)."""
+    rng = np.random.default_rng(5)
+    context = rng.normal(size=(count, frames, C)).astype(dtype)
+    back = rng.integers(0, 6, (count, frames, 2))
+    return context, np.minimum(back, np.arange(frames)[:, None])
+
+
+def frame_by_frame(kind, key, first, context, back, heard, song):
+    """Make the frames from `first` on of a song (T, V), the network and RBM being the CPU's.
+
+    Returned is what would be heard next.
+    """
+    net, params, w, bounds, levels = told(kind, context.dtype)
+    real, visible = context.dtype.type, len(PART)
+    loudest = real(levels[3] if levels else 1)
+    inputs = np.empty(int((net.sizes[:-1] + 1).sum()), real)
+    u, sample = np.empty((1, int(net.sizes[-1])), real), np.empty((1, visible), real)
+    v, state = heard[:visible].copy(), heard[visible:].copy()
+    for t in range(first, len(song)):
+        last = reference.last_pitches(song, t, LINES)
+        marks = np.zeros(LINES[0, 1] - LINES[0, 0], real)
+        if last[0] >= 0:
+            marks[last[0] - LINES[0, 0]] = 1
+        x = np.concatenate([v, marks, context[t]])[None]
+        network.forward_block(
+            net.sizes, net.codes, params, R, x, np.zeros(1, np.uint8), state, inputs, u
+        )
+        ends = np.cumsum([R, visible, H, visible if bounds is not None else 0])
+        _, a, b, s, g = np.split(u, ends, axis=1)
+        rows = np.array([song[t - n] / loudest if n else np.zeros(visible) for n in back[t]])
+        phi = reference.gate_planes(GATES, rows, *TABLES[:3], *TABLES[4:], last)
+        a = (a + g @ phi).astype(real)
+        b = np.ascontiguousarray(b)
+        start = v[None].copy()
+        if bounds is None:
+            rbm.gibbs_chain(start, w, a, b, GROUPS[kind], SWEEPS, BETA, key, 0, t, sample)
+            song[t] = sample[0]
+        else:
+            z = bounds[0] + (bounds[1] - bounds[0]) * s
+            gaussian.gibbs_chain(start, w, a, b, z, SWEEPS, BETA, key, 0, t, sample)
+            loudness = np.clip(np.rint(loudest * (0.7 * sample + 0.1)), 1, loudest)
+            song[t] = np.where(sample > 0.2, loudness, 0)[0]
+        v = (song[t] / loudest).astype(real)
+    return np.append(v, state)
+
+
+def play_told(play, kind, keys, first, stop, context, back, x, songs):
+    net, params, w, bounds, levels = told(kind, context.dtype)
+    play(
+        *(net.sizes, net.codes, params, R, w, bounds, levels, GROUPS[kind], TABLES, SWEEPS, BETA),
+        *(np.array(keys, np.uint64), first, stop, context, back, x, songs),
+    )
+
+
+def primed(kind, count, frames, first, dtype):
+    """Songs (B, T, V) of which the frames before `first` are there, and what is heard then."""
+    rng = np.random.default_rng(6)
+    songs = np.full((count, frames, len(PART)), 9, np.uint8)
+    songs[:, :first] = rng.random((count, first, len(PART))) < 0.2
+    songs[:, 2:first] = 0  # so that the last pitch lies further back
+    x = rng.normal(size=(count, len(PART) + R)).astype(dtype)
+    x[:, : len(PART)] = songs[:, first - 1] if first else 0
+    return songs, x
+
+
+@on_every_kind
+@pytest.mark.parametrize("first", [0, 5])
+def test_songs_with_all_that_is_told(kernels, kind, first):
+    """Groups, gates of sources and intervals, a marked line and context, after a primer or none."""
+    frames, keys = 12, [derive_key(0, "song", i) for i in range(2)]
+    context, back = known(2, frames, np.float64)
+    songs, x = primed(kind, 2, frames, first, np.float64)
+    expected, heard = songs.copy(), x.copy()
+    play_told(kernels("play").play, kind, keys, first, frames, context, back, x, songs)
+    for i, key in enumerate(keys):
+        end = frame_by_frame(kind, key, first, context[i], back[i], heard[i], expected[i])
+        np.testing.assert_array_equal(songs[i], expected[i])
+        np.testing.assert_allclose(x[i], end, rtol=0, atol=1e-12)
+    made = songs[:, first:]
+    assert 0 < (made > 0).mean() < 1
+    assert kind != "bernoulli" or made[:, :, :5].sum(axis=2).max() == 1
+
+
+@on_every_kind
+def test_songs_with_all_that_is_told_may_be_cut_anywhere(kernels, kind):
+    frames, first, key = 9, 3, [np.uint64(7)]
+    context, back = known(1, frames, np.float64)
+    whole, x = primed(kind, 1, frames, first, np.float64)
+    parts, y = whole.copy(), x.copy()
+    play = kernels("play").play
+    play_told(play, kind, key, first, frames, context, back, x, whole)
+    for start, stop in ((first, 4), (4, frames)):
+        play_told(play, kind, key, start, stop, context, back, y, parts)
+    np.testing.assert_array_equal(parts, whole)
+    np.testing.assert_array_equal(y, x)
+
+
+@on_every_kind
+def test_songs_with_all_that_is_told_in_float32(kind):
+    """Of the CPU: a draw that rounding turns over would be seen, and is rare."""
+    frames, key = 30, np.uint64(2**63 + 9)
+    context, back = known(1, frames, np.float32)
+    songs, x = primed(kind, 1, frames, 0, np.float32)
+    expected, heard = songs.copy(), x.copy()
+    play_told(on_cpu.play, kind, [key], 0, frames, context, back, x, songs)
+    frame_by_frame(kind, key, 0, context[0], back[0], heard[0], expected[0])
+    np.testing.assert_array_equal(songs, expected)

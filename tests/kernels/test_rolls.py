@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from midigen.columns import SHIFTS as ALL_SHIFTS
+from midigen.columns import columns_of
+from midigen.config import Grid, Part
 from midigen.kernels.codes import SHIFT_BITS
 
 PITCHES, F = 5, 7
@@ -81,6 +84,53 @@ def test_numbers_are_written(kernels, dtype, ranges):
     expected = written(kept, v)
     kernels("rolls").put(v, PLACE[:3], moves(ranges), kept)
     np.testing.assert_array_equal(kept, expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shift", [3, -4])
+def test_parts_move_by_themselves_and_drums_stay(kernels, dtype, shift):
+    """A line of 6 pitches and its hold, 4 voices and their strike, 2 drums."""
+    grid = Grid(
+        parts=(
+            Part(name="lead", low=60, high=65, kind="line"),
+            Part(name="chords", low=40, high=43, kind="voices"),
+            Part(name="drums", low=36, high=37, kind="drums"),
+        )
+    )
+    rolls, table, place = kernels("rolls"), columns_of(grid).moves, np.arange(F) << SHIFT_BITS
+    place |= shift % ALL_SHIFTS
+    values = np.random.default_rng(2).normal(size=(F, grid.channels)).astype(np.float32)
+    expected = np.concatenate(
+        [
+            np.roll(values[:, :6], shift, axis=1),
+            values[:, 6:7],
+            np.roll(values[:, 7:11], shift, axis=1),
+            values[:, 11:],
+        ],
+        axis=1,
+    )
+    out = np.empty((F, grid.channels), dtype)
+    rolls.take(values, 1, place, table, out)
+    np.testing.assert_array_equal(out, expected.astype(dtype))
+    rolls.unpack(np.packbits(values > 0, axis=1), place, table, out)
+    np.testing.assert_array_equal(out, expected > 0)
+    back, packed = np.zeros_like(values), np.zeros((F, 2), np.uint8)
+    rolls.put(expected, place, table, back)
+    np.testing.assert_array_equal(back, values)
+    rolls.pack(out, place, table, packed)
+    np.testing.assert_array_equal(packed, np.packbits(values > 0, axis=1))
+
+
+@on_ranges
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_frames_may_be_read_into_columns_of_a_wider_array(kernels, dtype, ranges):
+    kept, rolls = roll(ranges), kernels("rolls")
+    wide = np.full((len(PLACE), ranges * PITCHES + 3), 9, dtype)
+    for read, *source in ((rolls.unpack, np.packbits(kept, axis=1)), (rolls.take, kept, 1)):
+        wide[:, 1:-2] = np.nan
+        read(*source, PLACE, moves(ranges), wide[:, 1:-2])
+        np.testing.assert_array_equal(wide[:, 1:-2], at_places(kept))
+        assert (wide[:, [0, -2, -1]] == 9).all()
 
 
 @pytest.mark.parametrize("shift", range(PITCHES))

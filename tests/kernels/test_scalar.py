@@ -17,7 +17,12 @@ def _philox(c0, c1, c2, c3, k0, k1):
 @njit
 def _apply(kind, x, out):
     for i in range(x.size):
-        out[i] = scalar.tanh(x[i]) if kind == 0 else scalar.sigmoid(x[i])
+        if kind == 0:
+            out[i] = scalar.tanh(x[i])
+        elif kind == 1:
+            out[i] = scalar.sigmoid(x[i])
+        else:
+            out[i] = scalar.shrink(x[i])
 
 
 def words(*values):
@@ -52,6 +57,16 @@ def test_tanh_and_sigmoid(kind, exact, dtype, tolerance):
     assert np.abs(out - exact(x.astype(np.float64))).max() <= tolerance
     plain = [(scalar.tanh, scalar.sigmoid)[kind](v) for v in x[::500]]
     assert np.allclose(plain, out[::500], rtol=1e-6, atol=2e-7)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 3e-7), (np.float64, 3e-16)])
+def test_shrink_is_exp_below_0(dtype, tolerance):
+    x = np.concatenate([np.linspace(-30, 0, 20001), [-1e4, -np.inf]]).astype(dtype)
+    out = np.empty_like(x)
+    _apply(2, x, out)
+    assert out.dtype == dtype and out[20000] == 1 and out.min() >= 0
+    assert np.abs(out - np.exp(x.astype(np.float64))).max() <= tolerance
+    assert np.allclose([scalar.shrink(v) for v in x[::500]], out[::500], rtol=0, atol=tolerance)
 
 
 def test_nan_and_infinity_stay_visible():

@@ -29,6 +29,49 @@ def test_bernoulli_sums_from_either_layer(hidden, visible):
     assert np.allclose(by_w, total)
 
 
+GROUPS = {"some": [(0, 3), (4, 6)], "all": [(0, 7)], "of one": [(2, 3)]}
+
+
+@pytest.mark.parametrize("groups", [np.array(g) for g in GROUPS.values()], ids=GROUPS)
+@pytest.mark.parametrize("hidden", [2, 8])
+def test_sums_with_groups_from_either_layer(hidden, groups):
+    """Against the states allowed, and central differences of -log p.  Eq. (29)."""
+    rng = np.random.default_rng(3)
+    visible, shapes = 7, [(hidden, 7), (3, 7), (3, hidden)]
+    w, a, b = (rng.normal(size=shape) for shape in shapes)
+    states = reference.allowed_states(visible, groups)
+    v = states[rng.integers(0, len(states), 3)]
+    assert exact.units_summed(visible, hidden, groups) == min(hidden, np.log2(len(states)))
+    log_z = exact.log_partition(w, a, b, groups=groups)
+    expected = [reference.log_partition(w, a[n], b[n], groups) for n in range(3)]
+    np.testing.assert_allclose(log_z, expected, rtol=1e-12)
+    outs, by_w = (np.empty_like(a), np.empty_like(b)), np.zeros_like(w)
+    exact.contrast(v, w, (a, b), outs, by_w, groups)
+    flat = np.concatenate([part.ravel() for part in (w, a, b)])
+
+    def loss(x):
+        parts = np.split(x, np.cumsum([w.size, a.size]))
+        w_, a_, b_ = (part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
+        return sum(
+            reference.negative_log_likelihood(v[n], w_, a_[n], b_[n], groups) for n in range(3)
+        )
+
+    got = np.concatenate([part.ravel() for part in (by_w, *outs)])
+    assert np.abs(got - reference.central_differences(loss, flat)).max() < 1e-7
+    mean_v, mean_h, _ = exact.expectations(w, a, b, groups=groups)
+    assert all((mean_v[:, first:stop].sum(axis=1) < 1).all() for first, stop in groups)
+    np.testing.assert_allclose(outs[1], mean_h - reference.sigmoid(v @ w.T + b))
+
+
+def test_many_frames_with_groups_are_summed_in_pieces(monkeypatch):
+    rng, groups = np.random.default_rng(4), np.array([(1, 5)])
+    w, a, b = rng.normal(size=(4, 6)), rng.normal(size=(9, 6)), rng.normal(size=(9, 4))
+    whole = exact.expectations(w, a, b, groups=groups)
+    monkeypatch.setattr(exact, "AT_ONCE", 200)
+    for got, expected in zip(exact.expectations(w, a, b, groups=groups), whole, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
 def gaussian_problem(visible, hidden, frames=3):
     rng = np.random.default_rng(1)
     return (
@@ -99,6 +142,13 @@ def test_gaussian_sums_match_the_reference_finite_differences_and_autograd():
     assert np.isclose(loss(flat), as_mixture(flat), rtol=1e-12)
     assert np.abs(got - reference.central_differences(loss, flat)).max() < 1e-7
     assert np.abs(got - grad(as_mixture)(flat)).max() < 1e-11
+
+
+def test_a_group_has_few_states():
+    """30 units of 31 states, or 15 that are free besides, which make 20 bits."""
+    exact.check_size(30, 100, groups=np.array([(0, 30)]))
+    with pytest.raises(ValueError, match="at most 16 visible or hidden units, not 45 and 100"):
+        exact.check_size(45, 100, groups=np.array([(0, 30)]))
 
 
 def test_large_models_are_refused():
