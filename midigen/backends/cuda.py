@@ -14,10 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from midigen.backends.interface import Array, Basis, Block, NetworkShape, PlayLevels, Stretch
+from midigen.backends.interface import (
+    Array,
+    Basis,
+    Block,
+    NetworkShape,
+    PlayGates,
+    PlayLevels,
+    Stretch,
+)
 from midigen.errors import MidigenError
 from midigen.kernels.cuda import (
     ais,
+    gates,
     gaussian,
     jacobian,
     optimizer,
@@ -55,6 +64,7 @@ class CudaBackend:
     annealing = ais
     optimizer = optimizer
     rolls = rolls
+    gates = gates
     jacobian = jacobian
 
     def __init__(self) -> None:
@@ -333,14 +343,18 @@ class CudaBackend:
         w: Any,
         log_variances: NDArray[Any] | None,
         levels: PlayLevels | None,
+        groups: Any,
+        gates: PlayGates,
         sweeps: int,
         beta: float,
         keys: Any,
         first: int,
+        stop: int,
+        context: Any,
+        back: Any,
         heard: Any,
-        frames: int,
-    ) -> NDArray[np.uint8]:
-        songs = empty((tuple(heard.shape)[0], frames, w.columns), np.uint8)
+        songs: Any,
+    ) -> None:
         playing.play(
             network.sizes,
             self._codes(network),
@@ -349,14 +363,18 @@ class CudaBackend:
             w,
             log_variances,
             levels,
+            groups,
+            gates,
             sweeps,
             beta,
             keys,
             first,
+            stop,
+            context,
+            back,
             heard,
             songs,
         )
-        return songs.copy_to_host()
 
     # -- the order of work -----------------------------------------------------------------------
 

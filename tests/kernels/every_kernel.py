@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 
 from midigen.backends.choose import backend_of
+from midigen.backends.interface import PlayGates
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.evaluation.accuracy import score_model
 from midigen.evaluation.likelihood import anneal, near_base, teacher_forced
 from midigen.generation import generate
 from midigen.kernels.cuda import (
     ais,
+    gates,
     gaussian,
     jacobian,
     network,
@@ -31,6 +33,7 @@ from midigen.training.schedule import FULL_PACE
 from midigen.training.trainer import Trainer
 
 N, V, H, X, R = 6, 5, 4, 3, 4
+GROUPS = np.array([[1, 4]])  # of visible units
 KEY, GRID = np.uint64(1), Grid(low=60, high=64)
 
 
@@ -38,6 +41,8 @@ def call_all(real):
     """Call each with arrays of a float type; nothing is looked at."""
     _rbm(real)
     _gaussian(real)
+    _gates(real)
+    _play(real)
     _network(real)
     _jacobians(real)
     _steps(real)
@@ -69,15 +74,17 @@ def _rbm(real):
     w, a, b, v, p = _parts(real)
     rbm.uniform_row(KEY, 0, 0, zeros(4, np.float32))
     rbm.corrupt(KEY, 0.1, 0.1, v, 0)
-    for tile in (TILE, Tile(blocks=1)):  # with one row and with several in a thread
-        rbm.gibbs_chain(v, w, a, b, 1, 1.0, KEY, 0, 0, a, tile)
-        ais.anneal(w, a, a, b, 0, 2, 2, KEY, 0, v, zeros(N, np.float64), tile)
     rbm.hidden_probability(v, w, b, p)
-    rbm.visible_probability(p, w, a, v)
     rbm.free_energy(v, w, a, b, zeros(N, np.float64))
     rbm.contrast(v, a, w, a, b, zeros(N, real), v, p, w)
-    rbm.pseudo_log_likelihood(v, w, a, b, zeros(N, np.float64))
-    ais.draw_base(a, KEY, 0, a)
+    for groups in (upload(np.zeros((0, 2), np.int64)), upload(GROUPS)):
+        for tile in (TILE, Tile(blocks=1)):  # with one row and with several in a thread
+            rbm.gibbs_chain(v, w, a, b, groups, 1, 1.0, KEY, 0, 0, a, tile)
+            ais.anneal(w, a, a, b, groups, 0, 2, 2, KEY, 0, v, zeros(N, np.float64), tile)
+        rbm.visible_probability(p, w, a, groups, v)
+        rbm.pseudo_log_likelihood(v, w, a, b, groups, zeros(N, np.float64))
+        ais.draw_base(a, groups, KEY, 0, v)
+    rbm.sample_groups(KEY, 0, 0, a, groups, v)
 
 
 def _gaussian(real):
@@ -91,6 +98,42 @@ def _gaussian(real):
     gaussian.free_energy(v, w, a, b, a, zeros(N, np.float64))
     gaussian.contrast(v, v, w, a, b, a, zeros(N, real), a, b, a, w)
     gaussian.pseudo_log_likelihood(v, w, a, b, a, zeros(N, np.float64))
+
+
+def _gates(real):
+    tables = (zeros(shape, np.int64) for shape in (V, (2, 1), (1, 2), 1, 3, (1, N)))
+    part, gate, lines, interval_gates, intervals, last = tables
+    arguments = zeros((2, N, V), real), part, gate, lines, interval_gates, intervals, last
+    gates.open_gates(zeros((N, 4), real), *arguments, zeros((N, V), real))
+    gates.gate_gradient(zeros((N, V), real), *arguments, zeros((N, 4), real))
+    gates.mark(last, lines, 0, zeros((N, V), real))
+    for kind in (real, np.uint8):
+        gates.last_pitch(zeros((N, V), kind), 0, V, zeros(N, np.int64))
+
+
+def _play(real):
+    """A song with groups, gates, a line that is heard, and context, which no model has yet."""
+    net = Network(V + 3 + 2, (), R, V + H + 4, real)
+    tables = (zeros(shape, np.int64) for shape in (V, (2, 1), (1, 2), 1, 3))
+    part, gate, lines, interval_gates, intervals = tables
+    backend_of("cuda").play(
+        net,
+        zeros(net.parameters, real),
+        matrix(zeros(H * V, real), 0, H, V),
+        None,
+        None,
+        upload(GROUPS),
+        PlayGates(part, gate, lines, 1, interval_gates, intervals),
+        1,
+        1.0,
+        zeros(1, np.uint64),
+        0,
+        2,
+        zeros((1, 3, 2), real),
+        zeros((1, 3, 2), np.int64),
+        zeros((1, V + R), real),
+        zeros((1, 3, V), np.uint8),
+    )
 
 
 def _network(real):
@@ -141,11 +184,11 @@ def _steps(real):
     parts = matrix(w, 0, H, V), matrix(a, 0, 1, V), matrix(b, 0, 1, H)
     optimizer.centre_shift(*parts, zeros(V, real), 0.5, 1)
     optimizer.centre_gradient(*parts, zeros(V, real), 0.5)
-    packed, place = zeros((N, 1), np.uint8), zeros(N, np.int64)
-    rolls.unpack(packed, place, V, a)
-    rolls.pack(a, place, V, packed)
-    rolls.take(a, 1, place, V, a)
-    rolls.put(a, place, V, a)
+    packed, place, moves = zeros((N, 1), np.uint8), zeros(N, np.int64), zeros((1, V), np.int64)
+    rolls.unpack(packed, place, moves, a)
+    rolls.pack(a, place, moves, packed)
+    rolls.take(a, 1, place, moves, a)
+    rolls.put(a, place, moves, a)
     rolls.weigh(place, 1, zeros(N, real))
     rolls.lessen(0, zeros(N, np.float64), zeros(N, np.float64), zeros(N, real))
 

@@ -25,6 +25,7 @@ ALONE: dict[tuple[str, ...], str] = {
     ("cuda", "rbm", "series_of"): "keys and first rows of series that run side by side",
     ("cuda", "rbm", "series_words"): "a device function: random words of one of those series",
     ("cuda", "rbm", "exponentials"): "shared by both kinds of RBM; made in place on the CPU",
+    ("cuda", "gates", "through_intervals"): "a device function that cuda.play shares",
     **{
         ("cuda", "blas", name): "NumPy's slices, copies and assignments on the CPU"
         for name in ("as_matrix", "copy", "fill", "flat", "matrix", "scratch_matrix")

@@ -14,21 +14,36 @@ from numba import cuda, float64, uint64
 from midigen.kernels.codes import MOST_MOVES  # noqa: F401  callers keep to it
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import MatrixLike, as_matrix
-from midigen.kernels.cuda.gibbs import half_sweep, launch, load_keys, padded, transposed
+from midigen.kernels.cuda.gibbs import (
+    group_drawer,
+    half_sweep,
+    has_groups,
+    launch,
+    load_keys,
+    padded,
+    transposed,
+)
 from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, Tile, device, jit
 from midigen.kernels.cuda.memory import DeviceArray
-from midigen.kernels.cuda.rbm import PerSeries, sample_bernoulli, series_of
+from midigen.kernels.cuda.rbm import PerSeries, sample_bernoulli, sample_groups, series_of
 from midigen.kernels.scalar import f64
 
 
 def draw_base(
-    base: MatrixLike, key: PerSeries, first_row: PerSeries, out: MatrixLike, tile: Tile = TILE
+    base: MatrixLike,
+    groups: DeviceArray,
+    key: PerSeries,
+    first_row: PerSeries,
+    out: MatrixLike,
+    tile: Tile = TILE,
 ) -> None:
-    """Draw a state of every base, p(v_i = 1) = sigmoid(base_i), with sweep number 0.
+    """Draw a state of every base, whose fields are `base`, Eq. (18), (29), with sweep number 0.
 
     Parameters as in midigen.kernels.cpu.ais.draw_base.
     """
+    key, first_row, _ = series_of(key, first_row)
     sample_bernoulli(key, 0, first_row, base, None, out, tile)
+    sample_groups(key, 0, first_row, base, groups, out, tile)
 
 
 def anneal(
@@ -36,6 +51,7 @@ def anneal(
     base: MatrixLike,
     a: MatrixLike,
     b: MatrixLike,
+    groups: DeviceArray,
     first: int,
     last: int,
     temperatures: int,
@@ -59,7 +75,7 @@ def anneal(
     places = [part for x in (w, wt, base, a, b, v) for part in x.operand]
     launch(
         _annealed,
-        (real,),
+        (real, has_groups(groups)),
         v.rows,
         max(w.rows, w.columns),
         padded(w.rows) * f64().itemsize
@@ -71,6 +87,7 @@ def anneal(
             last,
             temperatures,
             *series_of(key, first_row)[:2],
+            groups,
             *places,
             log_weight,
         ),
@@ -120,16 +137,16 @@ def _weight(
 
 
 @cache
-def _annealed(real, each, most):
+def _annealed(real, grouped, each, most):
     """Make the kernel.
 
     `memory` has a place for each hidden unit's product of ratios, and then holds v, h and the sum
     of all v.
     """
     kind, zero, one, wide = NUMBA_TYPE[real], real(0), real(1), f64().itemsize // real().itemsize
-    draw_hidden, draw_visible = (
-        half_sweep(real, each, False, settle) for settle in (_hidden_field(real), _visible_field)
-    )
+    draw_hidden = half_sweep(real, each, False, _hidden_field(real))
+    draw_visible = half_sweep(real, each, False, _visible_field, grouped)
+    draw_groups = group_drawer(real)
 
     @jit()
     def annealed(
@@ -142,6 +159,7 @@ def _annealed(real, each, most):
         temperatures,
         keys,
         first_rows,
+        softmax,
         w,
         w_at,
         wt,
@@ -198,6 +216,7 @@ def _annealed(real, each, most):
                 key_of,
                 row_of,
                 2 * move + 2,
+                softmax,
             )
             if move + 1 < temperatures:
                 cuda.syncthreads()
@@ -220,7 +239,22 @@ def _annealed(real, each, most):
                     key_of,
                     row_of,
                     2 * move + 3,
+                    softmax,
                 )
+                if grouped:  # its condition is the same for all threads of the block
+                    cuda.syncthreads()  # the fields are all there; the next one is ahead of states
+                    draw_groups(
+                        thread,
+                        threads,
+                        memory,
+                        of_h * wide,
+                        visible,
+                        rows,
+                        softmax,
+                        key_of,
+                        row_of,
+                        2 * move + 3,
+                    )
         cuda.syncthreads()
         for e in range(thread, rows * hidden, threads):
             ratio[e] = math.log(ratio[e])

@@ -179,7 +179,8 @@ def gibbs_chain(
         Where the units of a chain do not fit into a block's shared memory.
     """
     gibbs.chain(
-        v, w, a, b, z, sweeps, beta, *rbm.series_of(key, first_row)[:2], first_sweep, out, tile
+        *(v, w, a, b, z, None, sweeps, beta),
+        *(*rbm.series_of(key, first_row)[:2], first_sweep, out, tile),
     )
 
 

@@ -1,4 +1,4 @@
-"""Gibbs chains in one launch: what both kinds of RBM and annealing share.  Eq. (18), (22).
+"""Gibbs chains in one launch: what both kinds of RBM and annealing share.  Eq. (18), (22), (29).
 
 Rows, one chain each, do not depend on each other: a block of threads takes a few, keeps their
 states in shared memory and makes all sweeps alone.
@@ -8,6 +8,10 @@ Memory: unit i of row r = g each + s is number ((first + i) groups + g) each + s
 columns j, j + Q, j + 2 Q and j + 3 Q, which are drawn from one counter, of `each` rows in
 registers.  For columns past a layer's last one and rows past the last row, the last one is taken
 again; their results are never read.
+
+A softmax group of visible units is drawn in two steps: the threads of its columns leave their
+fields where their states belong, and behind a barrier one thread for each row sums them and writes
+the states.  Kernels for RBMs without such groups are compiled without the second step.
 """
 
 import math
@@ -99,6 +103,7 @@ def chain(
     a: MatrixLike,
     b: MatrixLike,
     z: MatrixLike | None,
+    softmax: DeviceArray | None,
     sweeps: int,
     beta: float,
     keys: DeviceArray,
@@ -109,6 +114,7 @@ def chain(
 ) -> None:
     """Take the steps of gibbs_chain, that of a Bernoulli RBM where z is None.
 
+    softmax int64 (G, 2) are the softmax groups of its visible units, of a Bernoulli RBM alone;
     keys uint64 (B,) and first_rows int64 (B,) are those of B series, on the device; the other
     parameters are those of gibbs_chain.
     """
@@ -118,7 +124,7 @@ def chain(
     places = [part for x in (w, wt, v, a, b, z, out) for part in x.operand]
     launch(
         _chain,
-        (real, gaussian),
+        (real, gaussian, has_groups(softmax)),
         out.rows,
         max(w.rows, w.columns),
         (padded(w.rows) + padded(w.columns)) * real().itemsize,
@@ -131,10 +137,16 @@ def chain(
             real(spread),
             keys,
             first_rows,
+            keys if softmax is None else softmax,  # not read without groups
             *places,
         ),
         tile,
     )
+
+
+def has_groups(softmax: DeviceArray | None) -> bool:
+    """Tell whether there are softmax groups, for which a kernel has to be compiled."""
+    return softmax is not None and softmax.shape[0] > 0
 
 
 @device
@@ -180,17 +192,136 @@ def _adder(real, each):
     return add_up
 
 
+@device
+def in_group(softmax, unit):
+    """Tell whether a visible unit belongs to a softmax group."""
+    for k in range(softmax.shape[0]):
+        if softmax[k, 0] <= unit and unit < softmax[k, 1]:
+            return True
+    return False
+
+
 @cache
-def _drawer(real, each, normal):
+def sharer(real: Scalar) -> Callable[..., Any]:
+    """Make a device function that weighs the states of a softmax group of one row, Eq. (29).
+
+    Parameters
+    ----------
+    real : float type
+        Of the fields.
+
+    Returns
+    -------
+    device function (memory, at, step, first, stop) -> tuple of two numbers
+        Column j of a row lies at memory[at + j step].  With M = max(0, fields), it writes
+        e_j = exp(s_j - M) in the place of the fields s_j of columns first, .., stop - 1, and
+        returns e^-M, that of none, and the sum of all.
+    """
+    shrink, zero = scalar.shrink(real), real(0)
+
+    @device
+    def share_out(memory, at, step, first, stop):
+        most = zero
+        for j in range(first, stop):
+            most = max(most, memory[at + j * step])
+        none = shrink(-most)
+        total = none
+        for j in range(first, stop):
+            share = shrink(memory[at + j * step] - most)
+            memory[at + j * step] = share
+            total += share
+        return none, total
+
+    return share_out
+
+
+@cache
+def chooser(real: Scalar) -> Callable[..., Any]:
+    """Make a device function that draws a softmax group of one row, Eq. (29).
+
+    Parameters
+    ----------
+    real : float type
+        Of the states.
+
+    Returns
+    -------
+    device function
+        It finds the fields in memory as that of `sharer` does, those of a row of `columns`, and
+        writes 0 and 1 in their place.  Of none, first, first + 1, .. it takes the one at which the
+        sum of their weights gets over u times that of all; u is the uniform number of column
+        `first`.
+    """
+    share_out, zero, one = sharer(real), real(0), real(1)
+
+    @device
+    def choose(memory, at, step, first, stop, columns, key, row, sweep):
+        quarter = (columns + 3) >> 2
+        drawn, part = words(key, row, sweep, first % quarter), first // quarter
+        # by comparisons: a tuple that is indexed by a variable lies in local memory
+        word = drawn[0] if part == 0 else drawn[1]
+        if part >= 2:
+            word = drawn[2] if part == 2 else drawn[3]
+        reached, total = share_out(memory, at, step, first, stop)
+        wanted = real(uniform(word)) * total
+        looking = not wanted < reached
+        for j in range(first, stop):
+            reached += memory[at + j * step]
+            # the last one where rounding leaves none
+            chosen = looking and (wanted < reached or j == stop - 1)
+            memory[at + j * step] = one if chosen else zero
+            looking = looking and not chosen
+
+    return choose
+
+
+@cache
+def group_drawer(real: Scalar) -> Callable[..., Any]:
+    """Make a device function that draws all softmax groups of a layer from their fields in memory.
+
+    A block calls it between two barriers: threads have left the fields of other threads' groups,
+    and will read the states of others.
+    """
+    choose = chooser(real)
+
+    @device
+    def draw_groups(thread, threads, memory, first, columns, rows, softmax, key_of, row_of, sweep):
+        for e in range(thread, rows * softmax.shape[0], threads):
+            r, k = e % rows, e // rows
+            choose(
+                memory,
+                first * rows + r,
+                rows,
+                softmax[k, 0],
+                softmax[k, 1],
+                columns,
+                key_of[r],
+                row_of[r],
+                sweep,
+            )
+
+    return draw_groups
+
+
+@cache
+def _drawer(real, each, normal, grouped):
     """Make a device function that draws units from `total`.
 
     total (4, each) holds their fields or, where `normal`, their means, `spread` being the
-    deviation.
+    deviation.  Where `grouped`, the fields of units in softmax groups stay what they are.
     """
     sigmoid, zero, one = scalar.sigmoid(real), real(0), real(1)
 
     @device
-    def draw(total, spread, memory, first, groups, g, quarter, j, key_of, row_of, sweep):
+    def draw(total, spread, memory, first, groups, g, quarter, j, key_of, row_of, sweep, softmax):
+        kept = 0  # a bit for each of the four columns
+        if (
+            grouped
+        ):  # written out, as a loop with another in it would not leave `total` in registers
+            kept |= 1 if in_group(softmax, j) else 0
+            kept |= 2 if in_group(softmax, j + quarter) else 0
+            kept |= 4 if in_group(softmax, j + 2 * quarter) else 0
+            kept |= 8 if in_group(softmax, j + 3 * quarter) else 0
         for r in range(each):
             drawn = words(key_of[g * each + r], row_of[g * each + r], sweep, j)
             if normal:  # as in normal_row, columns j and j + 2 Q are made of their two numbers
@@ -202,7 +333,9 @@ def _drawer(real, each, normal):
                 total[3, r] += spread * real(odd[1])
             else:
                 for part in range(4):
-                    total[part, r] = one if uniform(drawn[part]) < sigmoid(total[part, r]) else zero
+                    if not (grouped and kept >> part & 1):
+                        on = uniform(drawn[part]) < sigmoid(total[part, r])
+                        total[part, r] = one if on else zero
         for part in range(4):
             for r in range(each):
                 memory[((first + j + part * quarter) * groups + g) * each + r] = total[part, r]
@@ -212,7 +345,7 @@ def _drawer(real, each, normal):
 
 @cache
 def half_sweep(
-    real: Scalar, each: int, normal: bool, settle: Callable[..., Any]
+    real: Scalar, each: int, normal: bool, settle: Callable[..., Any], grouped: bool = False
 ) -> Callable[..., Any]:
     """Make a device function that draws a layer from the states of the other one.
 
@@ -227,13 +360,15 @@ def half_sweep(
     settle : device function (x, given, row, unit, place) -> number
         Turns x, what the states of the other layer add to a unit, into its field or its mean.
         `given` is what it needs, and `place` where it may keep a number of its own.
+    grouped : bool
+        Whether units belong to softmax groups; their fields are left, for `group_drawer`.
 
     Returns
     -------
     device function
         The layer has `columns` units from `target` on, the other one `units` from `source` on.
     """
-    add_up, draw = _adder(real, each), _drawer(real, each, normal)
+    add_up, draw = _adder(real, each), _drawer(real, each, normal, grouped)
 
     @device
     def half(
@@ -255,6 +390,7 @@ def half_sweep(
         key_of,
         row_of,
         sweep,
+        softmax,
     ):
         quarter = (columns + 3) >> 2
         for e in range(thread, quarter * groups, threads):
@@ -271,7 +407,9 @@ def half_sweep(
                         min(unit, columns - 1),
                         (unit * groups + g) * each + r,
                     )
-            draw(total, spread, memory, target, groups, g, quarter, j, key_of, row_of, sweep)
+            draw(
+                total, spread, memory, target, groups, g, quarter, j, key_of, row_of, sweep, softmax
+            )
 
     return half
 
@@ -284,16 +422,16 @@ def biased(x, given, row, unit, place):
 
 
 @cache
-def _chain(real, gaussian, each, most):
+def _chain(real, gaussian, grouped, each, most):
     """Make the kernel.
 
     States of Gaussian units are x = exp(-z/2) v; alpha = exp(-z/2) a is in `out` until the chains
     end.
     """
     kind, zero, one, half = NUMBA_TYPE[real], real(0), real(1), real(0.5)
-    draw_hidden, draw_visible = (
-        half_sweep(real, each, normal, biased) for normal in (False, gaussian)
-    )
+    draw_hidden = half_sweep(real, each, False, biased)
+    draw_visible = half_sweep(real, each, gaussian, biased, grouped)
+    draw_groups = group_drawer(real)
 
     @jit()
     def chain(
@@ -307,6 +445,7 @@ def _chain(real, gaussian, each, most):
         spread,
         keys,
         first_rows,
+        softmax,
         w,
         w_at,
         wt,
@@ -360,6 +499,7 @@ def _chain(real, gaussian, each, most):
                 key_of,
                 row_of,
                 2 * sweep,
+                softmax,
             )
             cuda.syncthreads()
             draw_visible(
@@ -381,8 +521,23 @@ def _chain(real, gaussian, each, most):
                 key_of,
                 row_of,
                 2 * sweep + 1,
+                softmax,
             )
             cuda.syncthreads()
+            if grouped:  # the fields are all there; the states, which others read, behind a barrier
+                draw_groups(
+                    thread,
+                    threads,
+                    memory,
+                    0,
+                    visible,
+                    rows,
+                    softmax,
+                    key_of,
+                    row_of,
+                    2 * sweep + 1,
+                )
+                cuda.syncthreads()
         for e in range(thread, rows * visible, threads):
             n, i = begin + e // visible, e % visible
             if n < count:

@@ -1,13 +1,18 @@
-"""New songs, every frame drawn from the RBM of its own past.  Eq. (8), (14), (18), (22).
+"""New songs, every frame drawn from the RBM of its own past.  Eq. (8), (14), (18), (22), (26)-(29).
 
-    u_t = [r_t; a_t; b_t; (s_t)] = f([v_{t-1}; r_{t-1}]),   v_t ~ RBM(a_t, b_t, (z_t))
+    u_t = [r_t; a_t; b_t; (s_t); g_t] = f([v_{t-1}; m_t; c_t; r_{t-1}])
+    v_t ~ RBM(a'_t, b_t, (z_t)),   a'_t = a_t and what the gates g_t let through
+
+m_t marks the last pitch of lines, and c_t is what is known of the song ahead.
 
 A song's frames wait for one another and are little work, which launches of their own would outlast:
 one block of threads makes many frames of a song in one launch.
 
-Memory: what goes into a layer and what comes out of it, a sum for each thread, and the states of
-the RBM, laid out as midigen.kernels.cuda.gibbs has them for a single row; its biases are read where
-the network leaves them.  Its twin is midigen.kernels.cpu.play.
+Memory: what goes into a layer and what comes out of it, a sum for each thread, the states of the
+RBM, laid out as midigen.kernels.cuda.gibbs has them for a single row, and the column of each line's
+last pitch, as a number of the model's type; biases are read where the network leaves them.  Frames
+of the song that gates look back to are read in `songs`, by the thread that has written the column.
+Its twin is midigen.kernels.cpu.play.
 """
 
 import math
@@ -20,7 +25,15 @@ from numpy.typing import NDArray
 
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import MatrixLike, as_matrix
-from midigen.kernels.cuda.gibbs import biased, half_sweep, padded, transposed
+from midigen.kernels.cuda.gates import through_intervals
+from midigen.kernels.cuda.gibbs import (
+    biased,
+    group_drawer,
+    half_sweep,
+    has_groups,
+    padded,
+    transposed,
+)
 from midigen.kernels.cuda.jit import NUMBA_TYPE, TILE, Tile, device, jit, shared_bytes
 from midigen.kernels.cuda.layers import (
     ACROSS,
@@ -33,7 +46,7 @@ from midigen.kernels.cuda.layers import (
     transposed_layers,
     walkers,
 )
-from midigen.kernels.cuda.memory import DeviceArray
+from midigen.kernels.cuda.memory import DeviceArray, upload
 from midigen.kernels.scalar import u64
 
 NO_LEVELS = 0, 1, 0, 1
@@ -76,6 +89,260 @@ def _forward(real):
     return forward
 
 
+@device
+def _load(memory, at, thread, threads, visible, recurrent, outside, x, song):
+    """Bring what the network hears first from x to its input."""
+    for i in range(thread, visible, threads):
+        memory[at + i] = x[song, i]
+    for i in range(thread, recurrent, threads):
+        memory[at + outside + i] = x[song, visible + i]
+
+
+@device
+def _store(memory, at, thread, threads, visible, recurrent, outside, x, song):
+    """Bring the network's next input back to x."""
+    for i in range(thread, visible, threads):
+        x[song, i] = memory[at + i]
+    for i in range(thread, recurrent, threads):
+        x[song, visible + i] = memory[at + outside + i]
+
+
+@cache
+def _carrier(real, gaussian):
+    """Make two device functions of a frame, a thread those of its own units."""
+    half, value_of = real(0.5), _value(real, gaussian)
+
+    @device
+    def scale(memory, a, z, chain, thread, threads, visible, low, length):
+        """Bring states and means into units of the deviations; s becomes z."""
+        for i in range(thread, visible, threads):
+            memory[z + i] = low + length * memory[z + i]
+            inverse = math.exp(-half * memory[z + i])
+            memory[a + i] *= inverse
+            memory[chain + i] *= inverse
+
+    @device
+    def keep(
+        memory,
+        chain,
+        z,
+        old,
+        new,
+        thread,
+        threads,
+        visible,
+        recurrent,
+        outside,
+        levels,
+        songs,
+        song,
+        t,
+    ):
+        """Write the frame that has been drawn into the song, and with r into the next input."""
+        threshold, gain, offset, loudest = levels
+        for i in range(thread, visible, threads):
+            value = value_of(memory, chain + i, z + i)
+            if gaussian:
+                songs[song, t, i] = _level(value, threshold, gain, offset, loudest)
+                memory[new + i] = real(songs[song, t, i]) / loudest
+            else:
+                songs[song, t, i] = int(value)
+                memory[new + i] = value
+        for i in range(thread, recurrent, threads):
+            memory[new + outside + i] = memory[old + i]
+
+    return scale, keep
+
+
+@cache
+def _value(real, gaussian):
+    """Make a device function: a unit's value, from its state and the place of its log variance."""
+    half = real(0.5)
+
+    @device
+    def value_of(memory, state, z):
+        return memory[state] * math.exp(half * memory[z]) if gaussian else memory[state]
+
+    return value_of
+
+
+@cache
+def _liner(real, gaussian):
+    """Make three device functions for the columns of the lines' last pitches, from `lasts` on."""
+    value_of = _value(real, gaussian)
+
+    @device
+    def look_back(memory, lasts, thread, threads, lines, songs, song, first):
+        """Find them in the frames of a song before `first`, a thread for each line."""
+        for line in range(thread, lines.shape[0], threads):
+            found, t = -1, first - 1
+            while t >= 0 and found < 0:
+                for i in range(lines[line, 0], lines[line, 1]):
+                    if songs[song, t, i] > 0:
+                        found = i
+                t -= 1
+            memory[lasts + line] = real(found)
+
+    @device
+    def look(memory, lasts, thread, threads, lines, chain, z, threshold):
+        """Move them on over the frame that has been drawn, a thread for each line."""
+        for line in range(thread, lines.shape[0], threads):
+            for i in range(lines[line, 0], lines[line, 1]):
+                if value_of(memory, chain + i, z + i) > threshold:
+                    memory[lasts + line] = real(i)
+
+    return look_back, look
+
+
+@cache
+def _teller(real):
+    """Make a device function: what the network hears of lines and of the song ahead -> its input.
+
+    That is the marks of the last pitches of the first `heard` lines, and the context of frame t;
+    both lie between v, which ends at `at`, and r, which begins at `end`.
+    """
+    zero, one = real(0), real(1)
+
+    @device
+    def tell(memory, lasts, thread, threads, lines, heard, at, end, context, song, t):
+        for line in range(heard):
+            low, high, last = lines[line, 0], lines[line, 1], int(memory[lasts + line])
+            for i in range(low + thread, high, threads):
+                memory[at + i - low] = one if last == i else zero
+            at += high - low
+        for i in range(thread, context.shape[2], threads):
+            memory[end - context.shape[2] + i] = context[song, t, i]
+
+    return tell
+
+
+@cache
+def _opener(real):
+    """Make a device function that adds what the gates let through to a song's biases, Eq. (27).
+
+    The biases lie from `a` on in memory, the gates from `g` on.  A thread has columns of its own,
+    and reads those of frames that it has written itself, or that were there ahead of the launch.
+    """
+
+    @device
+    def open_gates(
+        memory, a, g, lasts, thread, threads, visible, gates, back, songs, song, t, loudest
+    ):
+        part, gate, lines, interval_gates, intervals = gates
+        for i in range(thread, visible, threads):
+            total = memory[a + i]
+            for s in range(gate.shape[0]):
+                k, ago = gate[s, part[i]], back[song, t, s]
+                if k >= 0 and ago > 0:
+                    total += memory[g + k] * (real(songs[song, t - ago, i]) / loudest)
+            for line in range(lines.shape[0]):
+                last = int(memory[lasts + line])
+                total = through_intervals(
+                    total, i, memory, g, lines, interval_gates, intervals, line, last
+                )
+            memory[a + i] = total
+
+    return open_gates
+
+
+@cache
+def _sampler(real, gaussian, grouped):
+    """Make a device function: the steps of Gibbs sampling of a frame, Eq. (18), (22), (29).
+
+    All threads of the block call it, as it has barriers, and its states are there for all of them
+    when it returns.
+    """
+    one = real(1)
+    draw_hidden = half_sweep(real, 1, False, biased)
+    draw_visible = half_sweep(real, 1, gaussian, biased, grouped)
+    draw_groups = group_drawer(real)
+
+    @device
+    def sample(
+        total,
+        thread,
+        threads,
+        memory,
+        chain,
+        visible,
+        behind,
+        hidden,
+        a,
+        b,
+        w,
+        w_at,
+        wt,
+        wt_at,
+        softmax,
+        sweeps,
+        beta,
+        spread,
+        key_of,
+        row_of,
+    ):
+        for sweep in range(sweeps):
+            draw_hidden(
+                total,
+                thread,
+                threads,
+                memory,
+                chain,
+                visible,
+                behind,
+                hidden,
+                1,
+                wt,
+                wt_at,
+                (memory, (b, 0), beta),
+                spread,
+                0,
+                1,
+                key_of,
+                row_of,
+                2 * sweep,
+                softmax,
+            )
+            cuda.syncthreads()  # all hidden units go into each visible one
+            draw_visible(
+                total,
+                thread,
+                threads,
+                memory,
+                behind,
+                hidden,
+                chain,
+                visible,
+                1,
+                w,
+                w_at,
+                (memory, (a, 0), one if gaussian else beta),
+                spread,
+                0,
+                1,
+                key_of,
+                row_of,
+                2 * sweep + 1,
+                softmax,
+            )
+            cuda.syncthreads()  # all visible units go into what follows: a group, a hidden unit
+            if grouped:  # which is known when this is compiled: no thread goes another way
+                draw_groups(
+                    thread,
+                    threads,
+                    memory,
+                    chain,
+                    visible,
+                    1,
+                    softmax,
+                    key_of,
+                    row_of,
+                    2 * sweep + 1,
+                )
+                cuda.syncthreads()  # states in the place of fields, for all threads
+
+    return sample
+
+
 def play(
     sizes: NDArray[np.int64],
     codes: DeviceArray,
@@ -84,18 +351,24 @@ def play(
     w: MatrixLike,
     log_variances: NDArray[Any] | None,
     levels: tuple[float, float, float, float] | None,
+    groups: DeviceArray,
+    gates: tuple[Any, Any, Any, int, Any, Any],
     sweeps: int,
     beta: float,
     keys: DeviceArray,
     first: int,
+    stop: int,
+    context: DeviceArray,
+    back: DeviceArray,
     x: DeviceArray,
     songs: DeviceArray,
     tile: Tile = TILE,
 ) -> None:
-    """Make frames first, first + 1, .. of B songs.
+    """Make frames first..stop-1 of B songs.
 
-    Parameters as in midigen.kernels.cpu.play.play; sizes and log_variances are NumPy arrays, all
-    other arrays lie on the device, and params may be longer than P.
+    Parameters as in midigen.kernels.cpu.play.play; sizes and log_variances are NumPy arrays, those
+    of gates NumPy or device arrays, all other arrays lie on the device, and params may be longer
+    than P.
 
     Raises
     ------
@@ -103,19 +376,26 @@ def play(
         Where a song does not fit into a block's shared memory.
     """
     w, real, gaussian = as_matrix(w), x.dtype.type, log_variances is not None
-    count, frames, visible = tuple(songs.shape)
+    count, _, visible = tuple(songs.shape)
+    part, gate, lines, heard_lines, *intervals = gates
+    tables = [
+        upload(table) if isinstance(table, np.ndarray) else table
+        for table in (part, gate, lines, *intervals)
+    ]
+    n_lines = int(lines.shape[0])
     threads = walkers(sizes, int(sizes[-1]), tile)
     table, on_device = layers_of(tuple(int(n) for n in sizes), int(sizes[-1]), 0, threads)
     widest, states, wt = int(sizes.max()), padded(visible) + padded(w.rows), transposed(w, tile)
     low, high = (0, 0) if log_variances is None else log_variances
     numbers = beta, 1 / math.sqrt(beta) if gaussian else 1, low, high - low, *(levels or NO_LEVELS)
-    _played(real, gaussian)[
-        count, threads, 0, shared_bytes(2 * widest + threads + states, real, "a song")
+    _played(real, gaussian, has_groups(groups) and not gaussian)[
+        count, threads, 0, shared_bytes(2 * widest + threads + states + n_lines, real, "a song")
     ](
         first,
-        frames,
+        stop,
         len(table),
         recurrent,
+        int(sizes[0]) - recurrent,
         visible,
         w.rows,
         widest,
@@ -127,24 +407,29 @@ def play(
         keys,
         sweeps,
         tuple(real(number) for number in numbers),
+        groups,
+        heard_lines,
+        *tables,
+        context,
+        back,
         x,
         songs,
     )
 
 
 @cache
-def _played(real, gaussian):
-    kind, one, half, forward = NUMBA_TYPE[real], real(1), real(0.5), _forward(real)
-    draw_hidden, draw_visible = (
-        half_sweep(real, 1, normal, biased) for normal in (False, gaussian)
-    )
+def _played(real, gaussian, grouped):
+    kind, forward, sample = NUMBA_TYPE[real], _forward(real), _sampler(real, gaussian, grouped)
+    (scale, keep), tell = _carrier(real, gaussian), _teller(real)
+    (look_back, look), open_gates = _liner(real, gaussian), _opener(real)
 
     @jit(launch_bounds=TILE.most)
     def played(
         first,
-        frames,
+        stop,
         layers,
         recurrent,
+        outside,
         visible,
         hidden,
         widest,
@@ -158,6 +443,15 @@ def _played(real, gaussian):
         keys,
         sweeps,
         numbers,
+        softmax,
+        heard_lines,
+        part,
+        gate,
+        lines,
+        interval_gates,
+        intervals,
+        context,
+        back,
         x,
         songs,
     ):
@@ -166,86 +460,93 @@ def _played(real, gaussian):
         row_of = cuda.shared.array(1, uint64)
         total = cuda.local.array((4, 1), kind)
         beta, spread, low, length, threshold, gain, offset, loudest = numbers
+        levels, gates = (
+            (threshold, gain, offset, loudest),
+            (part, gate, lines, interval_gates, intervals),
+        )
         thread, threads, song = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
         old, new, sums = 0, widest, 2 * widest
         chain = sums + threads
         behind = chain + (visible + 3 >> 2) * 4
+        lasts = behind + (hidden + 3 >> 2) * 4
         key_of[0] = keys[song]
-        for i in range(thread, visible + recurrent, threads):
-            memory[old + i] = x[song, i]
+        look_back(memory, lasts, thread, threads, lines, songs, song, first)
+        _load(memory, old, thread, threads, visible, recurrent, outside, x, song)
         cuda.syncthreads()
-        for t in range(frames):
+        for t in range(first, stop):
             for i in range(thread, visible, threads):
                 memory[chain + i] = memory[old + i]
-            row_of[0] = u64(first + t)
+            row_of[0] = u64(t)
+            if outside > visible:  # or not, for all threads of the launch
+                tell(
+                    memory,
+                    lasts,
+                    thread,
+                    threads,
+                    lines,
+                    heard_lines,
+                    old + visible,
+                    old + outside,
+                    context,
+                    song,
+                    t,
+                )
+                cuda.syncthreads()  # the network hears what other threads have told it
             old, new = forward(
                 memory, old, new, sums, thread, threads, layers, table, codes, params
             )
             a, b, z = old + recurrent, old + recurrent + visible, old + recurrent + visible + hidden
-            if gaussian:  # states and means in units of the deviations
-                for i in range(thread, visible, threads):
-                    memory[z + i] = low + length * memory[z + i]
-                    inverse = math.exp(-half * memory[z + i])
-                    memory[a + i] *= inverse
-                    memory[chain + i] *= inverse
-                cuda.syncthreads()
-            for sweep in range(sweeps):
-                draw_hidden(
-                    total,
-                    thread,
-                    threads,
-                    memory,
-                    chain,
-                    visible,
-                    behind,
-                    hidden,
-                    1,
-                    wt,
-                    wt_at,
-                    (memory, (b, 0), beta),
-                    spread,
-                    0,
-                    1,
-                    key_of,
-                    row_of,
-                    2 * sweep,
-                )
-                cuda.syncthreads()
-                draw_visible(
-                    total,
-                    thread,
-                    threads,
-                    memory,
-                    behind,
-                    hidden,
-                    chain,
-                    visible,
-                    1,
-                    w,
-                    w_at,
-                    (memory, (a, 0), one if gaussian else beta),
-                    spread,
-                    0,
-                    1,
-                    key_of,
-                    row_of,
-                    2 * sweep + 1,
-                )
-                cuda.syncthreads()
-            for i in range(thread, visible, threads):
-                value = memory[chain + i]
-                if gaussian:
-                    value *= math.exp(half * memory[z + i])
-                    songs[song, t, i] = _level(value, threshold, gain, offset, loudest)
-                    memory[new + i] = real(songs[song, t, i]) / loudest
-                else:
-                    songs[song, t, i] = int(value)
-                    memory[new + i] = value
-            for i in range(thread, recurrent, threads):
-                memory[new + visible + i] = memory[old + i]
+            g = z + visible if gaussian else z
+            # here and in `scale` a thread changes biases of its own units; others read them behind
+            # the barrier between hidden and visible units
+            open_gates(
+                memory, a, g, lasts, thread, threads, visible, gates, back, songs, song, t, loudest
+            )
+            if gaussian:
+                scale(memory, a, z, chain, thread, threads, visible, low, length)
+                cuda.syncthreads()  # all states go into each hidden unit
+            sample(
+                total,
+                thread,
+                threads,
+                memory,
+                chain,
+                visible,
+                behind,
+                hidden,
+                a,
+                b,
+                w,
+                w_at,
+                wt,
+                wt_at,
+                softmax,
+                sweeps,
+                beta,
+                spread,
+                key_of,
+                row_of,
+            )
+            # both read states and z, which stay until the barrier
+            look(memory, lasts, thread, threads, lines, chain, z, threshold)
+            keep(
+                memory,
+                chain,
+                z,
+                old,
+                new,
+                thread,
+                threads,
+                visible,
+                recurrent,
+                outside,
+                levels,
+                songs,
+                song,
+                t,
+            )
             old, new = new, old
-            cuda.syncthreads()
-        for i in range(thread, visible + recurrent, threads):
-            x[song, i] = memory[old + i]
+            cuda.syncthreads()  # r and the last pitches are told by other threads
+        _store(memory, old, thread, threads, visible, recurrent, outside, x, song)
 
     return played

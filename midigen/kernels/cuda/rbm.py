@@ -3,6 +3,10 @@
     F(v) = -a^T v - sum_j softplus((W v + b)_j)                                             (16)
     p(h_j = 1 | v) = sigmoid((W v + b)_j),   p(v_i = 1 | h) = sigmoid((W^T h + a)_i)        (18)
 
+and in a group of visible units, at most one of which is on, with their fields s = W^T h + a,
+
+    p(v_i = 1 | h) = e^s_i / (1 + sum_k e^s_k),   p(none | h) = 1 / (1 + sum_k e^s_k)       (29)
+
 Arguments as in its twin midigen.kernels.cpu.rbm, but:
   w, a, b          matrices, which may be StridedMatrix in theta and in the network's output
   key, first_row   numbers, or device arrays with one for each of B series, uint64 and int64 (B,):
@@ -23,7 +27,7 @@ from midigen.kernels.cuda.blas import MatrixLike, StridedMatrix, as_matrix, gemm
 from midigen.kernels.cuda.jit import TILE, Tile, along, device, jit, over
 from midigen.kernels.cuda.memory import DeviceArray, upload
 from midigen.kernels.cuda.scalar import softplus, uniform, words
-from midigen.kernels.scalar import f64
+from midigen.kernels.scalar import f64, u64
 
 PerSeries: TypeAlias = int | np.integer[Any] | DeviceArray
 
@@ -130,6 +134,67 @@ def _sampled(real):
     return sampled
 
 
+def sample_groups(
+    key: PerSeries,
+    sweep: int,
+    first_row: PerSeries,
+    field: MatrixLike,
+    groups: DeviceArray,
+    out: MatrixLike,
+    tile: Tile = TILE,
+) -> None:
+    """Draw the units of groups, Eq. (29), of which at most one is on.
+
+    Parameters as in midigen.kernels.cpu.rbm.sample_groups; a thread draws a group of a row.
+    """
+    field, out = as_matrix(field), as_matrix(out)
+    over(
+        _chosen(out.scalar_type),
+        out.rows,
+        groups.shape[0],
+        out.columns,
+        groups,
+        *series_of(key, first_row),
+        sweep,
+        *field.operand,
+        *out.operand,
+        tile=tile,
+    )
+
+
+@cache
+def _chosen(real):
+    choose = gibbs.chooser(real)
+
+    @jit()
+    def chosen(
+        count,
+        n_groups,
+        columns,
+        groups,
+        keys,
+        first_rows,
+        n_series,
+        sweep,
+        field,
+        field_at,
+        out,
+        out_at,
+    ):
+        k, i = cuda.grid(2)
+        if k < n_groups:
+            first, stop = groups[k, 0], groups[k, 1]
+            for r in range(i, count, cuda.gridDim.y * cuda.blockDim.y):
+                from_row, to_row = field_at[0] + r * field_at[1], out_at[0] + r * out_at[1]
+                for j in range(first, stop):
+                    out[to_row + j] = field[from_row + j]
+                key = keys[r % n_series]
+                row = u64(first_rows[r % n_series] + r // n_series)
+                choose(out, to_row, 1, first, stop, columns, key, row, sweep)
+
+    return chosen
+
+
 def corrupt(
     key: PerSeries,
     noise: float,
@@ -192,6 +257,7 @@ def gibbs_chain(
     w: MatrixLike,
     a: MatrixLike,
     b: MatrixLike,
+    groups: DeviceArray,
     sweeps: int,
     beta: float,
     key: PerSeries,
@@ -200,7 +266,7 @@ def gibbs_chain(
     out: MatrixLike,
     tile: Tile = TILE,
 ) -> None:
-    """Take steps of block Gibbs sampling, Eq. (18).
+    """Take steps of block Gibbs sampling, Eq. (18), (29).
 
     Parameters as in midigen.kernels.cpu.rbm.gibbs_chain; out may be v.
 
@@ -210,7 +276,8 @@ def gibbs_chain(
         Where the units of a chain do not fit into a block's shared memory.
     """
     gibbs.chain(
-        v, w, a, b, None, sweeps, beta, *series_of(key, first_row)[:2], first_sweep, out, tile
+        *(v, w, a, b, None, groups, sweeps, beta),
+        *(*series_of(key, first_row)[:2], first_sweep, out, tile),
     )
 
 
@@ -233,34 +300,63 @@ def hidden_probability(
     """
     out = as_matrix(out)
     hidden_field(v, w, b, out, tile)
-    over(_squashed(out.scalar_type), out.rows, out.columns, *out.operand, tile=tile)
+    over(
+        _squashed(out.scalar_type, False), out.rows, out.columns, *out.operand, out.array, tile=tile
+    )
 
 
 def visible_probability(
-    h: MatrixLike, w: MatrixLike, a: MatrixLike, out: MatrixLike, tile: Tile = TILE
+    h: MatrixLike,
+    w: MatrixLike,
+    a: MatrixLike,
+    groups: DeviceArray,
+    out: MatrixLike,
+    tile: Tile = TILE,
 ) -> None:
-    """Compute p(v = 1 | h), Eq. (18).
+    """Compute p(v = 1 | h), Eq. (18), (29).
 
     Parameters as in midigen.kernels.cpu.rbm.visible_probability.
     """
-    out = as_matrix(out)
+    out, real = as_matrix(out), as_matrix(out).scalar_type
     gemm(False, False, 1, h, w, 1, out, a, tile=tile)
-    over(_squashed(out.scalar_type), out.rows, out.columns, *out.operand, tile=tile)
+    grouped = gibbs.has_groups(groups)
+    over(_squashed(real, grouped), out.rows, out.columns, *out.operand, groups, tile=tile)
+    over(_shared(real), out.rows, groups.shape[0], *out.operand, groups, tile=tile)
 
 
 @cache
-def _squashed(real):
+def _squashed(real, grouped):
+    """Make the kernel: x <- sigmoid(x), but for columns in groups; without any, none is read."""
     sigmoid = scalar.sigmoid(real)
 
     @jit()
-    def squashed(rows, columns, x, x_at):
+    def squashed(rows, columns, x, x_at, groups):
         j, i = cuda.grid(2)
-        if j < columns:
+        if j < columns and not (grouped and gibbs.in_group(groups, j)):
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
                 at = x_at[0] + r * x_at[1] + j
                 x[at] = sigmoid(x[at])
 
     return squashed
+
+
+@cache
+def _shared(real):
+    """Make the kernel: the columns of groups, which hold fields, <- their probabilities."""
+    share_out = gibbs.sharer(real)
+
+    @jit()
+    def shared(rows, n_groups, x, x_at, groups):
+        k, i = cuda.grid(2)
+        if k < n_groups:
+            first, stop = groups[k, 0], groups[k, 1]
+            for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
+                at = x_at[0] + r * x_at[1]
+                total = share_out(x, at, 1, first, stop)[1]
+                for j in range(first, stop):
+                    x[at + j] /= total
+
+    return shared
 
 
 def free_energy(
@@ -372,18 +468,26 @@ def _difference(real):
 
 
 def pseudo_log_likelihood(
-    v: MatrixLike, w: MatrixLike, a: MatrixLike, b: MatrixLike, out: DeviceArray, tile: Tile = TILE
+    v: MatrixLike,
+    w: MatrixLike,
+    a: MatrixLike,
+    b: MatrixLike,
+    groups: DeviceArray,
+    out: DeviceArray,
+    tile: Tile = TILE,
 ) -> None:
     """Compute sum_i log p(v_i | all other visible units), exactly, in nats.
 
-    Parameters as in midigen.kernels.cpu.rbm.pseudo_log_likelihood; a thread flips one unit.
+    Parameters as in midigen.kernels.cpu.rbm.pseudo_log_likelihood; a thread flips one unit, or puts
+    a group of units into one of its other states.
     """
+    grouped = gibbs.has_groups(groups)
     v, w, a = as_matrix(v), as_matrix(w), as_matrix(a)
     p = scratch_matrix("flipped p", v.rows, w.rows, v.scalar_type)
     terms = scratch_matrix("terms", v.rows, v.columns, f64)
     hidden_probability(v, w, b, p, tile)
     over(
-        _flipped(),
+        _flipped(grouped),
         v.rows,
         v.columns,
         w.rows,
@@ -391,10 +495,11 @@ def pseudo_log_likelihood(
         *a.operand,
         p.array,
         exponentials(w, 2 * w.rows, tile).array,
+        groups,
         terms.array,
         tile=tile,
     )
-    along(_summed(), v.rows, v.columns, terms.array, out, tile=tile)
+    along(_summed(grouped), v.rows, v.columns, groups, terms.array, out, tile=tile)
 
 
 def exponentials(w: MatrixLike, rows: int, tile: Tile = TILE) -> StridedMatrix:
@@ -431,39 +536,80 @@ def _exponentials():
 
 
 @cache
-def _flipped():
-    """Make the kernel: terms (N, V) <- log p(v_i | all others); odds (2 H, V) are exponentials."""
+def _flipped(grouped):
+    """Make the kernel: terms (N, V) <- log p(v_i | all others); odds (2 H, V) are exponentials.
+
+    Of units in a group they are log p(another state) / p(v): of a unit that is off, that where it
+    alone is on, of the one that is on, that where none is.
+    """
     one = f64(1)
 
     @jit()
-    def flipped(rows, columns, hidden, v, v_at, a, a_at, p, odds, terms):
+    def flipped(rows, columns, hidden, v, v_at, a, a_at, p, odds, groups, terms):
         i, y = cuda.grid(2)
         if i < columns:
             for n in range(y, rows, cuda.gridDim.y * cuda.blockDim.y):
                 value = f64(v[v_at[0] + n * v_at[1] + i])
                 first = hidden if value > 0.5 else 0
                 change, product = f64(a[a_at[0] + n * a_at[1] + i]) * (one - value - value), one
+                other, every = -1, FACTORS
+                if grouped:
+                    other = _other(groups, i, v, v_at[0] + n * v_at[1])
+                    if other >= 0:  # goes off, which makes two weights of each factor
+                        change -= f64(a[a_at[0] + n * a_at[1] + other])
+                        every = FACTORS // 2
                 for j in range(hidden):
-                    product *= one + f64(p[n * hidden + j]) * (
-                        odds[(first + j) * columns + i] - one
-                    )
-                    if j % FACTORS == FACTORS - 1:
+                    odd = odds[(first + j) * columns + i]
+                    if grouped and other >= 0:
+                        odd *= odds[(hidden + j) * columns + other]
+                    product *= one + f64(p[n * hidden + j]) * (odd - one)
+                    if j % every == every - 1:
                         change += math.log(product)
                         product = one
-                terms[n * columns + i] = -softplus(change + math.log(product))
+                change += math.log(product)
+                if grouped and gibbs.in_group(groups, i):
+                    terms[n * columns + i] = change
+                else:
+                    terms[n * columns + i] = -softplus(change)
 
     return flipped
 
 
+@device
+def _other(groups, unit, v, row):
+    """Find the unit that is on in the group of a unit, not itself; -1 where there is none."""
+    for k in range(groups.shape[0]):
+        if groups[k, 0] <= unit and unit < groups[k, 1]:
+            for i in range(groups[k, 0], groups[k, 1]):
+                if i != unit and v[row + i] > 0.5:
+                    return i
+    return -1
+
+
 @cache
-def _summed():
+def _summed(grouped):
+    """Make the kernel: out (N,) <- the sum of the terms.
+
+    Those of a group are log-odds of its states: log p(v_G | all others) = -log(1 + sum of e^term).
+    """
+    zero = f64(0)
+
     @jit()
-    def summed(rows, columns, terms, out):
+    def summed(rows, columns, groups, terms, out):
         n = cuda.grid(1)
         if n < rows:
-            total = f64(0)
-            for i in range(n * columns, (n + 1) * columns):
-                total += terms[i]
+            total, row = zero, n * columns
+            for i in range(columns):
+                if not (grouped and gibbs.in_group(groups, i)):
+                    total += terms[row + i]
+            if grouped:
+                for k in range(groups.shape[0]):
+                    most, odds = zero, zero
+                    for i in range(groups[k, 0], groups[k, 1]):
+                        most = max(most, terms[row + i])
+                    for i in range(groups[k, 0], groups[k, 1]):
+                        odds += math.exp(terms[row + i] - most)
+                    total -= most + math.log(math.exp(-most) + odds)
             out[n] = total
 
     return summed

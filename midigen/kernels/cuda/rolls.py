@@ -1,8 +1,9 @@
 """Songs that stay on the GPU, a row a frame, and are read and written transposed.
 
-    out[n, l + (i + shift) mod pitches] = kept[row, l + i],   0 <= i < pitches, l = 0 or pitches
+    out[n, i] = kept[row, moves[shift, i]]
 
-Arguments as in its twin midigen.kernels.cpu.rolls, with N = h B frames.
+Arguments as in its twin midigen.kernels.cpu.rolls, with N = h B frames; v and out (N, V) are
+matrices, which may be StridedMatrix.
 """
 
 from functools import cache
@@ -12,20 +13,15 @@ from numba import cuda
 from midigen.kernels.codes import SHIFT_BITS
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import MatrixLike, as_matrix
-from midigen.kernels.cuda.jit import TILE, Tile, device, jit, over
+from midigen.kernels.cuda.jit import TILE, Tile, jit, over
 from midigen.kernels.cuda.memory import DeviceArray
 from midigen.kernels.scalar import f64
 
-
-@device
-def _moved(j, shift, pitches):
-    """Find where channel j goes to where pitches move up by `shift`, 0 <= shift <= pitches."""
-    low = j // pitches * pitches
-    return low + (j - low + shift) % pitches
+_SHIFT = (1 << SHIFT_BITS) - 1
 
 
 def unpack(
-    packed: DeviceArray, place: DeviceArray, pitches: int, out: MatrixLike, tile: Tile = TILE
+    packed: DeviceArray, place: DeviceArray, moves: DeviceArray, out: MatrixLike, tile: Tile = TILE
 ) -> None:
     """Read notes that are kept as bits.
 
@@ -38,7 +34,7 @@ def unpack(
         out.columns,
         packed,
         place,
-        pitches,
+        moves,
         *out.operand,
         tile=tile,
     )
@@ -49,13 +45,13 @@ def _unpacked(real):
     zero, one = real(0), real(1)
 
     @jit()
-    def unpacked(rows, columns, packed, place, pitches, out, out_at):
+    def unpacked(rows, columns, packed, place, moves, out, out_at):
         j, i = cuda.grid(2)
         if j < columns:
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
                 at, value = place[r], zero
                 if at >= 0:
-                    bit = _moved(j, pitches - (at & ((1 << SHIFT_BITS) - 1)), pitches)
+                    bit = moves[at & _SHIFT, j]
                     if (packed[at >> SHIFT_BITS, bit >> 3] >> (7 - (bit & 7))) & 1:
                         value = one
                 out[out_at[0] + r * out_at[1] + j] = value
@@ -64,11 +60,12 @@ def _unpacked(real):
 
 
 def pack(
-    v: MatrixLike, place: DeviceArray, pitches: int, packed: DeviceArray, tile: Tile = TILE
+    v: MatrixLike, place: DeviceArray, moves: DeviceArray, packed: DeviceArray, tile: Tile = TILE
 ) -> None:
     """Write notes as bits, transposed back; silent frames are written nowhere.
 
-    Parameters as in midigen.kernels.cpu.rolls.pack.
+    Parameters as in midigen.kernels.cpu.rolls.pack.  A thread writes a byte, which no other one
+    may: it looks for the channels that belong into it.
     """
     v = as_matrix(v)
     over(
@@ -78,7 +75,7 @@ def pack(
         v.columns,
         *v.operand,
         place,
-        pitches,
+        moves,
         packed,
         tile=tile,
     )
@@ -87,18 +84,16 @@ def pack(
 @cache
 def _packed():
     @jit()
-    def pack_byte(rows, columns, visible, v, v_at, place, pitches, packed):
+    def pack_byte(rows, columns, visible, v, v_at, place, moves, packed):
         j, i = cuda.grid(2)
         if j < columns:
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
                 at, byte = place[r], 0
                 if at >= 0:
-                    for part in range(8):
-                        bit = 8 * j + part
-                        if bit < visible:
-                            s = _moved(bit, at & ((1 << SHIFT_BITS) - 1), pitches)
-                            if v[v_at[0] + r * v_at[1] + s] > 0:
-                                byte |= 128 >> part
+                    for s in range(visible):
+                        bit = moves[at & _SHIFT, s]
+                        if bit >> 3 == j and v[v_at[0] + r * v_at[1] + s] > 0:
+                            byte |= 128 >> (bit & 7)
                     packed[at >> SHIFT_BITS, j] = byte
 
     return pack_byte
@@ -108,7 +103,7 @@ def take(
     values: DeviceArray,
     loudest: float,
     place: DeviceArray,
-    pitches: int,
+    moves: DeviceArray,
     out: MatrixLike,
     tile: Tile = TILE,
 ) -> None:
@@ -124,7 +119,7 @@ def take(
         values,
         out.scalar_type(loudest),
         place,
-        pitches,
+        moves,
         *out.operand,
         tile=tile,
     )
@@ -135,41 +130,40 @@ def _taken(real):
     zero = real(0)
 
     @jit()
-    def taken(rows, columns, values, loudest, place, pitches, out, out_at):
+    def taken(rows, columns, values, loudest, place, moves, out, out_at):
         j, i = cuda.grid(2)
         if j < columns:
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
                 at, value = place[r], zero
                 if at >= 0:
-                    s = _moved(j, pitches - (at & ((1 << SHIFT_BITS) - 1)), pitches)
-                    value = real(values[at >> SHIFT_BITS, s]) / loudest
+                    value = real(values[at >> SHIFT_BITS, moves[at & _SHIFT, j]]) / loudest
                 out[out_at[0] + r * out_at[1] + j] = value
 
     return taken
 
 
 def put(
-    v: MatrixLike, place: DeviceArray, pitches: int, values: DeviceArray, tile: Tile = TILE
+    v: MatrixLike, place: DeviceArray, moves: DeviceArray, values: DeviceArray, tile: Tile = TILE
 ) -> None:
     """Write numbers, transposed back; silent frames are written nowhere.
 
     Parameters as in midigen.kernels.cpu.rolls.put.
     """
     v = as_matrix(v)
-    over(_put(), v.rows, v.columns, *v.operand, place, pitches, values, tile=tile)
+    over(_put(), v.rows, v.columns, *v.operand, place, moves, values, tile=tile)
 
 
 @cache
 def _put():
     @jit()
-    def put_number(rows, columns, v, v_at, place, pitches, values):
+    def put_number(rows, columns, v, v_at, place, moves, values):
         j, i = cuda.grid(2)
         if j < columns:
             for r in range(i, rows, cuda.gridDim.y * cuda.blockDim.y):
                 at = place[r]
                 if at >= 0:
-                    s = _moved(j, at & ((1 << SHIFT_BITS) - 1), pitches)
-                    values[at >> SHIFT_BITS, j] = v[v_at[0] + r * v_at[1] + s]
+                    s = moves[at & _SHIFT, j]
+                    values[at >> SHIFT_BITS, s] = v[v_at[0] + r * v_at[1] + j]
 
     return put_number
 

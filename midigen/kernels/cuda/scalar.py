@@ -57,6 +57,10 @@ _SIGMOID = {
     f32: _made(scalar._sigmoid_float32, tanh=_TANH[f32]),
     f64: _made(scalar._sigmoid_float64),
 }
+_SHRINK = {
+    f32: _made(scalar._shrink_float32, tanh=_TANH[f32]),
+    f64: _made(scalar._shrink_float64),
+}
 
 
 def tanh(real: Scalar) -> Callable[..., Any]:
@@ -67,6 +71,11 @@ def tanh(real: Scalar) -> Callable[..., Any]:
 def sigmoid(real: Scalar) -> Callable[..., Any]:
     """Return the logistic device function of a float type."""
     return _SIGMOID[real]
+
+
+def shrink(real: Scalar) -> Callable[..., Any]:
+    """Return the device function exp of a float type, of numbers that are not over 0."""
+    return _SHRINK[real]
 
 
 @cache
