@@ -72,7 +72,8 @@ def columns_of(grid: Grid) -> Columns:
         part_of += [number] * part.channels
         at += part.channels
     shifts = (np.arange(SHIFTS) + SHIFTS // 2) % SHIFTS - SHIFTS // 2
-    moves, pitch, at = np.empty((SHIFTS, grid.channels), np.int64), [], 0
+    moves, at = np.empty((SHIFTS, grid.channels), np.int64), 0
+    pitch: list[int] = []
     for low, count, moved in blocks:
         own = np.arange(count) - (shifts[:, None] if moved else 0)
         moves[:, at : at + count] = at + own % count
