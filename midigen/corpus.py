@@ -20,7 +20,7 @@ from midigen.config import Grid
 from midigen.errors import MidigenError
 from midigen.midi.notes import check_tempo
 from midigen.midi.roll import sounding
-from midigen.outline import Outline
+from midigen.outline import Metre, Outline
 
 KIND, VERSION = "corpus", 2
 SPLITS = ("train", "valid", "test")
@@ -316,7 +316,7 @@ def _make_song(
     )
 
 
-def _metres(entry: dict[str, Any], frames: int) -> tuple[tuple[int, int, int], ...]:
+def _metres(entry: dict[str, Any], frames: int) -> tuple[Metre, ...]:
     """Return the metres of a song's entry in a header, checked."""
     metres = tuple(
         (frame, numerator, denominator) for frame, numerator, denominator in entry["metres"]
@@ -330,7 +330,7 @@ def _metres(entry: dict[str, Any], frames: int) -> tuple[tuple[int, int, int], .
     return metres
 
 
-def longest_hold(roll: NDArray[np.uint8]) -> int:
+def longest_hold(roll: NDArray) -> int:
     """Return the most frames in a row of a roll (T, V) with the same notes, however loud."""
     if not len(roll):
         return 0

@@ -246,11 +246,15 @@ def test_another_version(tmp_path):
         assert "\n" not in str(caught.value)
 
 
-def test_the_reader_in_the_docs(tmp_path, monkeypatch):
+@pytest.mark.parametrize("with_parts", [False, True])
+def test_the_reader_in_the_docs(tmp_path, monkeypatch, with_parts):
     """docs/file-formats.md shows how to read a corpus without midigen."""
     page = (Path(__file__).parents[1] / "docs" / "file-formats.md").read_text(encoding="utf-8")
     code = page.split("```python\n")[1].split("```")[0]
     corpus = Corpus(GRID, make_songs()[1:])
+    if with_parts:
+        roll = np.random.default_rng(2).integers(0, 2, (9, PARTS.channels))
+        corpus = Corpus(PARTS, [make_song(roll=roll)])
     corpus.save(tmp_path / "my.corpus")
     monkeypatch.chdir(tmp_path)
     names = {}

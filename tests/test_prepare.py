@@ -14,12 +14,12 @@ from midigen import preparation
 from midigen.cli import main
 from midigen.config import Grid, Part
 from midigen.corpus import Corpus
-from midigen.errors import MidigenError
+from midigen.errors import MidigenError, UsageError
 from midigen.midi.inputs import Input, expand
 from midigen.midi.worker import Setup, call_with_limits
 from midigen.preparation import Settings, prepare, prepare_paths, split_of, summarise
 
-from .midi.craft import melody, midi, note, tempo
+from .midi.craft import melody, meta, midi, note, number, tempo
 
 SONGS = Path(__file__).parents[1] / "songs"
 
@@ -238,6 +238,189 @@ class TestPaths:
             prepare_paths(paths)
 
 
+def named(name, *pitches, length=480, channel=0, first=b""):
+    """A track."""
+    notes = b"".join(note(pitch, length, channel=channel) for pitch in pitches)
+    return meta(0x03, name.encode()) + first + notes
+
+
+def chord_track(*roots, length=480):
+    """A track called chords, of triads."""
+    body = meta(0x03, b"chords")
+    for root in roots:
+        pitches = (root, root + 4, root + 7)
+        body += b"".join(b"\x00" + bytes([0x91, pitch, 64]) for pitch in pitches)
+        body += number(length) + bytes([0x81, root, 0])
+        body += b"".join(b"\x00" + bytes([0x81, pitch, 0]) for pitch in pitches[1:])
+    return body
+
+
+def tune_and_chords(shift=0, *others):
+    tune = [pitch + shift for pitch in (72, 74, 76, 77, 79, 77, 76, 72)]
+    return midi(named("melody", *tune), chord_track(48 + shift, 53 + shift, length=1920), *others)
+
+
+@pytest.mark.usefixtures("in_process")
+class TestDecisions:
+    def write(self, folder, *songs):
+        for i, data in enumerate(songs):
+            (folder / f"{i}.mid").write_bytes(data)
+        return folder
+
+    def names(self, folder, **settings):
+        return [part.name for part in prepare_folder(folder, **settings)[0].grid.parts]
+
+    def test_parts_that_half_of_the_songs_have(self, tmp_path):
+        drums = [b"".join(note(pitch, channel=9) for pitch in (36, 42))]
+        bass = named("bass", 40, 41, channel=2)
+        self.write(tmp_path, tune_and_chords(0, *drums), tune_and_chords(2, bass))
+        assert self.names(tmp_path) == ["melody", "chords", "bass", "drums"]
+        self.write(tmp_path, *(tune_and_chords(i) for i in range(5)), tune_and_chords(7, bass))
+        corpus, _ = prepare_folder(tmp_path)
+        assert [part.name for part in corpus.grid.parts] == ["melody", "chords"]
+        entry = next(e for e in corpus.manifest if e["input"].endswith("5.mid"))
+        assert entry["parts"] == {"melody": 8, "chords": 6 + 2} and entry["dropped"] == 0
+
+    def test_ranges_with_one_tonic_and_with_their_own(self, tmp_path):
+        self.write(tmp_path, *(tune_and_chords(shift) for shift in (0, 3, 5)))
+        melody, chords = prepare_folder(tmp_path)[0].grid.parts
+        assert melody == Part("melody", 70, 81, "line")  # C major: 72..79, and to an octave
+        assert chords == Part("chords", 48, 60)
+        kept = Settings(decide=(), grid=Grid(low=40, high=86), split=(1, 0, 0))
+        melody, chords = prepare(expand([str(tmp_path)]), kept)[0].grid.parts
+        assert (melody.low, melody.high) == (69, 86)  # 3 below 72; 84 + 3 is over the grid's
+        assert (chords.low, chords.high) == (45, 68)
+
+    def test_the_most_frequent_programme(self, tmp_path):
+        program = [b"\x00\xc0" + bytes([n]) for n in (40, 73, 73)]
+        songs = [
+            midi(named("melody", *range(70 + i, 76 + i), first=first), chord_track(48 + i))
+            for i, first in enumerate(program)
+        ]
+        parts = prepare_folder(self.write(tmp_path, *songs))[0].grid.parts
+        assert [part.program for part in parts] == [73, 0]
+
+    def test_named_parts(self, tmp_path):
+        bass = named("bass", 40, 41, channel=2)
+        drums = note(36, channel=9) + note(42, channel=9)
+        self.write(
+            tmp_path, *(tune_and_chords(i) for i in range(3)), tune_and_chords(5, bass, drums)
+        )
+        assert self.names(tmp_path, parts="drums,melody,bass,chords") == [
+            "melody",
+            "chords",
+            "bass",
+            "drums",
+        ]
+        # the chords' notes must be somewhere
+        assert self.names(tmp_path, parts="melody,bass") == ["melody", "chords", "bass"]
+        assert self.names(tmp_path, parts="none") == []
+        assert self.names(tmp_path, parts="chords") == ["notes"]
+        assert self.names(tmp_path, parts="chords,drums") == ["notes", "drums"]
+        (tmp_path / "3.mid").unlink()
+        corpus, warnings = prepare_folder(tmp_path, parts="melody,chords,drums")
+        assert [part.name for part in corpus.grid.parts] == ["melody", "chords"]
+        assert "no song has drums: left out of --parts" in warnings
+
+    def test_one_part_is_voices_called_notes(self, tmp_path):
+        self.write(tmp_path, *(melody(*range(60 + i, 70 + i)) for i in range(3)))
+        grid = prepare_folder(tmp_path)[0].grid
+        assert [(part.name, part.kind) for part in grid.parts] == [("notes", "voices")]
+
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"grid": Grid(values="velocity")},
+            {"grid": Grid(unit="seconds")},
+            {"grid": Grid(articulation="onset")},
+        ],
+    )
+    def test_rolls_that_cannot_have_parts(self, folder, settings):
+        assert prepare_folder(folder, **settings)[0].grid.parts == ()
+        with pytest.raises(UsageError, match="--parts needs a beat grid"):
+            prepare_folder(folder, parts="melody,chords", **settings)
+
+    @pytest.mark.parametrize(
+        "length, steps",
+        [(480, 1), (240, 2), (160, 3), (120, 4), (80, 6), (60, 8), (40, 12), (192, 4)],
+    )
+    def test_the_coarsest_grid(self, tmp_path, length, steps):
+        self.write(tmp_path, melody(*[60, 62, 64] * 8, length=length))
+        assert prepare_folder(tmp_path)[0].grid.steps_per_beat == steps
+        fixed = Settings(grid=Grid(steps_per_beat=5), decide=("tonic",))
+        assert prepare(expand([str(tmp_path)]), fixed)[0].grid.steps_per_beat == 5
+
+    def test_a_few_finer_onsets_do_not_decide(self, tmp_path):
+        few = b"".join(note(60 + i % 5) for i in range(98))
+        self.write(tmp_path, midi(few + note(60, 240) + note(62, 240)))  # 1 of 100
+        assert prepare_folder(tmp_path)[0].grid.steps_per_beat == 1
+        self.write(tmp_path, midi(few + b"".join(note(60, 240) for _ in range(8))))  # 4 of 106
+        assert prepare_folder(tmp_path)[0].grid.steps_per_beat == 2
+
+    def test_a_large_collection_keeps_its_keys(self, tmp_path):
+        for beats, tonic in ((110_000, "kept"), (90_000, "one")):
+            body = tempo(500) + note(60, 48) + note(64, 48) + note(67, 48 * beats)
+            self.write(tmp_path, midi(body, division=48))
+            assert prepare_folder(tmp_path)[0].grid.tonic == tonic
+
+    def test_benchmarks_decide_nothing(self, folder):
+        cells = np.empty((1, 1), object)
+        cells[0, 0] = np.eye(4, 88)
+        savemat(folder / "b.mat", {f"{split}data": cells for split in ("train", "valid", "test")})
+        corpus, _ = prepare_folder(folder)
+        assert corpus.grid == Grid()
+        song = next(s for s in corpus.songs if "#" in s.name)
+        assert (song.outline.metres, song.outline.form.shape) == (((0, 4, 4),), (1, 1))
+        np.testing.assert_array_equal(song.roll, np.eye(4, 88))
+        steps = Settings(grid=Grid(steps_per_beat=1), decide=("tonic",))
+        assert prepare(expand([str(folder)]), steps)[0].grid == Grid(steps_per_beat=1)
+        for settings in ({"parts": "melody,chords"}, {"grid": Grid(tonic="one"), "decide": ()}):
+            with pytest.raises(UsageError, match="MIDI files"):
+                prepare_folder(folder, **settings)
+
+    def test_styles_are_folders_under_the_one_given(self, folder):
+        for path in ("jigs/a.mid", "jigs/deep/b.mid", "reels/c.mid"):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(melody(*range(60, 60 + len(path))))
+        corpus, _ = prepare_folder(folder)
+        styles = {song.name: song.outline.style for song in corpus.songs}
+        assert {styles[name] for name in ("a.mid", "b.mid")} == {"jigs"}
+        assert (styles["c.mid"], styles["01.mid"]) == ("reels", "")
+        assert summarise(corpus)["styles"] == {"": 12, "jigs": 2, "reels": 1}
+        single = prepare(expand([str(folder / "jigs" / "a.mid")]), Settings())[0]
+        assert single.songs[0].outline.style == ""
+
+    def test_summary_of_the_music(self, tmp_path):
+        pickup = meta(0x58, b"\x01\x02\x18\x08") + meta(0x58, b"\x03\x02\x18\x08", 480)
+        bass = named("bass", 40, 41, 43, 40, channel=2)
+        self.write(tmp_path, tune_and_chords(0, bass), tune_and_chords(2, pickup, bass))
+        summary = summarise(*prepare_folder(tmp_path))
+        assert summary["parts"]["melody"] == {
+            "songs": 2,
+            "low": 70,
+            "high": 81,
+            "kind": "line",
+            "program": 0,
+        }
+        assert list(summary["parts"]) == ["melody", "chords", "bass"]
+        figures = ("steps_per_beat", "on_grid", "tonic", "metres", "pickups", "keys", "styles")
+        assert [summary[name] for name in figures] == [
+            1,
+            1.0,
+            "one",
+            {"4/4": 1, "3/4": 1},
+            1,
+            {"C major": 1, "D major": 1},
+            {},
+        ]
+
+    def test_what_a_roll_cannot_take_is_skipped(self, folder):
+        (folder / "low.mid").write_bytes(melody(20))
+        corpus, _ = prepare_folder(folder, grid=Grid(outside="refuse"))
+        entry = next(e for e in corpus.manifest if e["input"].endswith("low.mid"))
+        assert entry["verdict"] == "skipped" and "out of range" in entry["reason"]
+
+
 @pytest.mark.parametrize("method", [None, "spawn"])
 @pytest.mark.parametrize("source", ["file", "stdin"])
 def test_programs_need_no_main_guard(folder, source, method):
@@ -313,6 +496,18 @@ class TestCommand:
         monkeypatch.setenv("COLUMNS", "0")
         assert "notes a frame" in run(capsys, "in")[2]
 
+    @pytest.mark.parametrize("columns", [32, 40, 80])
+    def test_the_music_is_summed_up_on_any_terminal(self, folder, capsys, monkeypatch, columns):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        (folder / "jigs").mkdir()
+        (folder / "jigs" / "a.mid").write_bytes(melody(60, 64, 67))
+        _, *table = run(capsys, "in")[2].splitlines()  # the first line is a warning
+        assert max(map(len, table)) <= columns
+        shown = [line.split() for line in table]
+        rows = [line[:2] for line in shown]
+        assert ["keys", "10"] in rows and ["metres", "1"] in rows and ["styles", "2"] in rows
+        assert "notes" in sum(shown, []) and "4/4" in sum(shown, []) and "jigs" in sum(shown, [])
+
     @pytest.mark.parametrize(
         "arguments, code, words",
         [
@@ -337,6 +532,10 @@ class TestCommand:
             (["in", "-o", "new/"], 1, "new/ is a folder: name a file"),
             (["in", "-o", "new/."], 1, "new/. is a folder: name a file"),
             (["in", "--articulation", "slur"], 2, "'slur' is not one of"),
+            (["in", "--parts", "solo"], 2, "none, auto, or some of melody,chords,bass,drums"),
+            (["in", "--parts", "bass,bass"], 2, "parts must be none, auto, or some of"),
+            (["in", "--grid", "seconds", "--parts", "bass"], 2, "--parts needs a beat grid"),
+            (["in", "--steps-per-beat", "97"], 2, "1<=x<=96"),
         ],
     )
     def test_what_cannot_be_done(self, folder, capsys, arguments, code, words):
@@ -416,6 +615,8 @@ def test_help_names_every_option(capsys):
         "--high",
         "--range",
         "--outside",
+        "--tonic",
+        "--parts",
         "--split",
         "--time-limit",
         "--memory-limit",

@@ -9,7 +9,7 @@ from midigen.midi.key import find_key, key_of
 from midigen.midi.metres import bars_of, metres_from
 from midigen.midi.notes import NoteTable
 from midigen.midi.roll import RollCounts, roll_to_notes, sounding_in
-from midigen.outline import Outline
+from midigen.outline import Metre, Outline
 
 ALIKE = 0.7  # Jaccard index of bars of which one nearly repeats the other, or more
 SLACK = 0.15  # by which the bar that follows the last repeated one may be less alike than the best
@@ -38,7 +38,8 @@ def outline_of(
     Outline
         On a grid of seconds without metres and form.
     """
-    metres, pickup = (), 0
+    metres: tuple[Metre, ...] = ()
+    pickup = 0
     if grid.unit == "beat":
         metres, pickup = metres_from(grid, *bars_of(table, grid), counts.first, len(roll))
     minor = key_of(table).minor
@@ -52,14 +53,14 @@ def outline_of_roll(
     notes = roll_to_notes(roll, grid)
     lengths = notes[:, 1] - notes[:, 0]
     minor = find_key(np.bincount(notes[:, 2] % 12, lengths, minlength=12)).minor
-    metres = ((0, *metre),) if grid.unit == "beat" else ()
+    metres: tuple[Metre, ...] = ((0, *metre),) if grid.unit == "beat" else ()
     return _with_form(roll, grid, metres, 0, minor, "", 0, bpm)
 
 
 def _with_form(
     roll: NDArray[np.uint8],
     grid: Grid,
-    metres: tuple[tuple[int, int, int], ...],
+    metres: tuple[Metre, ...],
     pickup: int,
     minor: bool,
     style: str,
