@@ -268,7 +268,7 @@ def test_songs_as_json_from_the_pipe(corpus):
         mean = np.mean([song["note length, beats"] for song in songs])
         assert figures["note length, beats"][group] == pytest.approx(mean)
     assert report["values"]["planned"] == [] and report["distance"]["planned"] is None
-    assert [row["order"] for row in report["chain"]["orders"]] == [0, 1, 2, 3, 4]
+    assert [row["order"] for row in report["orders"]["chain"]["orders"]] == [0, 1, 2, 3, 4]
 
 
 def test_only_unreadable_songs_is_one_line(corpus, capsys):
@@ -303,7 +303,9 @@ def test_songs_without_copies_and_without_held_out_songs():
         "held_out_songs": 0,
         "skipped": [],
         "copying": {"songs": [{"frames": 0}], "longer_than_held_out": None},
-        "chain": {"order": 0, "orders": [{"order": 0, "distance": None, "copied_beats": 0.0}]},
+        "orders": {
+            "chain": {"order": 0, "orders": [{"order": 0, "distance": None, "copied_beats": 0.0}]}
+        },
     }
     lines = song_remarks(report)
     assert lines[0].startswith("1 new song against 1 training song;") and len(lines) == 5

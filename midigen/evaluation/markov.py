@@ -72,6 +72,11 @@ class Chains:
         name = f"chain of order {order}"
         return Piece(name, notes, like.frames, like.beat, like.bar, 0, like.by_beats)
 
+    def songs(self, order: int, like: Sequence[Piece], seed: int) -> list[Piece]:
+        """Draw a song for each of some others: the same seed draws the same ones."""
+        rngs = [generator(seed, "chain", order, number) for number in range(len(like))]
+        return [self.song(order, piece, rng) for piece, rng in zip(like, rngs, strict=True)]
+
     def _followers(self, history: list[int], order: int) -> list[int]:
         """Return all events that followed the last ones, `order` of them or as many as is known."""
         while (found := self._next.get(tuple(history[len(history) - order :]))) is None:
@@ -102,21 +107,18 @@ class Choice:
 
 
 def choose_order(
-    chains: Chains,
-    like: Sequence[Piece],
+    draw: Callable[[int], list[Piece]],
     corpus: Mapping[str, Spread],
     copied: Callable[[Piece], float],
     most_copied: float,
-    seed: int = 0,
     progress: Callable[[int], object] | None = None,
 ) -> Choice:
     """Find the order nearest the corpus among those that copy little.
 
     Parameters
     ----------
-    chains : Chains
-    like : sequence of Piece
-        A song is drawn for each, of every order.
+    draw : callable
+        Returns the songs of the chain of an order, 0..MOST_ORDER.
     corpus : mapping of str to Spread
         The corpus's figures.
     copied : callable
@@ -124,14 +126,12 @@ def choose_order(
     most_copied : float
         What the median of those over the songs may be; where no order copies so little, the one
         that copies least is taken.
-    seed : int
     progress : callable, optional
         Called with 1 after each order.
     """
     choices, rows = [], []
     for order in range(MOST_ORDER + 1):
-        rngs = [generator(seed, "chain", order, number) for number in range(len(like))]
-        songs = [chains.song(order, piece, rng) for piece, rng in zip(like, rngs, strict=True)]
+        songs = draw(order)
         values = [measure(song) for song in songs]
         far = distance(corpus, values)
         beats = float(np.median([copied(song) for song in songs]))

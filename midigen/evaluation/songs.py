@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from midigen.config import Grid
 from midigen.corpus import Corpus
@@ -23,7 +24,7 @@ from midigen.evaluation.figures import (
     measure,
     spread,
 )
-from midigen.evaluation.markov import MOST_ORDER, Chains, choose_order, with_plan
+from midigen.evaluation.markov import MOST_ORDER, Chains, Choice, choose_order, with_plan
 from midigen.evaluation.music import compare
 from midigen.evaluation.piece import Piece
 from midigen.midi.read import read_notes
@@ -61,7 +62,8 @@ def evaluate_songs(
         "chain" and "planned";
         figures: a dict for each, "corpus" and its "deviation", and for each of the four groups the
         mean and its z; distance: of each group; values: every figure of every song of each group;
-        chain: its "order", and "orders", what each would copy and its distance;
+        orders: of "chain" and "planned" the "order" chosen, and "orders", of each the distance and
+        what it copies;
         rows: of `midigen.evaluation.music.Comparison`.
         A group that is not there is None: held-out songs, or "planned", the chain with form plans,
         where the corpus has none.
@@ -81,13 +83,11 @@ def evaluate_songs(
     known = _measure(train, progress)
     spreads = {figure.name: spread(known, figure.name) for figure in FIGURES}
 
-    like = [pieces[i % len(pieces)] for i in range(max(len(pieces), FEWEST_CHAIN_SONGS))]
     limit = float(np.median([found.beats for found in copied["held_out"]] or [0.0]))
-    chain = choose_order(Chains(train), like, spreads, longest_run(train), limit, seed, progress)
-    groups["chain"], values["chain"] = chain.songs, chain.values
-    groups["planned"] = _planned(chain.songs, corpus, seed)
-    values["planned"] = _measure(groups["planned"])
+    rivals = _rivals(pieces, corpus, train, spreads, limit, seed, progress)
     for name in ("chain", "planned"):
+        rival = rivals.get(name)
+        groups[name], values[name] = (rival.songs, rival.values) if rival else ([], [])
         copied[name] = [collection.search(piece) for piece in groups[name]]
     return {
         "songs": len(pieces),
@@ -104,7 +104,9 @@ def evaluate_songs(
         },
         "figures": [_figure_row(figure, spreads[figure.name], values) for figure in FIGURES],
         "distance": {name: distance(spreads, songs) for name, songs in values.items()},
-        "chain": {"order": chain.order, "orders": chain.orders},
+        "orders": {
+            name: {"order": rival.order, "orders": rival.orders} for name, rival in rivals.items()
+        },
         "values": {
             name: [
                 {"song": piece.name, **found}
@@ -118,7 +120,8 @@ def evaluate_songs(
 
 def steps_of_songs(files: int, corpus: Corpus) -> int:
     """Return how many steps `evaluate_songs` tells its progress with so many files."""
-    return 2 * files + len(corpus.songs) + MOST_ORDER + 1
+    planned = any(True for _ in _forms(corpus))
+    return 2 * files + len(corpus.songs) + (MOST_ORDER + 1) * (2 if planned else 1)
 
 
 def corpus_pieces(corpus: Corpus) -> tuple[list[Piece], list[Piece]]:
@@ -156,27 +159,54 @@ def _measure(pieces: Sequence[Piece], step: Step = _no_step) -> list[dict[str, A
     return values
 
 
-def _planned(songs: Sequence[Piece], corpus: Corpus, seed: int) -> list[Piece]:
-    """Give songs the form plans of training songs in their metre, drawn at random.
+def _rivals(
+    pieces: Sequence[Piece],
+    corpus: Corpus,
+    train: Sequence[Piece],
+    spreads: Mapping[str, Spread],
+    limit: float,
+    seed: int,
+    progress: Step,
+) -> dict[str, Choice]:
+    """Choose the Markov chains: "chain" and, where the corpus has forms, "planned"."""
+    like = [pieces[i % len(pieces)] for i in range(max(len(pieces), FEWEST_CHAIN_SONGS))]
+    chains, copied, plans = Chains(train), longest_run(train), _plans(like, corpus, seed)
 
-    A plan is long enough if it has as many bars as the song, or as many as any has.
+    def plain(order: int) -> list[Piece]:
+        return chains.songs(order, like, seed)
+
+    def planned(order: int) -> list[Piece]:
+        return [with_plan(song, plan) for song, plan in zip(plain(order), plans, strict=True)]
+
+    draws = {"chain": plain, "planned": planned} if plans else {"chain": plain}
+    return {
+        name: choose_order(draw, spreads, copied, limit, progress) for name, draw in draws.items()
+    }
+
+
+def _plans(like: Sequence[Piece], corpus: Corpus, seed: int) -> list[NDArray[np.int64]]:
+    """Draw a form plan for each song from the training songs; none where no form is known.
+
+    It is one of the same metre, if any is, and has as many bars as the song, or as any has.
     """
-    forms = []
-    for song in corpus.songs:
-        outline = getattr(song, "outline", None)
-        if song.split == "train" and outline and outline.form.size:
-            bar = Piece.of("", song.roll[:0], corpus.grid, song.bpm, song.metre).bar
-            forms.append((bar, outline.form[:, 0]))
-    planned = []
-    for number, piece in enumerate(songs):
-        plans = [form for bar, form in forms if bar == piece.bar]
+    chosen, forms = [], list(_forms(corpus))
+    for number, piece in enumerate(like):
+        plans = [plan for bar, plan in forms if bar == piece.bar] or [plan for _, plan in forms]
         if not plans:
             return []
         bars = min(-(-piece.frames // piece.bar), max(map(len, plans)))
         fitting = [plan for plan in plans if len(plan) >= bars]
-        plan = fitting[generator(seed, "plan", number).integers(len(fitting))]
-        planned.append(with_plan(piece, plan))
-    return planned
+        chosen.append(fitting[generator(seed, "plan", number).integers(len(fitting))])
+    return chosen
+
+
+def _forms(corpus: Corpus) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield, of each training song whose form is known, frames in a bar and its first part's."""
+    for song in corpus.songs:
+        outline = getattr(song, "outline", None)
+        if song.split == "train" and outline and outline.form.size:
+            roll, metre = song.roll[:0], song.metre
+            yield Piece.of("", roll, corpus.grid, song.bpm, metre).bar, outline.form[:, 0]
 
 
 def _figure_row(

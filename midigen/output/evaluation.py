@@ -100,7 +100,7 @@ def show_songs(report: Report, console: Console | None = None) -> None:
 
 def song_remarks(report: Report) -> list[str]:
     """Return the lines below the tables of `show_songs`."""
-    copying, chain = report["copying"], report["chain"]
+    copying = report["copying"]
     lines = [
         f"{_songs(report['songs'], 'new')} against {_songs(report['train_songs'], 'training')}; "
         f"held out are {_songs(report['held_out_songs'])} that the model was not trained on"
@@ -120,20 +120,28 @@ def song_remarks(report: Report) -> list[str]:
             "songs have" + (": these may be copies" if longer else "")
         )
     lines += [f"skipped {skipped['song']}: {skipped['reason']}" for skipped in report["skipped"]]
-    orders = "; ".join(
-        f"{row['order']}: {_number(row['distance'], '.2f')}, {row['copied_beats']:.3g}"
-        for row in chain["orders"]
-    )
     lines += [
         "copies of the corpus would do best in all but the first table: read that first",
         "distance: the mean of |z|, each 3 at most; z counts standard deviations over the corpus's "
         "songs, and ! marks those over 1. 0 is the corpus itself; held-out songs show what can be "
         "reached",
-        f"the chain is a Markov chain of order {chain['order']}, the nearest to the corpus of "
-        f"those that copy no more than held-out songs (order: distance, beats copied: {orders})",
+        *(_chain_remark(SONG_GROUPS[name], found) for name, found in report["orders"].items()),
         "none of this measures how good a song sounds: listen",
     ]
     return lines
+
+
+def _chain_remark(name: str, found: Report) -> str:
+    """Say which Markov chain stands in a column, and what the others would show."""
+    orders = "; ".join(
+        f"{row['order']}: {_number(row['distance'], '.2f')}, {row['copied_beats']:.3g}"
+        for row in found["orders"]
+    )
+    return (
+        f"{name.replace(chr(10), ' ')}: a Markov chain of order {found['order']}, the nearest to "
+        "the corpus of those that copy no more than held-out songs (order: distance, beats "
+        f"copied: {orders})"
+    )
 
 
 def _copying_table(copying: Report, groups: Sequence[str], narrow: bool) -> Table:

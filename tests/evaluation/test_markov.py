@@ -18,7 +18,7 @@ from midigen.evaluation.markov import (
     with_plan,
 )
 from midigen.evaluation.piece import Piece
-from midigen.evaluation.songs import _planned
+from midigen.evaluation.songs import _plans
 
 
 def song(notes, frames, bar=16):
@@ -167,8 +167,12 @@ def test_the_nearest_order_is_chosen_of_those_that_copy_little(rng):
         name: Spread(measure(pieces[0])[name], 0.1) for name in ("silence", "top line: steps")
     }
     steps = []
+
+    def draw(order):
+        return chains.songs(order, pieces[:3], 5)
+
     for limit in (0.0, 1000.0):
-        found = choose_order(chains, pieces[:3], corpus, copied, limit, 5, steps.append)
+        found = choose_order(draw, corpus, copied, limit, steps.append)
         allowed = [row for row in found.orders if row["copied_beats"] <= limit]
         nearest = min(allowed, key=lambda row: row["distance"])
         assert nearest["order"] == found.order and len(found.songs) == len(found.values) == 3
@@ -182,7 +186,7 @@ def test_where_all_copy_too_much_the_one_that_copies_least_is_chosen(rng):
     pieces = [melody(rng.integers(60, 72, 60)) for _ in range(2)]
     corpus = {figure.name: Spread(None, None) for figure in FIGURES}
     beats = iter([9.0, 5.0, 7.0, 8.0, 9.0])
-    found = choose_order(Chains(pieces), pieces[:1], corpus, lambda _: next(beats), 1.0)
+    found = choose_order(lambda order: pieces[:1], corpus, lambda _: next(beats), 1.0)
     assert found.order == 1
 
 
@@ -197,13 +201,13 @@ def test_plans_are_those_of_training_songs_in_the_same_metre():
         )
 
     piece = song([(0, 16, 60), (16, 32, 62), (32, 48, 64)], 48)
-    wrong = [
-        training([0, 1, 2], (3, 4)),
-        training([0, 1, 1], (4, 4), "test"),
-        training([0], (4, 4)),
-    ]
-    corpus = SimpleNamespace(grid=Grid(), songs=[*wrong, training([0, 0, 2], (4, 4))])
-    (planned,) = _planned([piece], corpus, 0)
-    assert planned.notes[:, 2].tolist() == [60, 62, 60]
-    corpus.songs = wrong[:2]
-    assert _planned([piece], corpus, 0) == []
+    short = training([0], (4, 4))
+    test = training([0, 1, 1, 1], (4, 4), "test")
+    corpus = SimpleNamespace(grid=Grid(), songs=[test, short])
+    corpus.songs += [training([0, 1, 2], (3, 4)), training([0, 0, 2], (4, 4))]
+    (plan,) = _plans([piece], corpus, 0)
+    assert with_plan(piece, plan).notes[:, 2].tolist() == [60, 62, 60]
+    corpus.songs = [test, short]  # where none is long enough, the longest
+    assert [plan.tolist() for plan in _plans([piece], corpus, 0)] == [[0]]
+    corpus.songs = [test]
+    assert _plans([piece], corpus, 0) == []
