@@ -1,4 +1,4 @@
-"""New songs from a model.  Section 8 of docs/mathematics.md."""
+"""New songs from a model.  Section 10 of docs/mathematics.md."""
 
 from __future__ import annotations
 

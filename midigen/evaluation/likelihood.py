@@ -1,6 +1,6 @@
 """The log-likelihood of songs under a model, in nats a frame.
 
-Section 9 of docs/mathematics.md, docs/evaluation.md.
+Section 11 of docs/mathematics.md, docs/evaluation.md.
 
 log p(v_t | v_<t) = -F(v_t) - log Z_t, every frame, the first included, over all visible units.
 Where the RBM is small log Z is summed exactly; else chains of annealed importance sampling estimate
