@@ -17,7 +17,7 @@ from midigen.config import Grid, ModelConfig
 from midigen.outline import Outline
 
 LAGS = 1, 2, 4, 8  # bars
-INTERVALS = -12, -9, -7, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 7, 9, 12  # semitones
+INTERVALS = tuple(range(-12, 13))  # semitones
 MOST_STEPS, MOST_BEATS = 12, 8  # positions in a beat, and beats in a bar, that are told apart
 # metres that are told apart: in four, in three, in two, in six eighths and the like, others
 FOUR, THREE, TWO, COMPOUND, OTHER = range(5)
