@@ -65,7 +65,8 @@ def prepare(
     **settings
         Of `midigen.config.Grid` (steps_per_beat, low, high, ...) and of
         `midigen.config.PrepareConfig` (parts, split, time_limit, ...): the options of
-        `midigen prepare`, with the same defaults; steps_per_beat and tonic may be "auto".
+        `midigen prepare`, with the same defaults; steps_per_beat and tonic may be "auto", and
+        parts a list of names.
 
     Returns
     -------
@@ -83,6 +84,8 @@ def prepare(
     grid.pop("parts", None)  # their names are a setting of reading
     decide = tuple(name for name in DECIDED if grid.get(name, "auto") == "auto")
     given = {name: value for name, value in grid.items() if name not in decide}
+    if not isinstance(reading.get("parts", ""), str):
+        reading["parts"] = ",".join(reading["parts"])
     reader = PrepareConfig(**reading).to_json()
     return prepare_paths(paths, Settings(Grid(**given), decide, **reader), on_file)
 

@@ -282,7 +282,7 @@ def _summarise_grid(corpus: Corpus, kept: list[Entry]) -> dict[str, Any]:
         **figures,
         "keys": dict(Counter(entry["key"] for entry in files).most_common()),
         "minor": sum(outline.minor for outline in outlines),
-        "metres": dict(metres.most_common()),
+        "metres": dict(metres.most_common()) if files else {},  # a .mat file tells none
         "styles": dict(styles.most_common()) if set(styles) != {""} else {},
         "pickups": sum(outline.pickup > 0 for outline in outlines),
     }

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+import midigen
 from midigen import preparation
 from midigen.cli import main
 from midigen.config import Grid, Part
@@ -217,6 +218,21 @@ class TestPaths:
         assert (corpus.grid.low, corpus.grid.steps_per_beat) == (30, 1)
         fixed = Settings(grid=grid, decide=(), parts="none", split=(1, 0, 0))
         assert prepare_paths(folder, fixed).grid == grid
+
+    def test_settings_by_name(self, tmp_path):
+        (tmp_path / "a.mid").write_bytes(tune_and_chords())
+        kept = {"steps_per_beat": 4, "tonic": "kept", "split": (1, 0, 0)}
+        grid = midigen.prepare(tmp_path, parts="none", **kept).grid
+        assert grid == Grid()
+        for parts in ("melody,chords", ["melody", "chords"]):
+            grid = midigen.prepare(tmp_path, parts=parts, **kept).grid
+            assert [part.name for part in grid.parts] == ["melody", "chords"]
+        automatic = midigen.prepare(tmp_path, steps_per_beat="auto", tonic="auto", split=(1, 0, 0))
+        assert (automatic.grid.steps_per_beat, automatic.grid.tonic) == (1, "one")
+        assert automatic.digest == midigen.prepare(tmp_path, split=(1, 0, 0)).digest
+        for wrong in ({"parts": "solo"}, {"tonic": "two"}, {"steps_per_beat": 97}):
+            with pytest.raises(ValueError, match="must be"):
+                midigen.prepare(tmp_path, **wrong)
 
     def test_warnings_are_those_of_python(self, folder):
         with pytest.warns(UserWarning, match="fell to valid") as caught:

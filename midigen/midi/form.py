@@ -13,7 +13,7 @@ from midigen.outline import Metre, Outline
 
 ALIKE = 0.7  # Jaccard index of bars of which one nearly repeats the other, or more
 SLACK = 0.15  # by which the bar that follows the last repeated one may be less alike than the best
-FARTHEST = 512  # bars back in which a repeated one is looked for
+FARTHEST = 512  # earlier bars of the same length among which the repeated one is looked for
 CHUNK = 256  # bars that are compared at once
 
 
@@ -138,8 +138,9 @@ def _form_of_part(cells: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArra
     back = np.zeros(len(lengths), np.int64)
     for bar in sorted(likeness):
         window, row = likeness.pop(bar)
-        earlier = int(np.searchsorted(window, bar))
-        back[bar] = _choose(bar, window[:earlier], row[:earlier], int(back[bar - 1]) if bar else 0)
+        place = int(np.searchsorted(window, bar))
+        earlier = slice(max(0, place - FARTHEST), place)
+        back[bar] = _choose(bar, window[earlier], row[earlier], int(back[bar - 1]) if bar else 0)
     return back
 
 

@@ -135,9 +135,10 @@ def _highest(notes: Int64) -> Int64:
     last_of_start = np.append(start[1:] != start[:-1], True)  # the highest: sorted by pitch, too
     for i in np.flatnonzero(last_of_start).tolist():
         at, end, pitch = notes[i, :3].tolist()
-        # what is lower than this one can hide no later note for longer
+        # what another outlasts that is as high hides no later note: 128 may stay at most
         sounding = [(e, p) for e, p in sounding if e > at and (p > pitch or e > end)]
         if not any(p > pitch for _, p in sounding):
             found.append(i)
-        sounding.append((end, pitch))
+        if all(e < end or p < pitch for e, p in sounding):
+            sounding.append((end, pitch))
     return np.array(found, np.int64)

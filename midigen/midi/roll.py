@@ -191,6 +191,7 @@ def _place(table: NoteTable, grid: Grid) -> tuple[_Placed, NDArray[np.bool_], Ro
     first = bars_left_out(table, grid, int(frames[:, 0].min()))
     start = frames[:, 0] - first
     end = np.maximum(frames[:, 1] - first, start + 1)
+    end[len(pitch) :] = start[len(pitch) :] + 1  # a drum is hit, however long its note
     if end.max() > MAX_FRAMES:
         raise MidigenError(f"too long ({end.max():,} frames; at most {MAX_FRAMES:,} are read)")
     notes = _Placed(start, end, np.concatenate([pitch, table.drum_notes[:drums, 2]]))

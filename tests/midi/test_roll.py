@@ -362,6 +362,13 @@ def test_a_note_that_strikes_again_alone_is_merged_and_counted():
     assert counts.merged == 1
 
 
+def test_a_drum_is_hit_however_long_its_note():
+    voices = [[(0, 2, 60)], [], [], [(0, 1, 36), (2, 90, 38)]]
+    grid = Grid(parts=(Part("melody", 60, 60, "line"), Part("drums", 36, 38, "drums")))
+    roll, _ = notes_to_roll(band_table(voices), grid)
+    assert lines(roll) == ["#..", ".#.", "#..", "...", "..#"]
+
+
 def test_parts_that_the_grid_lacks_go_to_the_voices_and_drums_are_dropped():
     voices = [[(0, 4, 60)], [(0, 4, 64)], [(0, 4, 40)], [(2, 3, 38)]]
     grid = Grid(parts=(Part("melody", 60, 71, "line"), Part("chords", 36, 71)))
