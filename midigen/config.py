@@ -508,7 +508,7 @@ class TrainConfig(Settings):
         high=1,
     )
     form_dropout: float = setting(
-        0.2,
+        0.3,
         "Share of the bars of which the model is not told, in training, that they repeat another.",
         low=0,
         high=1,
@@ -625,7 +625,7 @@ class GenerateConfig(Settings):
     )
     keep_primer: bool = setting(True, "Put the primer in front of the new music, or leave it out.")
     temperature: float = setting(
-        0.8, "Below 1 the music is tamer, above 1 wilder.", low=0, high=100, low_open=True
+        0.9, "Below 1 the music is tamer, above 1 wilder.", low=0, high=100, low_open=True
     )
     gibbs_steps: int = setting(
         100,

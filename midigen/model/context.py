@@ -21,7 +21,7 @@ INTERVALS = tuple(range(-12, 13))  # semitones
 MOST_STEPS, MOST_BEATS = 12, 8  # positions in a beat, and beats in a bar, that are told apart
 # metres that are told apart: in four, in three, in two, in six eighths and the like, others
 FOUR, THREE, TWO, COMPOUND, OTHER = range(5)
-ENDINGS = 6  # 1 beat, 2 beats, 1 bar, 2 bars, 4 bars before the end, and earlier
+ENDINGS = 7  # half a beat, 1 and 2 beats, 1, 2 and 4 bars before the end, and earlier
 
 Int64 = NDArray[np.int64]
 
@@ -185,10 +185,10 @@ class Context:
             both = np.concatenate([repeats, coming], axis=1)
             return [np.where(column, i, -1) for i, column in enumerate(both.T)]
         if kind == "end":
-            bar, beat = place.length, max(1, round(place.beat))
+            bar, beat = place.length, place.beat * np.ones(frames)
             left = frames - np.arange(frames)
-            edges = np.stack([np.full(frames, beat), np.full(frames, 2 * beat), bar, 2 * bar])
-            edges = np.maximum.accumulate(np.vstack([edges, 4 * bar[None]]), axis=0)
+            edges = np.stack([beat / 2, beat, 2 * beat, bar, 2 * bar, 4 * bar])
+            edges = np.maximum.accumulate(edges, axis=0)
             return [(left > edges).sum(axis=0)]
         if kind == "mode":
             value = int(outline.minor)

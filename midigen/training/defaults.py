@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,16 +12,37 @@ from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.corpus import Corpus
 
 AUTO = "auto"
-SMALL_FRAMES = 30_000  # of the training songs: under it a small network is trained
 DENSITY_CLASSES = 3
 SELF_FED = 0.25
 MOST_STYLES = 64
 
-# What suits a small collection, and a larger one: chosen on validation songs, docs/results.md.
-SMALL_SIZES: dict[str, Any] = {"hidden": (64,), "recurrent": 40, "rbm_hidden": 100}
-SMALL_SETTINGS: dict[str, Any] = {"weight_decay": 1e-3, "dropout": 0.3}
-LARGE_SIZES = {name: ModelConfig.__dataclass_fields__[name].default for name in SMALL_SIZES}
-LARGE_SETTINGS = {name: TrainConfig.__dataclass_fields__[name].default for name in SMALL_SETTINGS}
+
+class Fitting(NamedTuple):
+    """What suits collections of up to so many training frames: chosen on validation songs."""
+
+    frames: float
+    sizes: dict[str, Any]
+    settings: dict[str, Any]
+
+
+def _defaults(kind: type[Any], *names: str) -> dict[str, Any]:
+    return {name: kind.__dataclass_fields__[name].default for name in names}
+
+
+SIZES, SETTINGS = ("hidden", "recurrent", "rbm_hidden"), ("weight_decay", "dropout")
+FITTING = (
+    Fitting(
+        10_000,
+        {"hidden": (32,), "recurrent": 16, "rbm_hidden": 100},
+        {"weight_decay": 1e-3, "rbm_weight_decay": 3e-4, "dropout": 0.4},
+    ),
+    Fitting(
+        50_000,
+        {"hidden": (64,), "recurrent": 48, "rbm_hidden": 150},
+        {"weight_decay": 5e-4, "rbm_weight_decay": 2e-4, "dropout": 0.4},
+    ),
+    Fitting(math.inf, _defaults(ModelConfig, *SIZES), _defaults(TrainConfig, *SETTINGS)),
+)
 
 
 def sizes_for(corpus: Corpus, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,14 +50,13 @@ def sizes_for(corpus: Corpus, asked: Mapping[str, Any]) -> dict[str, Any]:
 
     What is not asked for is "auto", as on the command line.
     """
-    small = is_small(corpus)
     sizes = {"visible_model": AUTO, "context": AUTO, "gates": AUTO}
-    sizes |= dict.fromkeys(SMALL_SIZES, AUTO) | dict(asked)
+    sizes |= dict.fromkeys(SIZES, AUTO) | dict(asked)
     kinds = {
         "visible_model": "gaussian" if corpus.grid.values == "velocity" else "bernoulli",
         "context": ModelConfig.setting_of("context").choices,
         "gates": ModelConfig.setting_of("gates").choices,
-        **(SMALL_SIZES if small else LARGE_SIZES),
+        **fitting_for(corpus).sizes,
     }
     sizes = {name: kinds[name] if value == AUTO else value for name, value in sizes.items()}
     train = [song.outline for song in corpus.songs if song.split == "train"]
@@ -54,8 +75,8 @@ def settings_for(corpus: Corpus, config: ModelConfig, asked: Mapping[str, Any]) 
 
     What is not asked for is "auto", as on the command line.  ValueError for what is out of range.
     """
-    fitting = SMALL_SETTINGS if is_small(corpus) else LARGE_SETTINGS
-    fitting = fitting | {"transpose": transposition_for(corpus.grid)}
+    fitting = dict(fitting_for(corpus).settings)
+    fitting["transpose"] = transposition_for(corpus.grid)
     fitting["self_fed"] = SELF_FED if config.gates else 0.0
     asked = {name: value for name, value in asked.items() if value != AUTO}
     return TrainConfig(**fitting | asked)
@@ -67,7 +88,7 @@ def transposition_for(grid: Grid) -> tuple[int, int]:
     return (0, 0) if grid.tonic == "one" else limits
 
 
-def is_small(corpus: Corpus) -> bool:
-    """Say whether the training songs are so few that a small network suits them."""
+def fitting_for(corpus: Corpus) -> Fitting:
+    """Return what suits a corpus by the frames of its training songs."""
     frames = sum(song.outline.frames for song in corpus.songs if song.split == "train")
-    return frames < SMALL_FRAMES
+    return next(fitting for fitting in FITTING if frames <= fitting.frames)
