@@ -80,7 +80,7 @@ def evaluate_model(
             "--split, or prepare more songs"
         )
     rolls = choose_songs(everything, max_frames)
-    v, rows, rivals = np.concatenate(rolls), [], baselines(train, rolls)
+    v, rows, rivals = np.concatenate(rolls), [], baselines(train, rolls, corpus.grid)
     if rnn_frames:
         with progress("training a plain recurrent network to compare with", rnn_frames) as advance:
             valid = corpus.rolls("valid")
