@@ -322,8 +322,11 @@ def _phrase_ends(piece: Piece) -> float | None:
 
 def _ends_on_tonic(piece: Piece) -> float | None:
     """Return 1 where the lowest pitch of the last frame is the tonic, else 0."""
-    key = find_key(pitch_classes(piece.sounding))
-    return None if key is None else float(piece.sounding[-1].argmax() % 12 == key[0])
+    classes = pitch_classes(piece.sounding)
+    if np.ptp(classes) == 0:
+        return None
+    tonic, _ = find_key(classes)
+    return float(piece.sounding[-1].argmax() % 12 == tonic)
 
 
 def _ends_long(piece: Piece) -> float:

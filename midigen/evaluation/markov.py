@@ -199,8 +199,5 @@ def notes_of(events: Sequence[Event], frames: int) -> NDArray[np.int64]:
 
 def _shift_to_one_key(piece: Piece) -> int:
     """Return the semitones, -5..6, that move a song to C major or A minor."""
-    key = find_key(pitch_classes(piece.sounding))
-    if key is None:
-        return 0
-    tonic, minor = key
+    tonic, minor = find_key(pitch_classes(piece.sounding))
     return ((9 if minor else 0) - tonic + 5) % 12 - 5

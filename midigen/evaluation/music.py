@@ -186,10 +186,10 @@ def _last_tenth(piece: Piece) -> NDArray:
 def _degrees(piece: Piece) -> NDArray:
     """Return pitch classes above the key's tonic, one for each frame of each note."""
     classes = pitch_classes(piece.sounding)
-    key = find_key(classes)
-    if key is None:
+    if np.ptp(classes) == 0:
         return np.zeros(0)
-    return np.repeat(np.arange(12), np.roll(classes, -key[0]))
+    tonic, _ = find_key(classes)
+    return np.repeat(np.arange(12), np.roll(classes, -tonic))
 
 
 def _intervals(piece: Piece) -> NDArray:

@@ -161,16 +161,16 @@ def pitch_classes(sounding: NDArray[np.bool_]) -> NDArray[np.int64]:
     return count.reshape(-1, 12).sum(axis=0)
 
 
-def find_key(classes: NDArray[np.int64]) -> tuple[int, bool] | None:
+def find_key(classes: NDArray[np.int64]) -> tuple[int, bool]:
     """Find the key whose profile correlates most with pitch classes (12,), C first.
 
     Returns
     -------
-    tuple of int and bool, or None
-        The tonic's pitch class, and whether the mode is minor; None where all are alike.
+    tuple of int and bool
+        The tonic's pitch class, and whether the mode is minor; C major where nothing says which.
     """
     if np.ptp(classes) == 0:
-        return None
+        return 0, False
     turned = np.array([np.roll(classes, -tonic) for tonic in range(12)], np.float64)
     turned -= turned.mean()
     profiles = PROFILES - PROFILES.mean(axis=1, keepdims=True)
