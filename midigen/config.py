@@ -341,9 +341,7 @@ class ModelConfig(Settings):
         expected=f"at most {MOST_LAYERS} layers of 1 to {MOST_UNITS} units",
     )
     recurrent: int = setting(100, "Recurrent units, R.", low=1, high=MOST_UNITS, auto=True)
-    rbm_hidden: int = setting(
-        150, "Hidden units of the RBM, H.", low=0, high=MOST_UNITS, auto=True
-    )
+    rbm_hidden: int = setting(150, "Hidden units of the RBM, H.", low=0, high=MOST_UNITS, auto=True)
     visible_model: str = setting(
         "bernoulli",
         "Notes that are on or off, or have a loudness; auto is what the corpus holds.",
@@ -621,7 +619,10 @@ class GenerateConfig(Settings):
         shown="that of one of the songs",
     )
     metre: tuple[int, int] | None = setting(
-        None, "Metre, such as 3/4.", expected="a metre such as 3/4", shown="that of one of the songs"
+        None,
+        "Metre, such as 3/4.",
+        expected="a metre such as 3/4",
+        shown="that of one of the songs",
     )
     keep_primer: bool = setting(True, "Put the primer in front of the new music, or leave it out.")
     temperature: float = setting(

@@ -83,7 +83,9 @@ class Words(TupleType):
             return self._choices
         unknown = [word for word in words if word not in self._choices]
         if unknown:
-            raise ValueError(f"{unknown[0]!r}: write none, all, or some of {self.write(self._choices)}")
+            raise ValueError(
+                f"{unknown[0]!r}: write none, all, or some of {self.write(self._choices)}"
+            )
         return tuple(word for word in self._choices if word in words)
 
     def write(self, value: tuple[Any, ...]) -> str:
@@ -103,9 +105,7 @@ class Auto(click.ParamType):
         self._kind = click.types.convert_type(kind)
         self.name = f"{self._kind.name}|{AUTO}"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read a word."""
         if isinstance(value, str) and value.strip().lower() == AUTO:
             return AUTO

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit, softmax
 
 from midigen.backends.interface import Backend
+from midigen.columns import columns_of
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.events import Progress, Validated
@@ -31,20 +32,30 @@ class Baseline:
         The probability of every note of every frame.
     copies : NDArray[np.uint8], shape (N, V), optional
         The notes that it plays; where left out, they are drawn from `p`.
+    groups : NDArray[np.int64], shape (G, 2)
+        First column, and the one behind the last, of columns of which at most one is on.
     """
 
     name: str
     p: NDArray[np.float64]
     copies: NDArray[np.uint8] | None = None
+    groups: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
 
     def log_likelihood(self, v: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return the log-likelihood of the frames v (N, V), in nats: float64 (N,)."""
         with np.errstate(divide="ignore"):
-            return np.where(v > 0, np.log(self.p), np.log1p(-self.p)).sum(axis=1)
+            found = np.where(v > 0, np.log(self.p), np.log1p(-self.p))
+            total = found.sum(axis=1)
+            for first, stop in self.groups:
+                on, p = v[:, first:stop], self.p[:, first:stop]
+                none = np.maximum(1 - p.sum(axis=1), 0)
+                played = np.where(on.any(axis=1), (on * p).sum(axis=1), none)
+                total += np.log(played) - found[:, first:stop].sum(axis=1)
+        return total
 
 
 def baselines(
-    train: Sequence[NDArray[np.uint8]], rolls: Sequence[NDArray[np.uint8]]
+    train: Sequence[NDArray[np.uint8]], rolls: Sequence[NDArray[np.uint8]], grid: Grid
 ) -> list[Baseline]:
     """Make the baselines that have no network.
 
@@ -54,6 +65,8 @@ def baselines(
         The songs in which notes are counted.
     rolls : sequence of NDArray[np.uint8], each of shape (T, V)
         The songs whose frames are predicted.
+    grid : Grid
+        What their columns stand for.
 
     Returns
     -------
@@ -62,10 +75,11 @@ def baselines(
     """
     v, before = np.concatenate(train), last_frames(train)
     now = last_frames(rolls)
+    kept = np.where(now, _share(v, before), _share(v, 1 - before))
     return [
-        Baseline("random", np.full(now.shape, 0.5)),
-        Baseline("note 1-gram", np.broadcast_to(note_means(train), now.shape)),
-        Baseline("repeat last frame", np.where(now, _share(v, before), _share(v, 1 - before)), now),
+        _independent("random", np.zeros(now.shape), grid),
+        _independent("note 1-gram", np.tile(logit(note_means(train)), (len(now), 1)), grid),
+        _independent("repeat last frame", logit(kept), grid, now),
     ]
 
 
@@ -109,7 +123,25 @@ def recurrent_baseline(
             progress(event.frames - seen)
             seen = event.frames
     fields = np.concatenate([best.run(roll)[0] for roll in rolls])
-    return Baseline("recurrent network, independent notes", expit(fields.astype(np.float64)))
+    return _independent("recurrent network, independent notes", fields.astype(np.float64), grid)
+
+
+def _independent(
+    name: str,
+    fields: NDArray[np.float64],
+    grid: Grid,
+    copies: NDArray[np.uint8] | None = None,
+) -> Baseline:
+    """Make the Baseline of independent notes with these log-odds (N, V).
+
+    Of a group they are independent but for what all know, that at most one is on: p of each is
+    exp(field) / (1 + the sum of exp(field) over the group).
+    """
+    p, groups = expit(fields), columns_of(grid).groups
+    for first, stop in groups:
+        with_none = np.pad(fields[:, first:stop], ((0, 0), (0, 1)))
+        p[:, first:stop] = softmax(with_none, axis=1)[:, :-1]
+    return Baseline(name, p, copies, groups)
 
 
 def note_means(train: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:

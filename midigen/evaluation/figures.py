@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen.evaluation import music
-from midigen.evaluation.piece import PITCHES, Piece, find_key, highest_pitch, pitch_classes
+from midigen.evaluation.piece import PITCHES, Piece, highest_pitch, pitch_classes
+from midigen.midi.key import find_key
 
 CLASHES = (1, 2, 6, 11, 13)  # semitones
 WIDEST = 40  # semitones from which two notes are too far apart to count as a pair
@@ -322,8 +323,11 @@ def _phrase_ends(piece: Piece) -> float | None:
 
 def _ends_on_tonic(piece: Piece) -> float | None:
     """Return 1 where the lowest pitch of the last frame is the tonic, else 0."""
-    key = find_key(pitch_classes(piece.sounding))
-    return None if key is None else float(piece.sounding[-1].argmax() % 12 == key[0])
+    classes = pitch_classes(piece.sounding)
+    if np.ptp(classes) == 0:
+        return None
+    tonic, _ = find_key(classes)
+    return float(piece.sounding[-1].argmax() % 12 == tonic)
 
 
 def _ends_long(piece: Piece) -> float:

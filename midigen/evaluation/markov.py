@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from midigen.config import Grid
 from midigen.evaluation.figures import Spread, distance, measure
-from midigen.evaluation.piece import PITCHES, Piece, find_key, pitch_classes
+from midigen.evaluation.piece import PITCHES, Piece, pitch_classes
+from midigen.midi.key import find_key
 from midigen.midi.roll import roll_to_notes
 from midigen.randomness import generator
 
@@ -199,8 +200,5 @@ def notes_of(events: Sequence[Event], frames: int) -> NDArray[np.int64]:
 
 def _shift_to_one_key(piece: Piece) -> int:
     """Return the semitones, -5..6, that move a song to C major or A minor."""
-    key = find_key(pitch_classes(piece.sounding))
-    if key is None:
-        return 0
-    tonic, minor = key
+    tonic, minor = find_key(pitch_classes(piece.sounding))
     return ((9 if minor else 0) - tonic + 5) % 12 - 5

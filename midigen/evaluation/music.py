@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from midigen.evaluation.piece import Piece, find_key, pitch_classes
+from midigen.evaluation.piece import Piece, pitch_classes
+from midigen.midi.key import find_key
 
 MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
 MINOR_SCALE = (0, 2, 3, 5, 7, 8, 11)  # the harmonic one: the natural one is a major scale
@@ -186,10 +187,10 @@ def _last_tenth(piece: Piece) -> NDArray:
 def _degrees(piece: Piece) -> NDArray:
     """Return pitch classes above the key's tonic, one for each frame of each note."""
     classes = pitch_classes(piece.sounding)
-    key = find_key(classes)
-    if key is None:
+    if np.ptp(classes) == 0:
         return np.zeros(0)
-    return np.repeat(np.arange(12), np.roll(classes, -key[0]))
+    tonic, _ = find_key(classes)
+    return np.repeat(np.arange(12), np.roll(classes, -tonic))
 
 
 def _intervals(piece: Piece) -> NDArray:

@@ -14,14 +14,6 @@ from midigen.midi.roll import roll_to_notes
 
 SECTION = 8  # bars in which pitches and scales are counted: a long song is not said to use more
 PITCHES = 128
-# how well pitch classes fit a major and a minor key (Krumhansl and Kessler, Psychological Review,
-# 1982)
-PROFILES = np.array(
-    [
-        [6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88],
-        [6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17],
-    ]
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,21 +151,3 @@ def pitch_classes(sounding: NDArray[np.bool_]) -> NDArray[np.int64]:
     count = np.zeros(PITCHES + 4, np.int64)
     count[:PITCHES] = sounding.sum(axis=0)
     return count.reshape(-1, 12).sum(axis=0)
-
-
-def find_key(classes: NDArray[np.int64]) -> tuple[int, bool] | None:
-    """Find the key whose profile correlates most with pitch classes (12,), C first.
-
-    Returns
-    -------
-    tuple of int and bool, or None
-        The tonic's pitch class, and whether the mode is minor; None where all are alike.
-    """
-    if np.ptp(classes) == 0:
-        return None
-    turned = np.array([np.roll(classes, -tonic) for tonic in range(12)], np.float64)
-    turned -= turned.mean()
-    profiles = PROFILES - PROFILES.mean(axis=1, keepdims=True)
-    fit = turned @ (profiles / np.linalg.norm(profiles, axis=1, keepdims=True)).T
-    tonic, mode = np.unravel_index(int(fit.argmax()), fit.shape)
-    return int(tonic), bool(mode)

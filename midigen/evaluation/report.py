@@ -81,7 +81,7 @@ def evaluate_model(
         )
     chosen = choose_songs(corpus.of_split(split), max_frames)
     rolls = [song.roll for song in chosen]
-    v, rows, rivals = np.concatenate(rolls), [], baselines(train, rolls)
+    v, rows, rivals = np.concatenate(rolls), [], baselines(train, rolls, corpus.grid)
     if rnn_frames:
         with progress("training a plain recurrent network to compare with", rnn_frames) as advance:
             valid = corpus.rolls("valid")

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from midigen.config import Grid, Part
 from midigen.errors import MidigenError
-from midigen.midi.notes import MAX_METRE
 from midigen.midi.roll import part_notes
 from midigen.outline import Outline
 
@@ -67,7 +66,9 @@ def roll_to_midi(
     # pretty_midi cuts the tempo to whole microseconds a beat; a hundredth more makes that rounding
     tempo = 60e6 / (round(60e6 / bpm) + 0.01)
     midi = pretty_midi.PrettyMIDI(
-        resolution=_ticks_per_beat(grid, bpm, len(roll) + (outline.pickup if outline else 0)), initial_tempo=tempo, charset="utf-8"
+        resolution=_ticks_per_beat(grid, bpm, len(roll) + (outline.pickup if outline else 0)),
+        initial_tempo=tempo,
+        charset="utf-8",
     )
     frame_seconds = grid.frame_seconds(tempo)
     outline = outline or Outline(len(roll), ((0, *metre),))

@@ -115,7 +115,8 @@ class Context:
 
     def _make_gates(self) -> Gates:
         """Number the gates.  What holds notes by a column copies its latest ones, all else the
-        frame before."""
+        frame before.
+        """
         parts, wanted = self.columns.parts, self._config.gates
         own = self.columns.part_of[self.lines[:, 0]].tolist() if self._grid.parts else []
         sources = [f"line {line}" for line in range(len(self.lines))]

@@ -310,7 +310,7 @@ class PlacedModel:
 
     def free_energy(self, run: SongRun) -> NDArray[np.float64]:
         """Return F(v_t) of every row of a run, (N,).  Eq. (16), (20)."""
-        return self._of_rows(self.rbm.free_energy, run, *run.biases)
+        return self._of_rows(self.rbm.free_energy, run)
 
     def pseudo_log_likelihood(self, run: SongRun) -> NDArray[np.float64]:
         """Return the pseudo-log-likelihood of every row of a run, (N,), in nats."""

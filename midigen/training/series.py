@@ -16,8 +16,8 @@ from midigen.backends.interface import Array, Backend, Block, Stretch
 from midigen.columns import columns_of
 from midigen.config import TrainConfig
 from midigen.model import exact
-from midigen.model.influence import Influence, advance_influence, influence_gradient
 from midigen.model.hearing import Hiding
+from midigen.model.influence import Influence, advance_influence, influence_gradient
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.model.songs import Particles, Songs

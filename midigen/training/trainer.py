@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -269,7 +268,13 @@ class Trainer:
         ]
         return [
             SeriesGroup(
-                self._placed, settings, noise, None, hiding, [series[i] for i in some], negative=True
+                self._placed,
+                settings,
+                noise,
+                None,
+                hiding,
+                [series[i] for i in some],
+                negative=True,
             )
             for some in self.backend.split([min(frames, settings.block)] * count)
         ]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from midigen.backends.cpu import CpuBackend
-from midigen.config import Grid
+from midigen.config import Grid, Part
 from midigen.evaluation.accuracy import score, score_draws
 from midigen.evaluation.baselines import (
     Baseline,
@@ -26,7 +26,8 @@ TRAIN = [np.array([[1, 0], [1, 0], [0, 1]], np.uint8), np.array([[1, 0]], np.uin
 
 
 def named(train, rolls):
-    return {baseline.name: baseline for baseline in baselines(train, rolls)}
+    grid = Grid(low=60, high=59 + train[0].shape[1])
+    return {baseline.name: baseline for baseline in baselines(train, rolls, grid)}
 
 
 def test_last_frames_begin_each_song_in_silence():
@@ -51,6 +52,25 @@ def test_repeating_the_last_frame_keeps_a_note_as_often_as_the_songs_do():
         repeat.p, [[3 / 4, 2 / 6], [2 / 4, 2 / 6], [2 / 4, 2 / 6], [3 / 4, 2 / 6]]
     )
     np.testing.assert_array_equal(repeat.copies, last_frames(TRAIN))
+
+
+def test_of_a_line_at_most_one_column_is_on():
+    """A line of two pitches and its hold column, and two voices: by enumeration of all frames."""
+    line, voices = Part("tune", 60, 61, "line"), Part("chords", 40, 40, "voices")
+    grid = Grid(parts=(line, voices))
+    train = [
+        np.array([[1, 0, 0, 1, 1], [0, 0, 1, 1, 0], [0, 1, 0, 0, 0], [0, 0, 0, 1, 1]], np.uint8)
+    ]
+    frames = np.array(list(np.ndindex(*[2] * 5)), np.uint8)
+    allowed = frames[frames[:, :3].sum(axis=1) <= 1]
+    for baseline in baselines(train, train, grid):
+        for n in range(len(train[0])):
+            rows = Baseline("", np.tile(baseline.p[n], (len(allowed), 1)), None, baseline.groups)
+            p = np.exp(rows.log_likelihood(allowed))
+            assert p.sum() == pytest.approx(1)
+            np.testing.assert_allclose(p @ allowed, baseline.p[n])  # p is how often each is on
+    random = baselines(train, train, grid)[0]
+    np.testing.assert_allclose(random.p[0], [1 / 4] * 3 + [1 / 2] * 2)
 
 
 def test_the_recurrent_network_learns_what_follows_what(rng):
