@@ -128,8 +128,8 @@ def command(
             elif opening:
                 told = outline.after(begun, grid)
             text = (
-                f"midigen {__version__}; seed {seed}; song {number} of {count}; {len(roll)} frames; "
-                f"{made_with}"
+                f"midigen {__version__}; seed {seed}; song {number} of {count}; "
+                f"{len(roll)} frames; {made_with}"
             )
             midi = roll_to_midi(
                 song, grid, bpm, card.metre, settings.program, settings.velocity, text, told

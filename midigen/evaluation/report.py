@@ -17,6 +17,7 @@ from midigen.evaluation.accuracy import Accuracy, score, score_draws, score_mode
 from midigen.evaluation.baselines import baselines, note_means, recurrent_baseline
 from midigen.evaluation.likelihood import (
     check_measurable,
+    conditional_on,
     estimate_log_likelihood,
     teacher_forced,
 )

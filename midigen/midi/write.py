@@ -71,7 +71,6 @@ def roll_to_midi(
         charset="utf-8",
     )
     frame_seconds = grid.frame_seconds(tempo)
-    outline = outline or Outline(len(roll), ((0, *metre),))
     late = outline.pickup
     midi.time_signature_changes = [
         pretty_midi.TimeSignature(numerator, denominator, (frame and frame + late) * frame_seconds)

@@ -114,8 +114,9 @@ class Context:
         return np.maximum(_places(outline, self._grid).bar, 0)
 
     def _make_gates(self) -> Gates:
-        """Number the gates.  What holds notes by a column copies its latest ones, all else the
-        frame before.
+        """Number the gates.
+
+        Parts that hold notes by a column copy their latest ones, all others the frame before.
         """
         parts, wanted = self.columns.parts, self._config.gates
         own = self.columns.part_of[self.lines[:, 0]].tolist() if self._grid.parts else []

@@ -136,7 +136,8 @@ class RnnRbm:
         config, grid, card
             As in the class.
         means : ndarray (V,)
-            Of the notes, as the model sees them.  Bernoulli units take the log-odds.
+            Of the notes, as the model sees them.  Bernoulli units take the log-odds, or in a group
+            the logarithm of what they are to none of them.
         seed : int
         variances : ndarray (V,), optional
             What Gaussian units take besides; 1/16 where they are left out.
@@ -155,7 +156,10 @@ class RnnRbm:
             a[:], s[0][:] = means, np.log(share / (1 - share))
         else:
             share = np.clip(means, 1e-4, 1 - 1e-4)
-            a[:] = np.log(share / (1 - share))
+            others = 1 - share
+            for first, stop in columns_of(grid).groups:  # none of them, Eq. (29)
+                others[first:stop] = max(1 - share[first:stop].sum(), 1e-4)
+            a[:] = np.log(share / others)
         w = rng.normal(0, 0.1 if s else 0.01, config.rbm_hidden * config.visible)
         return cls(config, grid, np.concatenate([params, w]), card)
 

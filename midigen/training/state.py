@@ -55,8 +55,8 @@ class Weights:
 class Snapshot:
     """A copy of a TrainerState, or of a part of it, that later steps cannot change.
 
-    particles are (first row, last row + 1, rows of `Particles.kept`); weights is None where they were
-    left out.
+    particles are (first row, last row + 1, rows of `Particles.kept`); weights is None where they
+    were left out.
     """
 
     counters: Counters

@@ -246,11 +246,11 @@ class Trainer:
         total = sum(len(self.train[song].roll) for song in songs)
         frames = total // min(MOST_SERIES, len(songs))
         place = settings.seed, "noise", self.counters.epoch, self.counters.cursor
-        rng, groups = generator(*place), self._placed.context.columns.groups
+        rng, columns = generator(*place), self._placed.context.columns
         count, visible = settings.negative_songs, self.model.config.visible
         outlines = [self.train[int(song)].outline for song in rng.choice(songs, count)]
         rolls = [
-            random_song(rng, frames, visible, settings.negative_density, groups)
+            random_song(rng, frames, visible, settings.negative_density, columns.groups)
             for _ in range(count)
         ]
         noise = Songs(

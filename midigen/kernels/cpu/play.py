@@ -40,6 +40,18 @@ def _follow(song, t, lines, latest) -> None:
 
 
 @njit(**KERNEL)
+def _look_back(song, t, latest, back, loudest, rows) -> None:
+    """Read the sources of frame t of a song (T, V) to rows (S, 1, V), the lines' own first."""
+    real = type(loudest)
+    for s in range(rows.shape[0]):
+        source = latest[s] if s < latest.size else t - back[s - latest.size]
+        for i in range(rows.shape[2]):
+            rows[s, 0, i] = 0
+            if 0 <= source < t:
+                rows[s, 0, i] = real(song[source, i]) / loudest
+
+
+@njit(**KERNEL)
 def play(
     sizes,
     codes,
@@ -119,12 +131,7 @@ def play(
         for t in range(first):
             _follow(songs[song], t, lines, latest)
         for t in range(first, stop):
-            for s in range(gate.shape[0]):
-                source = latest[s] if s < count else t - back[song, t, s - count]
-                for i in range(visible):
-                    rows[s, 0, i] = 0
-                    if 0 <= source < t:
-                        rows[s, 0, i] = real(songs[song, source, i]) / loudest
+            _look_back(songs[song], t, latest, back[song, t], loudest, rows)
             for line in range(count):
                 copying.last_pitch(rows[line], lines[line, 0], lines[line, 1], last[line])
             heard[0, :visible] = v[0]
