@@ -114,7 +114,7 @@ class Context:
         return np.maximum(_places(outline, self._grid).bar, 0)
 
     def _make_gates(self) -> Gates:
-        """Number the gates.
+        """Give every gate its number.
 
         Parts that hold notes by a column copy their latest ones, all others the frame before.
         """
