@@ -106,13 +106,13 @@ def _gates(real):
     arguments = zeros((2, N, V), real), part, gate, lines, interval_gates, intervals, last
     gates.open_gates(zeros((N, 4), real), *arguments, zeros((N, V), real))
     gates.gate_gradient(zeros((N, V), real), *arguments, zeros((N, 4), real))
-    gates.mark(last, lines, 0, zeros((N, V), real))
+    gates.recall(zeros((2, N, V), real), lines, 0, zeros((N, V), real))
     for kind in (real, np.uint8):
         gates.last_pitch(zeros((N, V), kind), 0, V, zeros(N, np.int64))
 
 
 def _play(real):
-    """A song with groups, gates, a line that is heard, and context, which no model has yet."""
+    """A song with groups, gates, a line that is heard, and context."""
     net = Network(V + 3 + 2, (), R, V + H + 4, real)
     tables = (zeros(shape, np.int64) for shape in (V, (2, 1), (1, 2), 1, 3))
     part, gate, lines, interval_gates, intervals = tables
@@ -130,7 +130,7 @@ def _play(real):
         0,
         2,
         zeros((1, 3, 2), real),
-        zeros((1, 3, 2), np.int64),
+        zeros((1, 3, 1), np.int64),
         zeros((1, V + R), real),
         zeros((1, 3, V), np.uint8),
     )
