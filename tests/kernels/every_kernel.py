@@ -6,7 +6,7 @@ import numpy as np
 
 from midigen.backends.choose import backend_of
 from midigen.backends.interface import PlayGates
-from midigen.config import Grid, ModelConfig, TrainConfig
+from midigen.config import Grid, ModelConfig, Part, TrainConfig
 from midigen.evaluation.accuracy import score_model
 from midigen.evaluation.likelihood import anneal, near_base, teacher_forced
 from midigen.generation import generate
@@ -35,6 +35,13 @@ from midigen.training.trainer import Trainer
 N, V, H, X, R = 6, 5, 4, 3, 4
 GROUPS = np.array([[1, 4]])  # of visible units
 KEY, GRID = np.uint64(1), Grid(low=60, high=64)
+PARTS = Grid(
+    parts=(
+        Part(name="lead", low=60, high=61, kind="line"),
+        Part(name="drums", low=36, high=37, kind="drums"),
+    )
+)
+TOLD = {"context": ("position", "form", "end"), "gates": ("hold", "lag", "form", "interval")}
 
 
 def call_all(real):
@@ -197,14 +204,15 @@ def _programs(real):
     """Training with all that it keeps on the GPU, songs and likelihoods, of small models."""
     backend, paces = backend_of("cuda"), [FULL_PACE] * 2
     songs = [np.ones((n, V), np.uint8) for n in (9, 7, 4)]
-    for kind, changes in (
-        ("gaussian", {"concatenate": True}),
-        ("bernoulli", {"negative": "bounded"}),
+    for kind, grid, told, changes in (
+        ("gaussian", GRID, TOLD, {"self_fed": 0.0}),
+        ("bernoulli", PARTS, TOLD, {"self_fed": 0.5}),
+        ("gaussian", GRID, {}, {"concatenate": True}),
+        ("bernoulli", GRID, {}, {"negative": "bounded"}),
     ):
-        config = ModelConfig(
-            V, rbm_hidden=H, recurrent=R, dtype=np.dtype(real).name, visible_model=kind
-        )
-        model = RnnRbm.initial(config, GRID, np.full(V, 0.3))
+        dtype = np.dtype(real).name
+        config = ModelConfig(V, rbm_hidden=H, recurrent=R, dtype=dtype, visible_model=kind, **told)
+        model = RnnRbm.initial(config, grid, np.full(V, 0.3))
         settings = TrainConfig(block=4, batch=2, validate_every=1, **changes)
         trainer = Trainer(model, songs, [], settings, backend)
         list(trainer.run(iter([*paces, None]).__next__))
