@@ -6,6 +6,7 @@ import pytest
 from midigen.backends.choose import backend_of
 from midigen.columns import columns_of
 from midigen.config import Grid, ModelConfig, Part, TrainConfig
+from midigen.evaluation.likelihood import teacher_forced
 from midigen.generation import generate_songs
 from midigen.model.card import ModelCard
 from midigen.model.placed import PlacedModel
@@ -117,7 +118,7 @@ def test_both_devices_train_the_same(monkeypatch, series, grid, changes):
 
 @pytest.mark.parametrize("grid, gaussian", [(PARTS, False), (ONE, False), (LOUD, True)])
 def test_both_devices_say_the_same_of_songs(grid, gaussian):
-    """Likelihoods, free energies and samples of songs that go side by side."""
+    """Likelihoods, free energies, samples and biases of songs that go side by side."""
     model, songs, found = lively(grid, gaussian), told_songs(grid), []
     for device in ("cpu", "cuda"):
         placed = PlacedModel(model, backend_of(device))
@@ -131,6 +132,8 @@ def test_both_devices_say_the_same_of_songs(grid, gaussian):
                 )
             ]
         )
+        forced = teacher_forced(placed, songs)
+        found[-1].append([forced.a, forced.b, forced.energy])
     for ours, theirs in zip(*found, strict=True):
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(b, a, rtol=0, atol=1e-5 if gaussian else 1e-9)
