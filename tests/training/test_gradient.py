@@ -7,12 +7,13 @@ from midigen.backends.cpu import cpu_backend
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
+from midigen.model.songs import Songs
 from midigen.training.negative import random_song
-from midigen.training.songs import Songs
 from tests import reference
 from tests.training.songs import exact_loss, group_of, read, song_gradient
 
 V, T = 5, 23
+NO_GROUPS = np.zeros((0, 2), np.int64)
 
 
 def lively_model(hidden=(6,), dtype="float64"):
@@ -77,20 +78,21 @@ def test_sampled_gradients_average_to_the_exact_one():
     """Persistent chains, many times over at fixed weights, give the exact gradient."""
     model, config = lively_model(), settings(sampler="persistent", gibbs_steps=5)
     exact, _ = song_gradient(model, song(), settings())
-    particles, rounds = Songs.particles_of(cpu_backend(), model, [song()]), 4000
+    songs, rounds = Songs(cpu_backend(), model, [song()], with_particles=True), 4000
     total = 0
     for i in range(rounds):
-        total = total + song_gradient(model, song(), config, particles=particles, key=i)[0]
+        total = total + song_gradient(model, song(), config, songs=songs, key=i)[0]
     assert np.abs(total / rounds - exact).max() / np.abs(exact).max() < 0.05
 
 
 def test_particles_move_on_in_place(backend):
     model, roll = lively_model(), song(9)
-    particles = Songs.particles_of(backend, model, [roll])
-    before = read(backend, particles, 0, V)
+    songs = Songs(backend, model, [roll], with_particles=True)
+    before = read(backend, songs, 0, V, particles=True)
     assert np.array_equal(before, roll)
-    song_gradient(model, roll, settings(sampler="persistent"), backend=backend, particles=particles)
-    after = read(backend, particles, 0, V)
+    song_gradient(model, roll, settings(sampler="persistent"), backend=backend, songs=songs)
+    after = read(backend, songs, 0, V, particles=True)
+    assert np.array_equal(read(backend, songs, 0, V), roll)
     assert not np.array_equal(before, after) and set(np.unique(after)) <= {0, 1}
 
 
@@ -100,7 +102,7 @@ def test_random_songs_are_weighted_as_the_equations_say(backend, kind):
     config = settings(negative=kind, negative_weight=0.3, negative_margin=1.5)
     group = group_of(model, [noise], config, backend, negative=True)
     placed = PlacedModel(model, backend)
-    run, place = placed.run([noise], [0]), np.arange(T)
+    run, place = placed.run(placed.place([noise]), [0]), np.arange(T)
     place[-1] = -1  # as if the song were shorter
     found = group._weight(
         backend.to_device(place), run.v, backend.to_device(sample), placed.w, run.biases
@@ -119,7 +121,7 @@ def test_random_songs_are_weighted_as_the_equations_say(backend, kind):
 
 def test_a_random_song_is_pushed_away():
     """One step down its gradient makes the noise less likely; as data it would make it likelier."""
-    model, noise = lively_model(), random_song(np.random.default_rng(0), 200, V, 0.8)
+    model, noise = lively_model(), random_song(np.random.default_rng(0), 200, V, 0.8, NO_GROUPS)
     assert abs(noise.mean() - 0.8) < 0.05
     before = model.exact_log_likelihood(noise).mean()
     config = settings(sampler="cd", negative="literal", negative_weight=1.0, gibbs_steps=20)
