@@ -135,7 +135,7 @@ def test_updates_by_batch_block_and_epoch_move_the_weights_as_often_as_they_say(
     for trainer in trainers.values():
         train(trainer, 1)
     batches = trainers["batch"].plan.epoch(0).batches
-    lengths = [len(roll) for roll in trainers["batch"].train]
+    lengths = [len(song.roll) for song in trainers["batch"].train]
     assert trainers["epoch"].state.steps == 1
     assert trainers["batch"].state.steps == len(batches) == 3
     assert trainers["block"].state.steps == sum(
