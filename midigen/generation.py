@@ -29,7 +29,7 @@ def generate_songs(
     frames: int,
     count: int = 1,
     primer: NDArray[Any] | None = None,
-    temperature: float = 1.0,
+    temperature: float = GenerateConfig.temperature,
     gibbs_steps: int = GenerateConfig.gibbs_steps,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
@@ -128,6 +128,8 @@ def draw_outlines(
     """
     known, grid, made = model.card.outlines, model.grid, []
     forms = Forms(known, columns_of(grid).parts)
+    if not known:
+        metre = metre or model.card.metre
     styles = sorted({outline.style for outline in known if outline.style})
     if style is not None and style not in styles:
         listed = f"one of {', '.join(styles)}" if styles else "left out, as the model knows none"

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ from midigen.training.state import Counters, TrainerState
 ROLLBACKS = 3
 CHECKED_FRAMES = 1000  # of training songs, for the loss beside the validation figure
 MOST_SERIES = 8  # that the songs of a batch are dealt to: fewer and longer ones cost less Python
-SAMPLE = {"frames": 64, "count": 4}
+SAMPLE: dict[str, Any] = {"frames": 64, "count": 4, "temperature": 1.0}
 GO_ON = "the last checkpoint is whole, go on from it with --resume, or with --device cpu as well"
 
 Event = Progress | Validated | RolledBack
