@@ -158,7 +158,10 @@ def generate(model: RnnRbm, frames: int, **settings: Any) -> NDArray[np.uint8]:
 
 
 def choose_levels(
-    placed: PlacedModel, rolls: Sequence[NDArray[np.uint8]], songs: Songs, seed: int
+    placed: PlacedModel,
+    rolls: Sequence[NDArray[np.uint8]],
+    seed: int,
+    songs: Songs | None = None,
 ) -> Levels:
     """Choose how a Gaussian model's values become notes like those of songs.
 
@@ -170,9 +173,9 @@ def choose_levels(
     ----------
     placed : PlacedModel
     rolls : sequence of uint8 (T, V)
-    songs : Songs
-        The same on the backend.
     seed : int
+    songs : Songs, optional
+        The same on the backend, with their outlines.
 
     Returns
     -------
@@ -183,7 +186,7 @@ def choose_levels(
         keys = [derive_key(seed, "levels", song) for song in run.songs]
         return placed.sample(run, GenerateConfig.gibbs_steps, keys)
 
-    values = np.concatenate(placed.of_every_song(songs, draw)).astype(np.float64)
+    values = np.concatenate(placed.of_every_song(songs or rolls, draw)).astype(np.float64)
     heard = np.concatenate([placed.model.frames(roll) for roll in rolls])
     threshold = np.quantile(values, 1 - np.mean(heard > 0))
     notes, real = values[values > threshold], heard[heard > 0]

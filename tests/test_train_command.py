@@ -192,7 +192,7 @@ def test_each_sampler_trains_in_its_own_way(corpus):
     quick = ["--gibbs-steps", "1", "--learning-rate", "0.05", "--epochs", "20"]
     for sampler in ("persistent", "cd", "exact"):
         assert train(corpus, f"--{sampler}", *SMALL, *quick, "-o", sampler, "-q") == 0
-        tensors, header = load(f"{sampler}/checkpoint.safetensors", "checkpoint", 2)
+        tensors, header = load(f"{sampler}/checkpoint.safetensors", "checkpoint", 3)
         assert header["settings"]["sampler"] == sampler
         assert RnnRbm.load(sampler).card.settings["sampler"] == sampler
         assert ("particles" in tensors) == (sampler == "persistent")
@@ -498,9 +498,9 @@ def test_a_checkpoint_of_nonsense_is_refused(corpus, tmp_path, capsys, spoil):
         == 0
     )
     path = tmp_path / "run/checkpoint.safetensors"
-    tensors, header = load(path, "checkpoint", 2)
+    tensors, header = load(path, "checkpoint", 3)
     spoil(tensors, header)
-    save(path, "checkpoint", 2, tensors, header)
+    save(path, "checkpoint", 3, tensors, header)
     assert train("--resume", "run", "--epochs", "2", "-q") == 1
     err = capsys.readouterr().err
     assert "is damaged" in err and err.count("\n") == 1

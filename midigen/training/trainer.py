@@ -370,7 +370,7 @@ class Trainer:
 
         rolls, checked = self._checked
         if model.gaussian:
-            levels = choose_levels(placed, rolls, checked, self.settings.seed)
+            levels = choose_levels(placed, rolls, self.settings.seed, checked)
             model.card.levels = self.model.card.levels = levels
         loss = mean(checked)
         validation = mean(self._held_out) if self._held_out else loss
