@@ -633,7 +633,7 @@ class GenerateConfig(Settings):
         0.9, "Below 1 the music is tamer, above 1 wilder.", low=0, high=100, low_open=True
     )
     gibbs_steps: int = setting(
-        100,
+        200,
         "Gibbs sampling steps for each frame: more is slower and closer to the model.",
         low=1,
         high=100_000,

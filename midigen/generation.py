@@ -21,6 +21,7 @@ from midigen.model.songs import Songs
 from midigen.outline import Outline
 from midigen.randomness import derive_key, generator
 
+LEVEL_STEPS = 25  # Gibbs sweeps of a frame from the one before, for levels of loudness
 REMEDY = "make fewer songs at once, or take --device cpu"
 
 
@@ -184,7 +185,7 @@ def choose_levels(
 
     def draw(run: Any) -> NDArray[Any]:
         keys = [derive_key(seed, "levels", song) for song in run.songs]
-        return placed.sample(run, GenerateConfig.gibbs_steps, keys)
+        return placed.sample(run, LEVEL_STEPS, keys)
 
     values = np.concatenate(placed.of_every_song(songs or rolls, draw)).astype(np.float64)
     heard = np.concatenate([placed.model.frames(roll) for roll in rolls])
