@@ -17,10 +17,9 @@ import midigen.kernels  # noqa: F401  ahead of NumPy, whose BLAS then keeps to o
 
 # isort: split
 import pretty_midi
-from numpy.typing import NDArray
 
-from midigen import __version__
 from midigen.backends.choose import backend_of, choose
+from midigen.composition import compose, plan_songs
 from midigen.config import (
     EvaluateConfig,
     GenerateConfig,
@@ -30,13 +29,9 @@ from midigen.config import (
     TrainConfig,
 )
 from midigen.corpus import Corpus
-from midigen.duration import length_in_frames, parse_length, playable_bpm
+from midigen.duration import parse_length
 from midigen.evaluation.report import evaluate_model
 from midigen.evaluation.songs import evaluate_songs
-from midigen.generation import generate_songs
-from midigen.midi.read import read_notes
-from midigen.midi.roll import notes_to_roll
-from midigen.midi.write import roll_to_midi
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.preparation import DECIDED, Settings, prepare_paths
 from midigen.training.checkpoint import use_run_folder
@@ -168,15 +163,19 @@ def load(path: StrPath) -> RnnRbm:
 
 def generate(
     model: RnnRbm | StrPath,
-    count: int = 1,
-    length: str | float = "64 beats",
+    count: int = GenerateConfig.count,
+    length: str | float = "32 bars",
     seed: int = 0,
     *,
+    form: str | None = None,
+    form_of: StrPath | None = None,
+    style: str | None = None,
+    metre: tuple[int, int] | None = None,
     primer: StrPath | None = None,
-    temperature: float = 1.0,
+    temperature: float = GenerateConfig.temperature,
     gibbs_steps: int = GenerateConfig.gibbs_steps,
     bpm: float | None = None,
-    program: int = 0,
+    program: int | None = None,
     velocity: int | None = None,
     device: str = "cpu",
     progress: Callable[[int], None] | None = None,
@@ -192,6 +191,15 @@ def generate(
         Of each: "32 bars", "64 beats" or "90 seconds"; a bare number is beats.
     seed : int
         The same seed, model and settings give the same songs.
+    form : str, optional
+        Sections, such as "AABA": a letter that comes again repeats what it was.  Drawn, like those
+        of the songs learned from, if left out.
+    form_of : path, optional
+        A MIDI file whose form is taken, not its notes.
+    style : str, optional
+        The name of a folder of the songs learned from.
+    metre : tuple of int, optional
+        Such as (3, 4); that of one of the songs learned from if left out.
     primer : path, optional
         A MIDI file that the songs go on from; it is not part of them.
     temperature : float
@@ -200,8 +208,8 @@ def generate(
         Gibbs sampling steps for each frame.
     bpm : float, optional
         Quarter notes a minute; the corpus's median if left out.
-    program : int
-        General MIDI instrument, from 0.
+    program : int, optional
+        General MIDI instrument, from 0, of the first part; each part's own, or 0, if left out.
     velocity : int, optional
         Loudness of every note, 1..127; the model's own, or 80, if left out.
     device : str
@@ -219,12 +227,15 @@ def generate(
     MidigenError
         Where a file cannot be read.
     ValueError
-        For a value out of its range.
+        For a value out of its range, and for what does not go together.
     """
-    amount = parse_length(length)
     settings = GenerateConfig(
         count=count,
-        length=amount,
+        length=parse_length(length),
+        form=form,
+        style=style,
+        metre=metre,
+        keep_primer=False,
         temperature=temperature,
         gibbs_steps=gibbs_steps,
         bpm=bpm,
@@ -233,26 +244,8 @@ def generate(
         seed=seed,
     )
     player = model if isinstance(model, RnnRbm) else load(model)
-    grid, metre, opening = player.grid, player.card.metre, None
-    if primer is not None:
-        opening, metre = _primer(primer, grid)
-    tempo = settings.bpm or playable_bpm(player.card.bpm)
-    songs = generate_songs(
-        player,
-        length_in_frames(amount, grid, tempo, metre),
-        count,
-        opening,
-        temperature,
-        gibbs_steps,
-        seed,
-        progress,
-        backend_of(choose(device)),
-    )
-    told = f"midigen {__version__}; seed {seed}; model {player.digest}"
-    return [
-        roll_to_midi(roll, grid, tempo, metre, program, velocity, f"{told}; song {i} of {count}")
-        for i, roll in enumerate(songs, start=1)
-    ]
+    plan = plan_songs(player, settings, primer, form_of)
+    return [song.midi for song in compose(player, plan, progress, backend_of(choose(device)))]
 
 
 def evaluate(
@@ -318,11 +311,6 @@ def _as_file(song: StrPath | pretty_midi.PrettyMIDI, path: Path) -> Path:
         return Path(song)
     song.write(str(path))
     return path
-
-
-def _primer(path: StrPath, grid: Grid) -> tuple[NDArray[Any], tuple[int, int]]:
-    table = read_notes(path)
-    return notes_to_roll(table, grid)[0], table.metre
 
 
 def _sorted_out(

@@ -12,6 +12,8 @@ MOST_LAYERS = 16
 MOST_COUNT = 1 << 30  # of what is only counted
 LARGEST_SEED = (1 << 63) - 1
 DEFAULT_MINUTES = 2.0
+MAX_METRE = 64  # of numerator and denominator
+DENOMINATORS = 1, 2, 4, 8, 16, 32, MAX_METRE
 SPLITS = ("train", "valid", "test")
 PARTS = ("melody", "chords", "bass", "drums")  # that notes are sorted into, in this order
 
@@ -117,6 +119,8 @@ class Settings:
             value, allows = getattr(self, f.name), self.setting_of(f.name).allows
             if value is None and f.default is None:
                 continue
+            if value is None:
+                raise self._error(f.name)
             if not all(map(allows, value if isinstance(f.default, tuple) else (value,))):
                 raise self._error(f.name)
 
@@ -629,7 +633,7 @@ class GenerateConfig(Settings):
         0.9, "Below 1 the music is tamer, above 1 wilder.", low=0, high=100, low_open=True
     )
     gibbs_steps: int = setting(
-        100,
+        200,
         "Gibbs sampling steps for each frame: more is slower and closer to the model.",
         low=1,
         high=100_000,
@@ -660,6 +664,12 @@ class GenerateConfig(Settings):
         high=LARGEST_SEED,
         shown="a new one",
     )
+
+    def _check(self) -> None:
+        if self.metre is not None:
+            numerator, denominator = self.metre
+            if not 1 <= numerator <= MAX_METRE or denominator not in DENOMINATORS:
+                raise self._error("metre")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ LAYERS = [
     ["midigen.api", "midigen.output", "midigen.checks"],
     ["midigen.evaluation"],
     ["midigen.training"],
+    ["midigen.composition"],
     ["midigen.generation", "midigen.preparation", "midigen.model"],
     ["midigen.corpus"],
     ["midigen.midi"],

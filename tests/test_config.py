@@ -77,11 +77,13 @@ def test_every_range_ends_where_it_says(owner, f):
 
 @pytest.mark.parametrize("owner, f", EVERY, ids=IDS)
 def test_every_choice_is_taken_and_no_other(owner, f):
-    setting = owner.setting_of(f.name)
-    for choice in setting.choices:
-        assert getattr(make(owner, **{f.name: choice}), f.name) == choice
-    if setting.choices:
-        assert wrong(owner, f.name, "auto").endswith("not 'auto'")
+    choices, several = owner.setting_of(f.name).choices, isinstance(f.default, tuple)
+    values = [choices, *((choice,) for choice in choices)] if several else choices
+    for value in values if choices else ():
+        assert getattr(make(owner, **{f.name: value}), f.name) == value
+    if choices:
+        unknown = ("auto",) if several else "auto"
+        assert wrong(owner, f.name, unknown).endswith(f"not {unknown}" if several else "not 'auto'")
 
 
 @pytest.mark.parametrize("owner, f", EVERY, ids=IDS)
@@ -122,6 +124,9 @@ def test_none_is_for_settings_that_may_be_left_open(owner, f):
         (PrepareConfig, "split", (0, 0, 0), "split must be three shares such as 80/10/10"),
         (PrepareConfig, "split", (1, -1, 0), "split must be three shares such as 80/10/10"),
         (GenerateConfig, "count", 0, "count must be at least 1, not 0"),
+        (GenerateConfig, "metre", (3, 5), "metre must be a metre such as 3/4, not (3, 5)"),
+        (GenerateConfig, "metre", (65, 4), "metre must be a metre such as 3/4, not (65, 4)"),
+        (ModelConfig, "gates", None, "gates must be hold, lag, form or interval, not None"),
     ],
 )
 def test_an_error_says_what_is_wanted(owner, name, value, text):
@@ -164,7 +169,9 @@ def test_a_range_is_what_its_description_says(number):
 def test_programs_that_leave_a_setting_out_get_the_command_line_s():
     import inspect
 
+    from midigen import api
     from midigen.corpus import SPLITS
+    from midigen.duration import parse_length
     from midigen.evaluation.report import evaluate_model
     from midigen.generation import generate_songs
     from midigen.preparation import Settings
@@ -180,8 +187,10 @@ def test_programs_that_leave_a_setting_out_get_the_command_line_s():
     for function, owner, but in (
         (generate_songs, GenerateConfig, {"seed"}),  # a new one, on the command line
         (evaluate_model, EvaluateConfig, {"rnn_frames"}),  # which takes time
+        (api.generate, GenerateConfig, {"seed", "length"}),
         (Settings, PrepareConfig, set()),
     ):
         pairs = shared(function, owner)
         assert pairs and {name for name, (a, b) in pairs.items() if a != b} <= but
+    assert parse_length(defaults(api.generate)["length"]) == GenerateConfig.length
     assert EvaluateConfig.setting_of("split").choices == tuple(SPLITS)

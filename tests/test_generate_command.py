@@ -1,14 +1,14 @@
 """midigen generate around a fake model: files, names, lengths, limits, what is said."""
 
-import sys
-import types
 from dataclasses import replace
+from types import SimpleNamespace
 
 import click.testing
 import mido
 import numpy as np
 import pytest
 
+from midigen import composition
 from midigen.cli import group, main
 from midigen.cli.generate import _frames
 from midigen.cli.options import Length
@@ -16,35 +16,33 @@ from midigen.config import Grid
 from midigen.errors import UsageError
 from midigen.midi.write import midi_bytes, roll_to_midi
 from midigen.model.card import ModelCard
+from midigen.model.rnn_rbm import RnnRbm
 from midigen.output.generate import findings
 
+LENGTH = 384  # frames: 32 bars of three quarters
 CARD = ModelCard(name="tunes", bpm=90.0, metre=(3, 4), notes_per_frame=1.0)
 
 
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
     """A model that plays a rising scale, and the calls that reach it; runs in tmp_path."""
-    fake = types.SimpleNamespace(
+    fake = SimpleNamespace(
         card=replace(CARD), grid=Grid(), gaussian=False, digest="d1635", calls=[]
     )
 
-    def generate(model, frames, count=1, primer=None, seed=0, progress=None, **settings):
-        fake.calls.append(
-            {"frames": frames, "count": count, "primer": primer, "seed": seed, **settings}
-        )
-        for _ in range(count):
-            roll = np.zeros((frames, model.grid.channels), np.uint8)
-            roll[np.arange(frames), np.arange(frames) % 40 + 10] = 1
-            progress(frames)
+    def generate(model, frames, outlines, count=1, primer=None, progress=None, **settings):
+        begun = 0 if primer is None else len(primer)
+        lengths = [outline.frames - begun for outline in outlines]
+        assert sum(lengths) == frames
+        fake.calls.append({"frames": lengths, "count": count, "primer": primer, **settings})
+        for length in lengths:
+            roll = np.zeros((length, model.grid.channels), np.uint8)
+            roll[np.arange(length), np.arange(length) % 40 + 10] = 1
+            progress(length)
             yield roll
 
-    rnn_rbm = types.SimpleNamespace(RnnRbm=types.SimpleNamespace(load=lambda path: fake))
-    monkeypatch.setitem(sys.modules, "midigen.model.rnn_rbm", rnn_rbm)
-    monkeypatch.setitem(
-        sys.modules,
-        "midigen.generation",
-        types.SimpleNamespace(generate_songs=generate),
-    )
+    monkeypatch.setattr(RnnRbm, "load", lambda path: fake)
+    monkeypatch.setattr(composition, "generate_songs", generate)
     monkeypatch.chdir(tmp_path)
     return fake
 
@@ -66,15 +64,15 @@ def test_prints_the_paths_of_the_songs_and_nothing_else(fake, tmp_path, capsys):
     assert run("--count", "3", "--seed", "7") == 0
     paths = capsys.readouterr().out.splitlines()
     assert paths == [f"output/tunes-seed7-{i}.mid" for i in (1, 2, 3)]
-    assert len(notes(paths[2])) == 256
+    assert len(notes(paths[2])) == LENGTH
 
 
 def test_seed_and_settings_stand_in_the_file(fake):
     assert run("--seed", "7", "--count", "2", "--temperature", "0.9") == 0
     [text] = texts("output/tunes-seed7-2.mid")
     assert text == (
-        "midigen 0.1.0; seed 7; song 2 of 2; model d1635; 256 frames; temperature 0.9; "
-        "gibbs-steps 25; primer 0 frames"
+        "midigen 0.1.0; seed 7; song 2 of 2; 384 frames; model d1635; temperature 0.9; "
+        "gibbs-steps 100; primer 0 frames"
     )
 
 
@@ -136,7 +134,7 @@ def test_settings_reach_the_model_and_the_file(fake):
 )
 def test_length(fake, length, frames):
     assert run("--length", length) == 0
-    assert fake.calls[0]["frames"] == frames
+    assert fake.calls[0]["frames"] == [frames]
 
 
 @pytest.mark.parametrize("unit, frames", [("seconds", 60), ("beats", 120), ("bars", 360)])
@@ -200,7 +198,7 @@ def test_a_primer_is_gone_on_from_and_kept(fake, tmp_path):
     roll = primer(tmp_path / "p.mid")
     assert run("--primer", "p.mid", "--seed", "1", "--length", "2 bars") == 0
     np.testing.assert_array_equal(fake.calls[0]["primer"], roll)
-    assert fake.calls[0]["frames"] == 16  # bars of the primer's 2/4
+    assert fake.calls[0]["frames"] == [16]  # bars of the primer's 2/4
     assert notes("output/tunes-seed1-1.mid")[:2] == [21, 31]
 
 
@@ -294,7 +292,7 @@ def test_ctrl_c_leaves_the_finished_songs_whole(fake, monkeypatch, capsys):
     monkeypatch.setattr(write, "_create", create)
     assert run("--count", "3", "--seed", "1") == 130
     assert capsys.readouterr().out.split() == ["output/tunes-seed1-1.mid"]
-    assert len(notes("output/tunes-seed1-1.mid")) == 256
+    assert len(notes("output/tunes-seed1-1.mid")) == LENGTH
 
 
 def test_stderr_compares_with_the_corpus_unless_quiet(fake, capsys):
@@ -344,7 +342,6 @@ def test_a_hold_is_measured_in_beats():
 def run_folder(tmp_path_factory):
     """A run folder with a small untrained model that plays about two notes a frame."""
     from midigen.config import ModelConfig
-    from midigen.model.rnn_rbm import RnnRbm
 
     config = ModelConfig(visible=88, rbm_hidden=8, recurrent=8, hidden=())
     folder = tmp_path_factory.mktemp("run")

@@ -12,7 +12,6 @@ from midigen.backends.choose import DEVICES
 from midigen.config import GenerateConfig, PrepareConfig, Setting, Settings
 from midigen.duration import parse_length
 from midigen.errors import UsageError
-from midigen.midi.notes import check_tempo
 
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S", bound=Settings)
@@ -165,15 +164,13 @@ class MetreType(TupleType):
 
     def read(self, text: str) -> tuple[int, int]:
         """Read numerator and denominator."""
-        match = re.fullmatch(r"\s*(\d{1,2})\s*/\s*(\d{1,2})\s*", text)
-        if not match:
-            raise ValueError(f"{text!r} is not {GenerateConfig.setting_of('metre').expected}")
-        metre = int(match[1]), int(match[2])
         try:
-            check_tempo(120, metre)
-        except ValueError as e:
-            raise ValueError(f"{text!r} is not {e}") from None
-        return metre
+            numerator, denominator = (int(number) for number in text.split("/"))
+            GenerateConfig(metre=(numerator, denominator))
+        except ValueError:
+            expected = GenerateConfig.setting_of("metre").expected
+            raise ValueError(f"{text!r} is not {expected}") from None
+        return numerator, denominator
 
     def write(self, value: tuple[Any, ...]) -> str:
         """Write numerator and denominator."""

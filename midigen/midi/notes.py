@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from midigen.config import DENOMINATORS, MAX_METRE
 from midigen.files import whole
-
-MAX_METRE = 64  # of numerator and denominator
 
 
 def check_tempo(bpm: float, metre: tuple[int, int]) -> None:
@@ -32,7 +31,7 @@ def check_tempo(bpm: float, metre: tuple[int, int]) -> None:
         raise ValueError(f"a tempo of {bpm} bpm")
     numerator, denominator = metre
     whole(numerator, denominator)
-    if not 1 <= numerator <= MAX_METRE or denominator not in (1, 2, 4, 8, 16, 32, MAX_METRE):
+    if not 1 <= numerator <= MAX_METRE or denominator not in DENOMINATORS:
         raise ValueError(f"a metre of {numerator}/{denominator}")
 
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from midigen.config import PrepareConfig
+from midigen.config import MAX_METRE, PrepareConfig
 from midigen.errors import MidigenError
 from midigen.midi.guard import map_guarded
 from midigen.midi.inputs import printable
-from midigen.midi.notes import MAX_METRE, NoteTable, Track
+from midigen.midi.notes import NoteTable, Track
 from midigen.midi.worker import Failure
 
 if TYPE_CHECKING:

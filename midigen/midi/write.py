@@ -63,10 +63,11 @@ def roll_to_midi(
     pretty_midi.PrettyMIDI
         The song.
     """
+    outline = outline or Outline(len(roll), ((0, *metre),))
     # pretty_midi cuts the tempo to whole microseconds a beat; a hundredth more makes that rounding
     tempo = 60e6 / (round(60e6 / bpm) + 0.01)
     midi = pretty_midi.PrettyMIDI(
-        resolution=_ticks_per_beat(grid, bpm, len(roll) + (outline.pickup if outline else 0)),
+        resolution=_ticks_per_beat(grid, bpm, len(roll) + outline.pickup),
         initial_tempo=tempo,
         charset="utf-8",
     )

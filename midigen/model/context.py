@@ -187,11 +187,10 @@ class Context:
             both = np.concatenate([repeats, coming], axis=1)
             return [np.where(column, i, -1) for i, column in enumerate(both.T)]
         if kind == "end":
-            bar, beat = place.length, place.beat * np.ones(frames)
+            bar, beat = place.length, np.full(frames, place.beat)
+            ends: NDArray[np.float64] = np.stack([beat / 2, beat, 2 * beat, bar, 2 * bar, 4 * bar])
             left = frames - np.arange(frames)
-            edges = np.stack([beat / 2, beat, 2 * beat, bar, 2 * bar, 4 * bar])
-            edges = np.maximum.accumulate(edges, axis=0)
-            return [(left > edges).sum(axis=0)]
+            return [(left > np.maximum.accumulate(ends)).sum(axis=0)]
         if kind == "mode":
             value = int(outline.minor)
         elif kind == "style":

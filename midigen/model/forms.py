@@ -123,7 +123,7 @@ def _phrases(bars: int, pickup: bool) -> list[tuple[int, int]]:
     [(0, 5), (5, 9)]
     """
     starts = [0, *range(PHRASE + pickup, bars, PHRASE)]
-    return list(zip(starts, [*starts[1:], bars], strict=True))
+    return list(zip(starts, [*starts[1:], bars], strict=True)) if bars else []
 
 
 def _state(distance: int, bars: int) -> int:

@@ -50,7 +50,7 @@ def sizes_for(corpus: Corpus, asked: Mapping[str, Any]) -> dict[str, Any]:
 
     What is not asked for is "auto", as on the command line.
     """
-    sizes = {"visible_model": AUTO, "context": AUTO, "gates": AUTO}
+    sizes: dict[str, Any] = {"visible_model": AUTO, "context": AUTO, "gates": AUTO}
     sizes |= dict.fromkeys(SIZES, AUTO) | dict(asked)
     kinds = {
         "visible_model": "gaussian" if corpus.grid.values == "velocity" else "bernoulli",
@@ -84,7 +84,8 @@ def settings_for(corpus: Corpus, config: ModelConfig, asked: Mapping[str, Any]) 
 
 def transposition_for(grid: Grid) -> tuple[int, int]:
     """Return how far songs are transposed in training: not, where all are in one key."""
-    limits: tuple[int, int] = TrainConfig.__dataclass_fields__["transpose"].default
+    default: Any = TrainConfig.__dataclass_fields__["transpose"].default
+    limits: tuple[int, int] = default
     return (0, 0) if grid.tonic == "one" else limits
 
 

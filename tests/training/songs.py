@@ -3,12 +3,13 @@
 import numpy as np
 
 from midigen.backends.cpu import cpu_backend
+from midigen.model.hearing import Hiding
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.randomness import derive_key
+from midigen.model.songs import Songs
+from midigen.randomness import derive_key, generator
 from midigen.training.schedule import FULL_PACE
 from midigen.training.series import CarriedState, Series, SeriesGroup
-from midigen.training.songs import Songs
 from midigen.training.state import TrainerState
 
 KEY = int(derive_key(0, "test"))
@@ -16,7 +17,7 @@ KEY = int(derive_key(0, "test"))
 
 def group_of(model, rolls, settings, backend, particles=None, carried=None, **more):
     """A SeriesGroup of one series, of songs behind one another as training puts them."""
-    songs = Songs.of_rolls(backend, model, rolls)
+    songs = particles.songs if particles else Songs(backend, model, rolls)
     starts = np.zeros(songs.begins[-1], np.uint8)
     if settings.concatenate:
         carried = carried or CarriedState.silent(backend, model)
@@ -25,7 +26,14 @@ def group_of(model, rolls, settings, backend, particles=None, carried=None, **mo
     places = np.concatenate([songs.places(song) for song in range(len(rolls))])
     series = [Series(places, starts, more.pop("key", KEY))]
     placed = PlacedModel(model, backend)
-    return SeriesGroup(placed, settings, songs, particles, series, carried, **more)
+    names = placed.context.gates.sources
+    hiding = more.pop("hiding", None) or Hiding.draw(generator(0), songs, names, settings)
+    return SeriesGroup(placed, settings, songs, particles, hiding, series, carried, **more)
+
+
+def particles_of(backend, model, rolls):
+    """A Markov chain for every frame of rolls, each at its frame."""
+    return Songs(backend, model, rolls, with_particles=True).particles
 
 
 def song_gradient(model, rolls, settings, carried=None, backend=None, **more):
@@ -51,8 +59,8 @@ def exact_loss(model, rolls, concatenate=False):
 
 
 def read(backend, songs, song, width, shift=0):
-    """The frames of a song (T, V) that a Songs keeps, transposed."""
-    place = songs.places(song, shift)
+    """The frames of a song (T, V) that a Songs or its particles keep, transposed."""
+    place = getattr(songs, "songs", songs).places(song, shift)
     out = backend.empty((len(place), width), np.float32)
     songs.read(backend.to_device(place), out)
     return backend.to_host(out).copy()

@@ -10,12 +10,12 @@ from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.optimizer import Optimizer
-from midigen.training.songs import Songs
 from midigen.training.trainer import Trainer
 from tests import reference
 from tests.training.songs import (
     exact_loss,
     optimizer_state,
+    particles_of,
     read,
     song_gradient,
     train,
@@ -126,7 +126,7 @@ def test_songs_as_one_series():
 def test_sampled_gradients_average_to_the_exact_one():
     model, config = lively_model(), settings(sampler="persistent", gibbs_steps=5)
     exact, _ = song_gradient(model, song(), settings())
-    particles, rounds = Songs.particles_of(cpu_backend(), model, [song()]), 4000
+    particles, rounds = particles_of(cpu_backend(), model, [song()]), 4000
     assert np.allclose(read(cpu_backend(), particles, 0, V), model.frames(song()))
     total = 0
     for i in range(rounds):

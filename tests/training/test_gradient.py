@@ -5,12 +5,12 @@ import pytest
 
 from midigen.backends.cpu import cpu_backend
 from midigen.config import Grid, ModelConfig, TrainConfig
+from midigen.model.exact import NO_GROUPS
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.negative import random_song
-from midigen.training.songs import Songs
 from tests import reference
-from tests.training.songs import exact_loss, group_of, read, song_gradient
+from tests.training.songs import exact_loss, group_of, particles_of, read, song_gradient
 
 V, T = 5, 23
 
@@ -77,7 +77,7 @@ def test_sampled_gradients_average_to_the_exact_one():
     """Persistent chains, many times over at fixed weights, give the exact gradient."""
     model, config = lively_model(), settings(sampler="persistent", gibbs_steps=5)
     exact, _ = song_gradient(model, song(), settings())
-    particles, rounds = Songs.particles_of(cpu_backend(), model, [song()]), 4000
+    particles, rounds = particles_of(cpu_backend(), model, [song()]), 4000
     total = 0
     for i in range(rounds):
         total = total + song_gradient(model, song(), config, particles=particles, key=i)[0]
@@ -86,7 +86,7 @@ def test_sampled_gradients_average_to_the_exact_one():
 
 def test_particles_move_on_in_place(backend):
     model, roll = lively_model(), song(9)
-    particles = Songs.particles_of(backend, model, [roll])
+    particles = particles_of(backend, model, [roll])
     before = read(backend, particles, 0, V)
     assert np.array_equal(before, roll)
     song_gradient(model, roll, settings(sampler="persistent"), backend=backend, particles=particles)
@@ -100,7 +100,7 @@ def test_random_songs_are_weighted_as_the_equations_say(backend, kind):
     config = settings(negative=kind, negative_weight=0.3, negative_margin=1.5)
     group = group_of(model, [noise], config, backend, negative=True)
     placed = PlacedModel(model, backend)
-    run, place = placed.run([noise], [0]), np.arange(T)
+    run, place = placed.run(placed.place([noise]), [0]), np.arange(T)
     place[-1] = -1  # as if the song were shorter
     found = group._weight(
         backend.to_device(place), run.v, backend.to_device(sample), placed.w, run.biases
@@ -119,7 +119,7 @@ def test_random_songs_are_weighted_as_the_equations_say(backend, kind):
 
 def test_a_random_song_is_pushed_away():
     """One step down its gradient makes the noise less likely; as data it would make it likelier."""
-    model, noise = lively_model(), random_song(np.random.default_rng(0), 200, V, 0.8)
+    model, noise = lively_model(), random_song(np.random.default_rng(0), 200, V, 0.8, NO_GROUPS)
     assert abs(noise.mean() - 0.8) < 0.05
     before = model.exact_log_likelihood(noise).mean()
     config = settings(sampler="cd", negative="literal", negative_weight=1.0, gibbs_steps=20)

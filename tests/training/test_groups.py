@@ -10,9 +10,8 @@ from midigen.generation import generate
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.randomness import derive_key
-from midigen.training.songs import Songs
 from tests import reference
-from tests.training.songs import exact_loss, read, song_gradient
+from tests.training.songs import exact_loss, particles_of, read, song_gradient
 
 GRID = Grid(
     parts=(
@@ -59,7 +58,7 @@ def test_a_song_matches_finite_differences_of_its_exact_log_likelihood():
 def test_sampled_gradients_average_to_the_exact_one():
     model, config = lively_model(), settings(sampler="persistent", gibbs_steps=5)
     exact, _ = song_gradient(model, song(), settings())
-    particles, rounds = Songs.particles_of(cpu_backend(), model, [song()]), 4000
+    particles, rounds = particles_of(cpu_backend(), model, [song()]), 4000
     total = 0
     for i in range(rounds):
         total = total + song_gradient(model, song(), config, particles=particles, key=i)[0]
@@ -68,7 +67,7 @@ def test_sampled_gradients_average_to_the_exact_one():
 
 def test_particles_keep_one_voice(backend):
     model, config = lively_model(), settings(sampler="persistent")
-    particles = Songs.particles_of(backend, model, [song()])
+    particles = particles_of(backend, model, [song()])
     song_gradient(model, song(), config, backend=backend, particles=particles)
     after = read(backend, particles, 0, V)
     assert not np.array_equal(after, song())
@@ -85,5 +84,5 @@ def test_new_songs_have_one_voice(backend):
 def test_samples_given_the_past(backend):
     model, roll = lively_model(), song()
     placed = PlacedModel(model, backend)
-    sample = placed.sample(placed.run([roll], [0]), 3, [derive_key(0)])
+    sample = placed.sample(placed.run(placed.place([roll]), [0]), 3, [derive_key(0)])
     assert all((sample[:, first:stop].sum(axis=1) <= 1).all() for first, stop in GROUPS)

@@ -5,8 +5,8 @@ import pytest
 
 from midigen.config import Grid, ModelConfig
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.training.songs import Songs
-from tests.training.songs import read
+from midigen.model.songs import Songs
+from tests.training.songs import particles_of, read
 
 LENGTHS = (5, 3, 4)
 
@@ -40,7 +40,7 @@ def moved(frames, model, shift):
 @on_kinds
 @pytest.mark.parametrize("shift", [0, 2, -3])
 def test_songs_are_read_transposed_as_the_model_sees_them(backend, model, shift):
-    songs = Songs.of_rolls(backend, model, rolls(model))
+    songs = Songs(backend, model, rolls(model))
     assert songs.begins.tolist() == [0, 5, 8, 12]
     for song, roll in enumerate(rolls(model)):
         frames = moved(model.frames(roll), model, shift)
@@ -49,12 +49,12 @@ def test_songs_are_read_transposed_as_the_model_sees_them(backend, model, shift)
 
 @on_kinds
 def test_what_is_written_transposed_is_transposed_back(backend, model):
-    particles, visible = Songs.particles_of(backend, model, rolls(model)), model.config.visible
+    particles, visible = particles_of(backend, model, rolls(model)), model.config.visible
     for song, roll in enumerate(rolls(model)):
         assert np.allclose(read(backend, particles, song, visible), model.frames(roll))
     new = model.frames(rolls(model)[1][::-1])
     on_device = backend.to_device(moved(new, model, 2), np.float32)
-    particles.write(on_device, backend.to_device(particles.places(1, 2)))
+    particles.write(on_device, backend.to_device(particles.songs.places(1, 2)))
     assert np.allclose(read(backend, particles, 1, visible), new)
     for song in (0, 2):
         kept = model.frames(rolls(model)[song])
@@ -63,7 +63,7 @@ def test_what_is_written_transposed_is_transposed_back(backend, model):
 
 @on_kinds
 def test_what_belongs_to_no_song_is_silent(backend, model):
-    songs, visible = Songs.of_rolls(backend, model, rolls(model)), model.config.visible
+    songs, visible = Songs(backend, model, rolls(model)), model.config.visible
     out = backend.to_device(np.ones((2, visible), np.float32))
     songs.read(backend.to_device(np.full(2, -1, np.int64)), out)
     assert not backend.to_host(out).any()

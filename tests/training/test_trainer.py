@@ -106,7 +106,7 @@ def test_every_song_keeps_its_own_chains(backend):
     trainer = Trainer(model, rolls, [], config, backend)
     train(trainer, 3)
     for song, roll in enumerate(rolls):
-        assert np.array_equal(read(backend, trainer.state.particles, song, V)[1:], roll[1:])
+        assert np.array_equal(read(backend, trainer._songs, song, V, particles=True)[1:], roll[1:])
 
 
 def test_the_network_learns_in_every_layer():
@@ -135,7 +135,7 @@ def test_updates_by_batch_block_and_epoch_move_the_weights_as_often_as_they_say(
     for trainer in trainers.values():
         train(trainer, 1)
     batches = trainers["batch"].plan.epoch(0).batches
-    lengths = [len(roll) for roll in trainers["batch"].train]
+    lengths = [len(song.roll) for song in trainers["batch"].train]
     assert trainers["epoch"].state.steps == 1
     assert trainers["batch"].state.steps == len(batches) == 3
     assert trainers["block"].state.steps == sum(
@@ -158,7 +158,7 @@ def test_transposition_keeps_every_note():
     """Songs move as a whole, as far as the plan says that they may."""
     trainer = make_trainer()
     for song, (low, high) in enumerate(trainer.plan._reach):
-        roll = trainer.train[song]
+        roll = trainer.train[song].roll
         assert -2 <= low <= 0 <= high <= 2
         first = np.flatnonzero(roll.any(axis=0))[0]
         for shift in range(low, high + 1):
@@ -226,7 +226,7 @@ def test_a_hopeless_run_ends_after_three_halvings():
 def test_progress_counts_frames_and_epochs():
     trainer = make_trainer()
     events = [e for e in train(trainer, 2) if isinstance(e, Progress)]
-    total = sum(len(roll) for roll in trainer.train)
+    total = sum(len(song.roll) for song in trainer.train)
     assert [e.epoch for e in events] == [0, 0, 0, 1, 1, 1]
     assert [e.steps for e in events] == [1, 2, 3, 4, 5, 6]
     assert events[2].frames == total and events[-1].frames == 2 * total

@@ -1,0 +1,188 @@
+"""What is asked of new songs -> their outlines, their rolls, and MIDI files.
+
+One home for what `midigen generate` and `midigen.generate` do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midigen import __version__
+from midigen.backends.interface import Backend
+from midigen.config import GenerateConfig, Grid
+from midigen.duration import length_in_frames, playable_bpm
+from midigen.errors import MidigenError
+from midigen.generation import draw_outlines, generate_songs
+from midigen.midi.form import outline_of
+from midigen.midi.read import read_notes
+from midigen.midi.roll import notes_to_roll
+from midigen.midi.write import roll_to_midi
+from midigen.model.rnn_rbm import RnnRbm
+from midigen.model.songs import Told
+from midigen.outline import Outline
+
+if TYPE_CHECKING:
+    from pretty_midi import PrettyMIDI
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What new songs are to be, as `plan_songs` makes it.
+
+    Parameters
+    ----------
+    settings : GenerateConfig
+        With a seed.
+    outlines : list of Outline
+        Of each song, the primer included.
+    opening : Told or None
+        The primer.
+    bpm : float
+        Quarter notes a minute.
+    """
+
+    settings: GenerateConfig
+    outlines: list[Outline]
+    opening: Told | None
+    bpm: float
+
+    @property
+    def begun(self) -> int:
+        """Frames of the primer."""
+        return len(self.opening.roll) if self.opening else 0
+
+    @property
+    def frames(self) -> int:
+        """New frames of all songs together."""
+        return sum(outline.frames - self.begun for outline in self.outlines)
+
+
+class Composed(NamedTuple):
+    """A new song: its new frames, uint8 (T, V), and what is written to a file."""
+
+    roll: NDArray[np.uint8]
+    midi: PrettyMIDI
+
+
+def check_together(
+    settings: GenerateConfig,
+    primer: str | PathLike[str] | None,
+    form_of: str | PathLike[str] | None,
+) -> None:
+    """ValueError for settings that say the same twice."""
+    asked = {"form": settings.form, "form-of": form_of, "primer": primer}
+    given = [name for name, value in asked.items() if value is not None]
+    if len(given) > 1:
+        raise ValueError(f"{given[0]} and {given[1]} both say how the song goes on: give one")
+    if primer is not None and settings.metre:
+        raise ValueError("a primer has a metre of its own: leave out metre")
+
+
+def plan_songs(
+    model: RnnRbm,
+    settings: GenerateConfig,
+    primer: str | PathLike[str] | None = None,
+    form_of: str | PathLike[str] | None = None,
+) -> Plan:
+    """Draw the outlines of new songs, as they are asked for.
+
+    Parameters
+    ----------
+    model : RnnRbm
+    settings : GenerateConfig
+        With a seed.  A length in bars is one in bars of each song's own metre.
+    primer : path, optional
+        A MIDI file that all songs go on from.
+    form_of : path, optional
+        One whose form they have.
+
+    Raises
+    ------
+    ValueError
+        For what does not go together, or cannot be.
+    MidigenError
+        In one line, where a file cannot be read or does not fit the model.
+    """
+    check_together(settings, primer, form_of)
+    assert settings.seed is not None
+    grid, card = model.grid, model.card
+    bpm = settings.bpm or playable_bpm(card.bpm)
+    opening = None if primer is None else read_song("primer", primer, grid)
+    form: str | NDArray[np.int64] | None = settings.form
+    if form_of is not None:
+        form = read_song("song of form-of", form_of, grid).outline.form
+    length: int | float = length_in_frames(settings.length, grid, bpm, settings.metre or card.metre)
+    if settings.length[1] == "bars" and grid.unit == "beat":
+        length = float(settings.length[0])
+    outlines = draw_outlines(
+        model,
+        length,
+        settings.count,
+        settings.seed,
+        settings.metre,
+        settings.style,
+        form,
+        opening.outline if opening else None,
+    )
+    return Plan(settings, outlines, opening, bpm)
+
+
+def compose(
+    model: RnnRbm,
+    plan: Plan,
+    progress: Callable[[int], None] | None = None,
+    backend: Backend | None = None,
+) -> Iterator[Composed]:
+    """Yield the songs of a plan, in order, each as soon as it is done.
+
+    `progress` and `backend` are as in `midigen.generation.generate_songs`.
+    """
+    settings, opening, begun = plan.settings, plan.opening, plan.begun
+    assert settings.seed is not None
+    songs = generate_songs(
+        model,
+        plan.frames,
+        count=settings.count,
+        primer=opening.roll if opening else None,
+        temperature=settings.temperature,
+        gibbs_steps=settings.gibbs_steps,
+        seed=settings.seed,
+        progress=progress,
+        backend=backend,
+        outlines=plan.outlines,
+    )
+    metre = settings.metre or model.card.metre
+    for number, (roll, outline) in enumerate(zip(songs, plan.outlines, strict=True), start=1):
+        whole, told = roll, outline
+        if opening and settings.keep_primer:
+            whole = np.concatenate([opening.roll, roll])
+        elif opening:
+            told = outline.after(begun, model.grid)
+        text = (
+            f"midigen {__version__}; seed {settings.seed}; song {number} of {settings.count}; "
+            f"{len(roll)} frames; model {model.digest}; temperature {settings.temperature}; "
+            f"gibbs-steps {settings.gibbs_steps}; primer {begun} frames"
+        )
+        made = roll_to_midi(
+            whole, model.grid, plan.bpm, metre, settings.program, settings.velocity, text, told
+        )
+        yield Composed(roll, made)
+
+
+def read_song(what: str, path: str | PathLike[str], grid: Grid) -> Told:
+    """Read a MIDI file on a model's grid, with its outline.
+
+    MidigenError, in one line, where it cannot be read or does not fit; `what` it is, for that.
+    """
+    table = read_notes(path)
+    try:
+        roll, counts = notes_to_roll(table, grid)
+    except MidigenError as e:
+        raise MidigenError(f"the {what} {path} does not fit the model: {e}") from None
+    return Told(roll, outline_of(table, grid, roll, counts))
