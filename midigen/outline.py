@@ -120,5 +120,5 @@ class Outline:
             For what no outline has.
         """
         metres = tuple((int(at), int(n), int(d)) for at, n, d in data["metres"])
-        form = np.array(data["form"], np.int64).reshape(len(data["form"]), -1)
+        form = np.array(data["form"] or np.zeros((0, 0)), np.int64)
         return cls(**{**data, "metres": metres, "form": form})

@@ -75,6 +75,8 @@ TYPED = {
     "visible_model": ("--visible-model gaussian", "gaussian"),
     "deviation": ("--deviation 0.1,0.5", (0.1, 0.5)),
     "dtype": ("--dtype float64", "float64"),
+    "context": ("--context end,position", ("position", "end")),
+    "gates": ("--gates hold", ("hold",)),
     "block": ("--block 7", 7),
     "rank_tolerance": ("--rank-tolerance 0.01", 0.01),
     "update": ("--update epoch", "epoch"),
@@ -90,9 +92,14 @@ TYPED = {
     "momentum": ("--momentum 0.5", 0.5),
     "clip": ("--clip 0.5", 0.5),
     "weight_decay": ("--weight-decay 0.5", 0.5),
+    "rbm_weight_decay": ("--rbm-weight-decay 0.5", 0.5),
     "average": ("--average 0.5", 0.5),
     "dropout": ("--dropout 0.5", 0.5),
     "noise": ("--noise 0.5", 0.5),
+    "lag_dropout": ("--lag-dropout 0.5", 0.5),
+    "interval_dropout": ("--interval-dropout 0.5", 0.5),
+    "form_dropout": ("--form-dropout 0.5", 0.5),
+    "self_fed": ("--self-fed 0.5", 0.5),
     "transpose": ("--transpose -3,4", (-3, 4)),
     "transpose_share": ("--transpose-share 0.5", 0.5),
     "negative": ("--negative literal", "literal"),
@@ -106,14 +113,19 @@ TYPED = {
     "minutes": ("--minutes 0.5", 0.5),
     "epochs": ("--epochs 7", 7),
 }
-ALSO_TYPED = [("sampler", "--exact", "exact"), ("sampler", "--persistent", "persistent")]
+ALSO_TYPED = [
+    ("sampler", "--exact", "exact"),
+    ("sampler", "--persistent", "persistent"),
+    ("context", "--context none", ()),
+    ("gates", "--gates all", ("hold", "lag", "form", "interval")),
+    ("dropout", "--dropout AUTO", "auto"),
+]
 DEFAULTS = {
-    f.name: f.default
+    f.name: "auto" if owner.setting_of(f.name).auto else f.default
     for owner in (ModelConfig, TrainConfig, BudgetConfig)
     for f in fields(owner)
-    if f.default is not MISSING
+    if f.default is not MISSING and not owner.setting_of(f.name).from_data
 }
-DEFAULTS["visible_model"] = "auto"  # what the corpus holds
 
 
 @pytest.fixture
@@ -122,8 +134,8 @@ def arrived(monkeypatch):
     module = importlib.import_module("midigen.cli.train")
     given = {}
 
-    def new(path, output, sizes, settings, device, say):
-        given.update(sizes, **asdict(settings))
+    def new(path, output, sizes, learning, device, say):
+        given.update(sizes, **learning)
         return SimpleNamespace(model_path="model")
 
     def follow(run, limits, *_):
@@ -185,7 +197,7 @@ def test_each_sampler_trains_in_its_own_way(corpus):
     quick = ["--gibbs-steps", "1", "--learning-rate", "0.05", "--epochs", "20"]
     for sampler in ("persistent", "cd", "exact"):
         assert train(corpus, f"--{sampler}", *SMALL, *quick, "-o", sampler, "-q") == 0
-        tensors, header = load(f"{sampler}/checkpoint.safetensors", "checkpoint", 2)
+        tensors, header = load(f"{sampler}/checkpoint.safetensors", "checkpoint", 3)
         assert header["settings"]["sampler"] == sampler
         assert RnnRbm.load(sampler).card.settings["sampler"] == sampler
         assert ("particles" in tensors) == (sampler == "persistent")
@@ -491,9 +503,9 @@ def test_a_checkpoint_of_nonsense_is_refused(corpus, tmp_path, capsys, spoil):
         == 0
     )
     path = tmp_path / "run/checkpoint.safetensors"
-    tensors, header = load(path, "checkpoint", 2)
+    tensors, header = load(path, "checkpoint", 3)
     spoil(tensors, header)
-    save(path, "checkpoint", 2, tensors, header)
+    save(path, "checkpoint", 3, tensors, header)
     assert train("--resume", "run", "--epochs", "2", "-q") == 1
     err = capsys.readouterr().err
     assert "is damaged" in err and err.count("\n") == 1
