@@ -73,8 +73,8 @@ def model_remarks(report: Report) -> list[str]:
     told = [row["conditional_on"] for row in report["rows"] if row["conditional_on"]]
     if told:
         lines.append(
-            f"{MARK.strip()} conditional: the model is told each song's {', '.join(told[0])} ahead, "
-            "so this is not to be put beside published figures, or models that are not told it"
+            f"{MARK.strip()} conditional: the model is told each song's {', '.join(told[0])} "
+            "ahead, so this is not to be put beside published figures, or models that are told less"
         )
     if not report["trained_on_this_corpus"]:
         lines.append(
