@@ -214,7 +214,7 @@ def test_statistics_of_an_empty_corpus():
         ({}, {"songs": [SONG | {"metres": [[0, 4, 4], [9, 3, 4]]}]}, "metres that begin nowhere"),
         ({}, {"songs": [SONG | {"pickup": 1.5}]}, "TypeError"),
         ({}, {"songs": [SONG | {"pickup": -1}]}, "an outline"),
-        ({}, {"songs": [SONG | {"density": float("inf")}]}, "an outline"),
+        ({}, {"songs": [SONG | {"density": float("inf")}]}, "a density"),
         ({"form": np.zeros((2, 1), np.int64)}, {}, "offsets of the form"),
         ({"form": np.zeros((0, 3), np.int64)}, {}, "the form does not fit the grid"),
         (
@@ -225,7 +225,7 @@ def test_statistics_of_an_empty_corpus():
         (
             {"form": np.ones((1, 1), np.int64), "form_offsets": np.array([0, 1], np.int64)},
             {},
-            "the form does not fit the song",
+            "a form that repeats bars before the first",
         ),
     ],
 )

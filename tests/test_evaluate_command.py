@@ -115,6 +115,33 @@ def test_json_holds_what_the_table_says(model, corpus, capsys, monkeypatch):
     assert report["rows"][2]["error_songs"] > 0
 
 
+@pytest.mark.parametrize(
+    "told, tonic, expected",
+    [
+        ({}, "kept", []),
+        ({"context": ("position",), "gates": ("hold", "lag", "interval")}, "kept", []),
+        ({"context": ("position", "form", "end"), "gates": ("form",)}, "kept", ["form", "end"]),
+        ({"gates": ("form",)}, "one", ["form", "key"]),
+    ],
+)
+def test_a_model_that_is_told_of_a_song_ahead_is_marked(corpus, capsys, told, tonic, expected):
+    """A figure that is conditional on more than the past is none to put beside others."""
+    grid = replace(GRID, tonic=tonic)
+    model = make_model(corpus, grid, **told)
+    Corpus(grid, corpus.songs).save("of-grid.safetensors")
+    quick = ["--temperatures", 100, "--rnn-frames", 0, "-q"]
+    assert evaluate(model, "of-grid.safetensors", "--json", *quick) == 0
+    *rivals, own = json.loads(capsys.readouterr().out)["rows"]
+    assert own["conditional_on"] == expected
+    assert rivals and not any(row["conditional_on"] for row in rivals)
+    assert evaluate(model, "of-grid.safetensors", *quick) == 0
+    out = capsys.readouterr().out
+    marked = [line.split("  ")[0] for line in out.splitlines() if "*" in line]
+    assert marked[:1] == (["the model *"] if expected else [])
+    remark = f"* conditional: the model is told each song's {', '.join(expected)} ahead"
+    assert (remark in out) == bool(expected)
+
+
 def test_the_same_seed_gives_the_same_figures(model, capsys, monkeypatch):
     monkeypatch.setattr(likelihood, "LARGEST", 0)
     for seed in (1, 1, 2):

@@ -117,9 +117,14 @@ def make_model(**changes):
     return RnnRbm.initial(config, GRID, rolls.mean(axis=0), 0, None, rolls.var(axis=0))
 
 
+def levels_of(model, rolls):
+    placed = PlacedModel(model, cpu_backend())
+    return choose_levels(placed, rolls, placed.place(rolls), seed=1)
+
+
 def test_levels_give_the_songs_notes_and_velocities():
     model, rolls = make_model(), [random_roll(400, i) for i in range(3)]
-    model.card.levels = choose_levels(PlacedModel(model, cpu_backend()), rolls, seed=1)
+    model.card.levels = levels_of(model, rolls)
     made, real = generate(model, 400, count=3), np.concatenate(rolls)
     made = made.reshape(-1, GRID.channels)
     assert made.dtype == np.uint8 and made.max() <= 127
@@ -133,7 +138,7 @@ def test_levels_give_the_songs_notes_and_velocities():
 def test_levels_of_silence():
     model = make_model()
     silence = [np.zeros((20, GRID.channels), np.uint8)]
-    model.card.levels = choose_levels(PlacedModel(model, cpu_backend()), silence, seed=1)
+    model.card.levels = levels_of(model, silence)
     assert (
         model.card.levels == Levels(model.card.levels.threshold)
         and not model.roll(np.zeros((1, GRID.channels))).any()

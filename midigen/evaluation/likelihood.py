@@ -99,10 +99,14 @@ def conditional_on(model: Description) -> list[str]:
     """Name what a model is told of a song that its past does not say.
 
     A likelihood given any of it is not to be put beside one without: `form` above all tells much of
-    the song.  The position in the bar is a clock, and copies are made of the past.
+    the song, and songs that were all moved to one key are told theirs.  The position in the bar is
+    a clock, and copies are made of the past.
     """
-    told_ahead = [kind for kind in model.config.context if kind != "position"]
-    return list(dict.fromkeys(told_ahead + [kind for kind in model.config.gates if kind == "form"]))
+    config = model.config
+    told_ahead = [kind for kind in config.context if kind != "position"]
+    if "form" in config.gates and "form" not in told_ahead:
+        told_ahead.append("form")
+    return told_ahead + ["key"] * (model.grid.tonic == "one")
 
 
 def check_measurable(model: Description) -> None:

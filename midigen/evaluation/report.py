@@ -69,8 +69,9 @@ def evaluate_model(
     -------
     dict
         songs, frames, all_frames and the settings; `rows`, a dict for each predictor (nats a frame
-        with their standard errors, over chains and over songs, and two accuracies); and how far the
-        chains can be trusted: exact, flattery (nats), disagreeing (share of frames).
+        with their standard errors, over chains and over songs, two accuracies, and conditional_on,
+        what it was told of a song that the past does not say); and how far the chains can be
+        trusted: exact, flattery (nats), disagreeing (share of frames).
     """
     check_measurable(model)
     _check_grid(model, corpus)
@@ -101,7 +102,8 @@ def evaluate_model(
         else:
             accuracy = score(baseline.copies, v)
         rows.append(_row(baseline.name, baseline.log_likelihood(v), 0.0, accuracy, rolls))
-    rows.append(_row("the model", found.frames, found.standard_error, own_accuracy, rolls))
+    own = _row("the model", found.frames, found.standard_error, own_accuracy, rolls)
+    rows.append(own | {"conditional_on": conditional_on(model)})
     return {
         "split": split,
         "songs": len(rolls),
@@ -113,7 +115,6 @@ def evaluate_model(
         "exact": found.exact,
         "flattery": found.flattery,
         "disagreeing": found.disagreeing,
-        "conditional_on": conditional_on(model),
         "trained_on_this_corpus": model.card.corpus_digest == corpus.digest,
         "rows": rows,
     }
@@ -163,6 +164,7 @@ def _row(
         "error_songs": _error_over_songs(frames, rolls),
         "frame_accuracy": accuracy.frame,
         "pooled_accuracy": accuracy.pooled,
+        "conditional_on": [],
     }
 
 

@@ -122,6 +122,8 @@ def _phrases(bars: int, pickup: bool) -> list[tuple[int, int]]:
     >>> _phrases(9, True)
     [(0, 5), (5, 9)]
     """
+    if not bars:
+        return []
     starts = [0, *range(PHRASE + pickup, bars, PHRASE)]
     return list(zip(starts, [*starts[1:], bars], strict=True)) if bars else []
 

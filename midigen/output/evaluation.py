@@ -11,6 +11,7 @@ from rich.table import Table
 
 # with a larger share of frames whose chains disagree, the model's figure is not to be trusted
 MAX_DISAGREEING = 0.05
+MARK = " *"  # behind what is conditional on more than the past
 PIPED_WIDTH = 120  # columns, where stdout is no terminal
 WIDE = 80  # columns from which a table of songs has all it can show
 # songs that stand beside each other, and what their columns are called
@@ -38,7 +39,7 @@ def show_model(report: Report) -> None:
         # the model, whose likelihood may be estimated, is the last
         exact = report["exact"] or row is not report["rows"][-1]
         table.add_row(
-            row["name"],
+            row["name"] + MARK * bool(row["conditional_on"]),
             f"{row['log_likelihood']:.3f}",
             "exact" if exact else _number(row["error_chains"], ".4f"),
             _number(row["error_songs"], ".3f"),
@@ -69,6 +70,12 @@ def model_remarks(report: Report) -> list[str]:
                 f"the chains disagree in {report['disagreeing']:.0%} of the frames, so the model's "
                 "figure may be too high by more than that: raise --temperatures"
             )
+    told = [row["conditional_on"] for row in report["rows"] if row["conditional_on"]]
+    if told:
+        lines.append(
+            f"{MARK.strip()} conditional: the model is told each song's {', '.join(told[0])} "
+            "ahead, so this is not to be put beside published figures, or models that are told less"
+        )
     if not report["trained_on_this_corpus"]:
         lines.append(
             "the model was not trained on this corpus: some of its songs may be among those it "
