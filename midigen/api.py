@@ -172,7 +172,7 @@ def generate(
     style: str | None = None,
     metre: tuple[int, int] | None = None,
     primer: StrPath | None = None,
-    temperature: float = GenerateConfig.temperature,
+    temperature: float | None = None,
     gibbs_steps: int = GenerateConfig.gibbs_steps,
     bpm: float | None = None,
     program: int | None = None,
@@ -202,8 +202,8 @@ def generate(
         Such as (3, 4); that of one of the songs learned from if left out.
     primer : path, optional
         A MIDI file that the songs go on from; it is not part of them.
-    temperature : float
-        Below 1 the music is tamer, above 1 wilder.
+    temperature : float, optional
+        Below 1 the music is tamer, above 1 wilder; what suits the model if left out.
     gibbs_steps : int
         Gibbs sampling steps for each frame.
     bpm : float, optional

@@ -6,7 +6,7 @@ One home for what `midigen generate` and `midigen.generate` do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from pretty_midi import PrettyMIDI
 
 
+TEMPERATURE = 0.9  # of models that do not say what suits them
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """What new songs are to be, as `plan_songs` makes it.
@@ -38,7 +41,7 @@ class Plan:
     Parameters
     ----------
     settings : GenerateConfig
-        With a seed.
+        With a seed and a temperature.
     outlines : list of Outline
         Of each song, the primer included.
     opening : Told or None
@@ -110,7 +113,7 @@ def plan_songs(
         In one line, where a file cannot be read or does not fit the model.
     """
     check_together(settings, primer, form_of)
-    assert settings.seed is not None
+    assert settings.seed is not None and settings.temperature is not None
     grid, card = model.grid, model.card
     bpm = settings.bpm or playable_bpm(card.bpm)
     opening = None if primer is None else read_song("primer", primer, grid)
@@ -130,6 +133,8 @@ def plan_songs(
         form,
         opening.outline if opening else None,
     )
+    if settings.temperature is None:
+        settings = replace(settings, temperature=model.card.temperature or TEMPERATURE)
     return Plan(settings, outlines, opening, bpm)
 
 

@@ -629,11 +629,16 @@ class GenerateConfig(Settings):
         shown="that of one of the songs",
     )
     keep_primer: bool = setting(True, "Put the primer in front of the new music, or leave it out.")
-    temperature: float = setting(
-        0.9, "Below 1 the music is tamer, above 1 wilder.", low=0, high=100, low_open=True
+    temperature: float | None = setting(
+        None,
+        "Below 1 the music is tamer, above 1 wilder.",
+        low=0,
+        high=100,
+        low_open=True,
+        shown="what suits the model, 0.8 or 0.9",
     )
     gibbs_steps: int = setting(
-        100,
+        200,
         "Gibbs sampling steps for each frame: more is slower and closer to the model.",
         low=1,
         high=100_000,

@@ -21,6 +21,7 @@ from midigen.model.songs import Songs
 from midigen.outline import Outline
 from midigen.randomness import derive_key, generator
 
+LEVEL_STEPS = 25  # Gibbs sweeps of a frame from the one before, for levels of loudness
 REMEDY = "make fewer songs at once, or take --device cpu"
 
 
@@ -158,7 +159,10 @@ def generate(model: RnnRbm, frames: int, **settings: Any) -> NDArray[np.uint8]:
 
 
 def choose_levels(
-    placed: PlacedModel, rolls: Sequence[NDArray[np.uint8]], songs: Songs, seed: int
+    placed: PlacedModel,
+    rolls: Sequence[NDArray[np.uint8]],
+    seed: int,
+    songs: Songs | None = None,
 ) -> Levels:
     """Choose how a Gaussian model's values become notes like those of songs.
 
@@ -170,9 +174,9 @@ def choose_levels(
     ----------
     placed : PlacedModel
     rolls : sequence of uint8 (T, V)
-    songs : Songs
-        The same on the backend.
     seed : int
+    songs : Songs, optional
+        The same on the backend, with their outlines.
 
     Returns
     -------
@@ -181,9 +185,9 @@ def choose_levels(
 
     def draw(run: Any) -> NDArray[Any]:
         keys = [derive_key(seed, "levels", song) for song in run.songs]
-        return placed.sample(run, GenerateConfig.gibbs_steps, keys)
+        return placed.sample(run, LEVEL_STEPS, keys)
 
-    values = np.concatenate(placed.of_every_song(songs, draw)).astype(np.float64)
+    values = np.concatenate(placed.of_every_song(songs or rolls, draw)).astype(np.float64)
     heard = np.concatenate([placed.model.frames(roll) for roll in rolls])
     threshold = np.quantile(values, 1 - np.mean(heard > 0))
     notes, real = values[values > threshold], heard[heard > 0]

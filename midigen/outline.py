@@ -120,5 +120,6 @@ class Outline:
             For what no outline has.
         """
         metres = tuple((int(at), int(n), int(d)) for at, n, d in data["metres"])
-        form = np.array(data["form"] or np.zeros((0, 0)), np.int64)
+        rows = data["form"]
+        form = np.array(rows, np.int64).reshape(len(rows), len(rows[0]) if rows else 0)
         return cls(**{**data, "metres": metres, "form": form})

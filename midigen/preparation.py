@@ -33,7 +33,7 @@ from midigen.midi.worker import Failure
 DECIDED = ("steps_per_beat", "tonic")  # what of a grid songs may decide
 STEPS = (1, 2, 3, 4, 6, 8, 12)  # frames a beat to choose from, and the share of onsets to keep
 TOGETHER_SHARE = 0.9  # of a part's chords, whose notes begin together: more make it a block
-ON_GRID_SHARE = 0.97
+ON_GRID_SHARE, SIXTEENTHS_SHARE = 0.97, 0.9
 SMALL = 100_000  # frames of a collection, under which all songs get one tonic
 ROOM = 3  # semitones beside a part's pitches, where songs are transposed in training
 OFF_GRID_SHARE = 0.30  # of a song's onsets: with more of them, it does not belong on a beat grid
@@ -447,10 +447,15 @@ def _decide(
 
 
 def _coarsest(tables: list[NoteTable]) -> int:
-    """Return the fewest frames a beat that keep nearly all onsets of a song in the mean, or 4."""
+    """Return the fewest frames a beat that keep nearly all onsets of a song in the mean, or 4.
+
+    4 are taken for fewer onsets than other ones: what would show the rest has three times the
+    frames, and new songs become worse by it (docs/results.md).
+    """
     for steps in STEPS:
         shares = [count_on_grid(table, steps) / len(table.notes) for table in tables]
-        if shares and np.mean(shares) >= ON_GRID_SHARE:
+        enough = SIXTEENTHS_SHARE if steps == 4 else ON_GRID_SHARE
+        if shares and np.mean(shares) >= enough:
             return steps
     return Grid.steps_per_beat
 

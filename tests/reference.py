@@ -219,13 +219,25 @@ def gate_planes(gates, rows, part, gate, lines, interval_gates, intervals, last)
     return phi
 
 
-def last_pitches(song, t, lines):
-    """The highest column of each line in the latest frame before t that has one; -1 for none."""
+def latest_notes(song, t, lines):
+    """The latest frame before t in which each line has any column, and the highest; -1 for none."""
     found = []
     for first, stop in lines:
         notes = [(n, i) for n in range(t) for i in range(first, stop) if song[n, i] > 0]
-        found.append(max(notes)[1] if notes else -1)
+        found.append(max(notes, default=(-1, -1)))
     return found
+
+
+def recalled(song, t, lines):
+    """The columns of each line, in the latest frame before t in which it has any, in a row."""
+    latest = [(n, line) for (n, _), line in zip(latest_notes(song, t, lines), lines, strict=True)]
+    return [song[n, i] if n >= 0 else 0 for n, line in latest for i in range(*line)]
+
+
+def sources(song, t, lines, back):
+    """What the gates may copy before frame t: (S, V), the latest frames of the lines first."""
+    frames = [n for n, _ in latest_notes(song, t, lines)] + [t - n if n else -1 for n in back]
+    return np.array([song[n] if n >= 0 else 0 * song[0] for n in frames])
 
 
 def centred_biases(a, b, w, mu, nu):

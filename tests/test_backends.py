@@ -14,6 +14,7 @@ from midigen.backends.cpu import CpuBackend, cpu_backend
 from midigen.backends.interface import Backend, RbmKernels
 from midigen.config import TrainConfig
 from midigen.errors import MidigenError, UsageError
+from midigen.kernels.codes import SHIFT_BITS
 from midigen.training.checkpoint import host_only
 
 PROTOCOL = {name: thing for name, thing in vars(Backend).items() if not name.startswith("_")}
@@ -110,6 +111,49 @@ def test_views_lie_in_their_arrays(backend):
     flat = backend.to_device(np.ones(12))
     backend.scale_in_place(backend.vector(flat, 1, 3, 4), 5.0)
     assert np.flatnonzero(backend.to_host(flat) == 5).tolist() == [1, 5, 9]
+
+
+def test_columns_are_written(backend):
+    """From an array, from another's columns, and by kernels that read songs and context."""
+    x = backend.to_device(np.full((2, 3, 5), 9.0))
+    ones = backend.to_device(np.ones((6, 2)))
+    backend.assign(backend.columns(x, 0, 2), ones)
+    backend.assign(backend.columns(x, 4, 1), backend.columns(x, 0, 1))
+    context = backend.to_device(np.array([[1, 0], [0, 1]], np.uint8))
+    place = np.array([1, -1, 0, 1, 0, -1]) << SHIFT_BITS  # -1 stays under 0
+    as_it_is = backend.to_device(np.arange(2)[None], np.int64)
+    into = backend.columns(x, 2, 2)
+    backend.rolls.take(context, 1, backend.to_device(place, np.int64), as_it_is, into)
+    told = [[0, 1], [0, 0], [1, 0], [0, 1], [1, 0], [0, 0]]
+    expected = [[1, 1, *row, 1] for row in told]
+    assert backend.to_host(x).reshape(6, 5).tolist() == expected
+
+
+def test_the_parts_of_an_array_of_sources_are_written(backend):
+    """As kernels read one source after the other: each frames (N, V) and last pitches (N,)."""
+    out = backend.scratch("some sources", (2, 3, 4), np.float64)
+    last = backend.scratch("some pitches", (2, 3), np.int64)
+    backend.fill(backend.columns(out, 0, 4), 0)
+    kept = backend.to_device(np.eye(4, dtype=np.uint8)[[0, 2, 2, 3]])
+    moves = backend.to_device(np.arange(4)[None], np.int64)
+    place = backend.to_device(np.array([1, 0, -1]) << SHIFT_BITS, np.int64)
+    backend.rolls.take(kept[1:], 1, place, moves, out[1])
+    for source in range(2):
+        backend.gates.last_pitch(out[source], 1, 4, last[source])
+    expected = np.zeros((2, 3, 4))
+    expected[1, [0, 1], 2] = 1
+    assert np.array_equal(backend.to_host(out), expected)
+    assert backend.to_host(last).tolist() == [[-1, -1, -1], [2, 2, -1]]
+    x = backend.zeros((3, 6), np.float64)
+    backend.gates.recall(out[1:], backend.to_device([[1, 4]], np.int64), 2, x)
+    assert np.array_equal(backend.to_host(x)[:, 2:5], expected[1, :, 1:])
+
+
+def test_arrays_without_lines_or_sources(backend):
+    """Of models without gates; nothing is done with them, but they are there."""
+    for shape in ((0, 3, 4), (0, 3)):
+        assert tuple(backend.scratch("nothing", shape, np.float64).shape) == shape
+        assert backend.to_host(backend.to_device(np.zeros(shape))).shape == shape
 
 
 def test_log_variances_lie_between_their_bounds(backend):

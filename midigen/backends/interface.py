@@ -379,9 +379,10 @@ class Backend(Protocol):
         """Make frames first..stop-1 of songs (B, T, V), uint8, side by side, in place.
 
         The frames before `first` are there.  context (B, T, C) is what the network is told of every
-        frame, back (B, T, S), int64, how many frames before it each source of the gates lies, 0 for
-        none.  heard (B, V + R), the frame before and r, is what the network hears first and is
-        moved on in place; frame t of a song draws as row t of its key.
+        frame, back (B, T, S - L), int64, how many frames before it each source of the gates lies, 0
+        for none, behind the lines' own, which are found in the songs.  heard (B, V + R), the frame
+        before and r, is what the network hears first and is moved on in place; frame t of a song
+        draws as row t of its key.
         """
 
     # -- the order of work -----------------------------------------------------------------------

@@ -52,6 +52,8 @@ class ModelCard:
     velocity_mean, velocity_deviation : float or None
     validation : float or None
         Minus the pseudo-log-likelihood of held-out songs, nats a frame.
+    temperature : float or None
+        What suits new songs.
     levels : Levels or None
         Of a Gaussian model, once training has chosen them.
     outlines : list of Outline
@@ -78,6 +80,7 @@ class ModelCard:
     velocity_mean: float | None = None
     velocity_deviation: float | None = None
     validation: float | None = None
+    temperature: float | None = None
     levels: Levels | None = None
     outlines: list[Outline] = field(default_factory=list)
 
@@ -87,7 +90,12 @@ class ModelCard:
         self.metre = numerator, denominator
         check_tempo(self.bpm, self.metre)
         files.whole(self.longest_hold or 0)
-        numbers = [self.notes_per_frame, self.velocity_mean, self.velocity_deviation]
+        numbers = [
+            self.temperature,
+            self.notes_per_frame,
+            self.velocity_mean,
+            self.velocity_deviation,
+        ]
         numbers += [self.validation, *asdict(self.levels or Levels()).values()]
         if not np.isfinite([number or 0.0 for number in numbers]).all():
             raise ValueError("figures that are not finite")

@@ -125,7 +125,7 @@ def _phrases(bars: int, pickup: bool) -> list[tuple[int, int]]:
     if not bars:
         return []
     starts = [0, *range(PHRASE + pickup, bars, PHRASE)]
-    return list(zip(starts, [*starts[1:], bars], strict=True))
+    return list(zip(starts, [*starts[1:], bars], strict=True)) if bars else []
 
 
 def _state(distance: int, bars: int) -> int:

@@ -164,19 +164,24 @@ class Particles:
     songs : Songs
     kept : Array
         (F, W) bits or (F, V) numbers.
+
+    Attributes
+    ----------
+    songs, kept
+        As above.
     """
 
     def __init__(self, songs: Songs, kept: Array) -> None:
-        self._songs, self.kept = songs, kept
+        self.songs, self.kept = songs, kept
 
     @property
     def begins(self) -> NDArray[np.int64]:
         """Where the chains of each song begin, and the last ones end."""
-        return self._songs.begins
+        return self.songs.begins
 
     def read(self, place: Array, out: Array) -> None:
         """Write the states of the chains at places (N,) to out (N, V)."""
-        songs = self._songs
+        songs = self.songs
         rolls = songs._backend.rolls
         if songs._model.gaussian:
             rolls.take(self.kept, 1, place, songs._moves, out)
@@ -185,6 +190,6 @@ class Particles:
 
     def write(self, v: Array, place: Array) -> None:
         """Put states v (N, V) at their places."""
-        songs = self._songs
+        songs = self.songs
         write = songs._backend.rolls.put if songs._model.gaussian else songs._backend.rolls.pack
         write(v, place, songs._moves, self.kept)

@@ -23,6 +23,7 @@ class Fitting(NamedTuple):
     frames: float
     sizes: dict[str, Any]
     settings: dict[str, Any]
+    temperature: float  # of new songs
 
 
 def _defaults(kind: type[Any], *names: str) -> dict[str, Any]:
@@ -35,13 +36,15 @@ FITTING = (
         10_000,
         {"hidden": (32,), "recurrent": 16, "rbm_hidden": 100},
         {"weight_decay": 1e-3, "rbm_weight_decay": 3e-4, "dropout": 0.4},
+        0.9,
     ),
     Fitting(
         50_000,
         {"hidden": (64,), "recurrent": 48, "rbm_hidden": 150},
         {"weight_decay": 5e-4, "rbm_weight_decay": 2e-4, "dropout": 0.4},
+        0.9,
     ),
-    Fitting(math.inf, _defaults(ModelConfig, *SIZES), _defaults(TrainConfig, *SETTINGS)),
+    Fitting(math.inf, _defaults(ModelConfig, *SIZES), _defaults(TrainConfig, *SETTINGS), 0.8),
 )
 
 

@@ -22,7 +22,7 @@ from midigen.model.rnn_rbm import RnnRbm, note_moments
 from midigen.outline import Outline
 from midigen.randomness import generator
 from midigen.training.checkpoint import Checkpoint, Log, alone_in, host_only, save_checkpoint
-from midigen.training.defaults import settings_for, sizes_for
+from midigen.training.defaults import fitting_for, settings_for, sizes_for
 from midigen.training.events import Diverged, Progress, Validated
 from midigen.training.schedule import COOLING, FULL_PACE, Budget, CoolDown, NextPace, Pace
 from midigen.training.trainer import Event, Trainer
@@ -98,6 +98,7 @@ class Run:
             seed=settings.seed,
             settings=settings.to_json(),
             outlines=some_outlines(train, settings.seed),
+            temperature=fitting_for(corpus).temperature,
             **corpus.statistics(),
         )
         means, variances = note_moments([song.roll for song in train], corpus.grid)

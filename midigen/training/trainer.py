@@ -37,7 +37,8 @@ from midigen.training.state import Counters, TrainerState
 ROLLBACKS = 3
 CHECKED_FRAMES = 1000  # of training songs, for the loss beside the validation figure
 MOST_SERIES = 8  # that the songs of a batch are dealt to: fewer and longer ones cost less Python
-SAMPLE: dict[str, Any] = {"frames": 64, "count": 4, "temperature": 1.0}
+# what a validation looks at in passing: fewer sweeps than of songs that are kept
+SAMPLE: dict[str, Any] = {"frames": 64, "count": 4, "temperature": 1.0, "gibbs_steps": 25}
 GO_ON = "the last checkpoint is whole, go on from it with --resume, or with --device cpu as well"
 
 Event = Progress | Validated | RolledBack
@@ -370,7 +371,7 @@ class Trainer:
 
         rolls, checked = self._checked
         if model.gaussian:
-            levels = choose_levels(placed, rolls, checked, self.settings.seed)
+            levels = choose_levels(placed, rolls, self.settings.seed, checked)
             model.card.levels = self.model.card.levels = levels
         loss = mean(checked)
         validation = mean(self._held_out) if self._held_out else loss

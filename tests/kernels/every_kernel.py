@@ -6,7 +6,7 @@ import numpy as np
 
 from midigen.backends.choose import backend_of
 from midigen.backends.interface import PlayGates
-from midigen.config import Grid, ModelConfig, TrainConfig
+from midigen.config import Grid, ModelConfig, Part, TrainConfig
 from midigen.evaluation.accuracy import score_model
 from midigen.evaluation.likelihood import anneal, near_base, teacher_forced
 from midigen.generation import generate
@@ -35,6 +35,13 @@ from midigen.training.trainer import Trainer
 N, V, H, X, R = 6, 5, 4, 3, 4
 GROUPS = np.array([[1, 4]])  # of visible units
 KEY, GRID = np.uint64(1), Grid(low=60, high=64)
+PARTS = Grid(
+    parts=(
+        Part(name="lead", low=60, high=61, kind="line"),
+        Part(name="drums", low=36, high=37, kind="drums"),
+    )
+)
+TOLD = {"context": ("position", "form", "end"), "gates": ("hold", "lag", "form", "interval")}
 
 
 def call_all(real):
@@ -106,13 +113,13 @@ def _gates(real):
     arguments = zeros((2, N, V), real), part, gate, lines, interval_gates, intervals, last
     gates.open_gates(zeros((N, 4), real), *arguments, zeros((N, V), real))
     gates.gate_gradient(zeros((N, V), real), *arguments, zeros((N, 4), real))
-    gates.mark(last, lines, 0, zeros((N, V), real))
+    gates.recall(zeros((2, N, V), real), lines, 0, zeros((N, V), real))
     for kind in (real, np.uint8):
         gates.last_pitch(zeros((N, V), kind), 0, V, zeros(N, np.int64))
 
 
 def _play(real):
-    """A song with groups, gates, a line that is heard, and context, which no model has yet."""
+    """A song with groups, gates, a line that is heard, and context."""
     net = Network(V + 3 + 2, (), R, V + H + 4, real)
     tables = (zeros(shape, np.int64) for shape in (V, (2, 1), (1, 2), 1, 3))
     part, gate, lines, interval_gates, intervals = tables
@@ -130,7 +137,7 @@ def _play(real):
         0,
         2,
         zeros((1, 3, 2), real),
-        zeros((1, 3, 2), np.int64),
+        zeros((1, 3, 1), np.int64),
         zeros((1, V + R), real),
         zeros((1, 3, V), np.uint8),
     )
@@ -197,14 +204,15 @@ def _programs(real):
     """Training with all that it keeps on the GPU, songs and likelihoods, of small models."""
     backend, paces = backend_of("cuda"), [FULL_PACE] * 2
     songs = [np.ones((n, V), np.uint8) for n in (9, 7, 4)]
-    for kind, changes in (
-        ("gaussian", {"concatenate": True}),
-        ("bernoulli", {"negative": "bounded"}),
+    for kind, grid, told, changes in (
+        ("gaussian", GRID, TOLD, {"self_fed": 0.0}),
+        ("bernoulli", PARTS, TOLD, {"self_fed": 0.5}),
+        ("gaussian", GRID, {}, {"concatenate": True}),
+        ("bernoulli", GRID, {}, {"negative": "bounded"}),
     ):
-        config = ModelConfig(
-            V, rbm_hidden=H, recurrent=R, dtype=np.dtype(real).name, visible_model=kind
-        )
-        model = RnnRbm.initial(config, GRID, np.full(V, 0.3))
+        dtype = np.dtype(real).name
+        config = ModelConfig(V, rbm_hidden=H, recurrent=R, dtype=dtype, visible_model=kind, **told)
+        model = RnnRbm.initial(config, grid, np.full(V, 0.3))
         settings = TrainConfig(block=4, batch=2, validate_every=1, **changes)
         trainer = Trainer(model, songs, [], settings, backend)
         list(trainer.run(iter([*paces, None]).__next__))

@@ -96,20 +96,22 @@ def test_the_highest_note_of_a_line(kernels, dtype, first, stop):
     v = (np.random.default_rng(3).random((20, V)) < 0.15).astype(dtype) * dtype(0.25)
     out = np.full(20, 99)
     kernels("gates").last_pitch(v, first, stop, out)
-    expected = [reference.last_pitches(row[None], 1, [(first, stop)])[0] for row in v]
+    expected = [reference.latest_notes(row[None], 1, [(first, stop)])[0][1] for row in v]
     np.testing.assert_array_equal(out, expected)
     assert -1 in out and out.max() > first
 
 
 @on_dtypes
-def test_last_pitches_are_marked(kernels, dtype):
-    first, widths = 2, np.diff(LINES)[:, 0]
-    x = np.full((N, first + widths.sum() + 1), 7, dtype)
-    expected = x.copy()
-    expected[:, first:-1] = 0
-    for line, (low, _) in enumerate(LINES):
-        for n in range(N):
-            if LAST[line, n] >= 0:
-                expected[n, first + widths[:line].sum() + LAST[line, n] - low] = 1
-    kernels("gates").mark(LAST, LINES, first, x)
+@pytest.mark.parametrize("count", [0, 1, 2])
+@pytest.mark.parametrize("behind", [0, 3])
+def test_lines_are_recalled(kernels, dtype, count, behind):
+    """Each from its own source, into columns that lie between those of others."""
+    _, rows, _ = problem(dtype)
+    first, widths = 2, np.diff(LINES[:count])[:, 0]
+    x = np.full((N, first + widths.sum() + behind), 7, dtype)
+    expected, at = x.copy(), first
+    for line, (low, high) in enumerate(LINES[:count]):
+        expected[:, at : at + high - low] = rows[line, :, low:high]
+        at += high - low
+    kernels("gates").recall(rows, LINES[:count], first, x)
     np.testing.assert_array_equal(x, expected)

@@ -131,7 +131,9 @@ def test_long_songs_have_the_same_bits(kind, dtype):
 # -- groups, gates and what is known ahead ---------------------------------------------------------
 
 C, GATES, PART = 2, 6, np.array([0, 0, 0, 0, 0, 1, 1, 1, 1])
-LINES, GATE = np.array([(0, 4), (5, 8)]), np.array([[0, 1], [2, -1]])
+LINES = np.array([(0, 4), (5, 8)])
+# of both lines' own frames, and of two others; one gate weighs two sources
+GATE = np.array([[0, -1], [-1, 1], [0, 1], [2, -1]])
 TABLES = PART, GATE, LINES, 1, np.array([-1, 3]), np.array([-1, 0, 2])
 GROUPS = {"bernoulli": np.array([(0, 5)]), "gaussian": NONE, "velocities": NONE}
 
@@ -156,7 +158,7 @@ def told(kind, dtype="float64"):
 
 
 def known(count, frames, dtype):
-    """What is known ahead of songs (B, T, C), and how far back their sources lie (B, T, S)."""
+    """What is known ahead of songs (B, T, C), and how far back sources lie (B, T, S - L)."""
     rng = np.random.default_rng(5)
     context = rng.normal(size=(count, frames, C)).astype(dtype)
     back = rng.integers(0, 6, (count, frames, 2))
@@ -175,17 +177,16 @@ def frame_by_frame(kind, key, first, context, back, heard, song):
     u, sample = np.empty((1, int(net.sizes[-1])), real), np.empty((1, visible), real)
     v, state = heard[:visible].copy(), heard[visible:].copy()
     for t in range(first, len(song)):
-        last = reference.last_pitches(song, t, LINES)
-        marks = np.zeros(LINES[0, 1] - LINES[0, 0], real)
-        if last[0] >= 0:
-            marks[last[0] - LINES[0, 0]] = 1
-        x = np.concatenate([v, marks, context[t]])[None]
+        played = (song[: t + 1] / loudest).astype(real)  # the frame t itself is not read
+        recalled = np.array(reference.recalled(played, t, LINES[:1]), real)
+        x = np.concatenate([v, recalled, context[t]])[None]
         network.forward_block(
             net.sizes, net.codes, params, R, x, np.zeros(1, np.uint8), state, inputs, u
         )
         ends = np.cumsum([R, visible, H, visible if bounds is not None else 0])
         _, a, b, s, g = np.split(u, ends, axis=1)
-        rows = np.array([song[t - n] / loudest if n else np.zeros(visible) for n in back[t]])
+        rows = reference.sources(played, t, LINES, back[t])
+        last = [column for _, column in reference.latest_notes(played, t, LINES)]
         phi = reference.gate_planes(GATES, rows, *TABLES[:3], *TABLES[4:], last)
         a = (a + g @ phi).astype(real)
         b = np.ascontiguousarray(b)
@@ -215,7 +216,7 @@ def primed(kind, count, frames, first, dtype):
     rng = np.random.default_rng(6)
     songs = np.full((count, frames, len(PART)), 9, np.uint8)
     songs[:, :first] = rng.random((count, first, len(PART))) < 0.2
-    songs[:, 2:first] = 0  # so that the last pitch lies further back
+    songs[:, 2:first] = 0  # so that the latest notes lie further back
     x = rng.normal(size=(count, len(PART) + R)).astype(dtype)
     x[:, : len(PART)] = songs[:, first - 1] if first else 0
     return songs, x
@@ -224,7 +225,7 @@ def primed(kind, count, frames, first, dtype):
 @on_every_kind
 @pytest.mark.parametrize("first", [0, 5])
 def test_songs_with_all_that_is_told(kernels, kind, first):
-    """Groups, gates of sources and intervals, a marked line and context, after a primer or none."""
+    """Groups, gates, a line that is heard and context, after a primer or none."""
     frames, keys = 12, [derive_key(0, "song", i) for i in range(2)]
     context, back = known(2, frames, np.float64)
     songs, x = primed(kind, 2, frames, first, np.float64)

@@ -12,12 +12,14 @@ from midigen.model.network import Network
 from tests.kernels.conftest import OnDevice
 
 R, H, SWEEPS, BETA, T, B = 3, 4, 2, 1 / 0.9, 9, 2
-V, C, S = 11, 2, 3
+V, C = 11, 2
 PART = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2])
 LINES, GROUPS = np.array([(0, 3), (4, 8)]), np.array([(0, 4), (4, 9)])
 INTERVALS = np.array([-2, 0, 1])
-# a gate for a source in one part, in several, in none; a line without gates of intervals
-GATE, INTERVAL_GATES, K = np.array([[0, 1, -1], [2, 2, 2], [-1, -1, -1]]), np.array([-1, 3]), 6
+# of the lines' own frames, then for a source in one part, in several, in none; a line without gates
+# of intervals
+GATE = np.array([[6, -1, 1], [-1, 7, 7], [0, 1, -1], [2, 2, 2], [-1, -1, -1]])
+INTERVAL_GATES, K = np.array([-1, 3]), 8
 LOUDEST = {"bernoulli": None, "gaussian": 1.0, "velocities": 127.0}
 on_every_kind = pytest.mark.parametrize("kind", LOUDEST)
 pytestmark = pytest.mark.cuda
@@ -33,16 +35,16 @@ def problem(kind, heard=1, context=C, gates=K, groups=GROUPS, first=3, dtype=np.
     """The arguments of `play` but first and stop, which are to be `first` and T."""
     rng = np.random.default_rng(5)
     gaussian, loudest = kind != "bernoulli", LOUDEST[kind]
-    marks = int((LINES[:heard, 1] - LINES[:heard, 0]).sum())
-    net = Network(V + marks + context, (6, 2), R, (2 if gaussian else 1) * V + H + gates, dtype)
+    recalled = int((LINES[:heard, 1] - LINES[:heard, 0]).sum())
+    net = Network(V + recalled + context, (6, 2), R, (2 if gaussian else 1) * V + H + gates, dtype)
     params = rng.normal(0, 0.7, net.parameters).astype(dtype)
     tables = PlayGates(PART, GATE, LINES, heard, INTERVAL_GATES, INTERVALS)
     if not gates:
         none = np.zeros(0, np.int64)
         tables = PlayGates(PART, GATE[:0], LINES[:0], 0, none, none)
-    back = rng.integers(0, np.arange(T)[:, None] + 1, (B, T, len(tables.gate)))
+    back = rng.integers(0, np.arange(T)[:, None] + 1, (B, T, len(tables.gate) - len(tables.lines)))
     songs = np.full((B, T, V), 99, np.uint8)  # what is to be made is not there yet
-    songs[:, :first] = (rng.random((B, first, V)) < 0.2) * int(loudest or 1)
+    songs[:, :first] = (rng.random((B, first, V)) < 0.2) * rng.integers(1, int(loudest or 1) + 1)
     songs[1, :first, LINES[1, 0] : LINES[1, 1]] = 0  # a line that has not begun
     x = np.zeros((B, V + R), dtype)
     x[:, :V] = songs[:, first - 1] / dtype(loudest or 1) if first else 0

@@ -3,12 +3,11 @@
 import numpy as np
 
 from midigen.backends.cpu import cpu_backend
-from midigen.model.context import context_of
 from midigen.model.hearing import Hiding
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.model.songs import Songs
-from midigen.randomness import derive_key
+from midigen.randomness import derive_key, generator
 from midigen.training.schedule import FULL_PACE
 from midigen.training.series import CarriedState, Series, SeriesGroup
 from midigen.training.state import TrainerState
@@ -16,19 +15,9 @@ from midigen.training.state import TrainerState
 KEY = int(derive_key(0, "test"))
 
 
-def hiding_of(songs, model, settings, seed=0):
-    """What a run with these settings hides of songs in an epoch."""
-    names = context_of(model.config, model.grid).gates.sources
-    return Hiding.draw(np.random.default_rng(seed), songs, names, settings)
-
-
-def group_of(model, rolls, settings, backend, songs=None, carried=None, hiding=None, **more):
-    """A SeriesGroup of one series, of songs behind one another as training puts them.
-
-    songs are the same on the backend, with the particles that are moved on.
-    """
-    particles = songs.particles if songs else None
-    songs = songs or Songs(backend, model, rolls)
+def group_of(model, rolls, settings, backend, particles=None, carried=None, **more):
+    """A SeriesGroup of one series, of songs behind one another as training puts them."""
+    songs = particles.songs if particles else Songs(backend, model, rolls)
     starts = np.zeros(songs.begins[-1], np.uint8)
     if settings.concatenate:
         carried = carried or CarriedState.silent(backend, model)
@@ -37,8 +26,14 @@ def group_of(model, rolls, settings, backend, songs=None, carried=None, hiding=N
     places = np.concatenate([songs.places(song) for song in range(len(rolls))])
     series = [Series(places, starts, more.pop("key", KEY))]
     placed = PlacedModel(model, backend)
-    hiding = hiding or hiding_of(songs, model, settings)
+    names = placed.context.gates.sources
+    hiding = more.pop("hiding", None) or Hiding.draw(generator(0), songs, names, settings)
     return SeriesGroup(placed, settings, songs, particles, hiding, series, carried, **more)
+
+
+def particles_of(backend, model, rolls):
+    """A Markov chain for every frame of rolls, each at its frame."""
+    return Songs(backend, model, rolls, with_particles=True).particles
 
 
 def song_gradient(model, rolls, settings, carried=None, backend=None, **more):
@@ -57,18 +52,17 @@ def song_gradient(model, rolls, settings, carried=None, backend=None, **more):
 
 def exact_loss(model, rolls, concatenate=False):
     """-log p of songs, apart or as one series, as a function of theta."""
-    rolls = rolls if isinstance(rolls, list) else [rolls]
     rolls = [np.concatenate(rolls)] if concatenate else rolls
     return lambda theta: (
         -sum(RnnRbm(model.config, model.grid, theta).exact_log_likelihood(r).sum() for r in rolls)
     )
 
 
-def read(backend, songs, song, width, shift=0, particles=False):
-    """The frames of a song (T, V) that a Songs keeps, or their particles, transposed."""
-    place = songs.places(song, shift)
+def read(backend, songs, song, width, shift=0):
+    """The frames of a song (T, V) that a Songs or its particles keep, transposed."""
+    place = getattr(songs, "songs", songs).places(song, shift)
     out = backend.empty((len(place), width), np.float32)
-    (songs.particles if particles else songs).read(backend.to_device(place), out)
+    songs.read(backend.to_device(place), out)
     return backend.to_host(out).copy()
 
 

@@ -9,13 +9,13 @@ from midigen.backends.cpu import CpuBackend, cpu_backend
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.model.songs import Songs
 from midigen.training.optimizer import Optimizer
 from midigen.training.trainer import Trainer
 from tests import reference
 from tests.training.songs import (
     exact_loss,
     optimizer_state,
+    particles_of,
     read,
     song_gradient,
     train,
@@ -126,15 +126,13 @@ def test_songs_as_one_series():
 def test_sampled_gradients_average_to_the_exact_one():
     model, config = lively_model(), settings(sampler="persistent", gibbs_steps=5)
     exact, _ = song_gradient(model, song(), settings())
-    songs, rounds = Songs(cpu_backend(), model, [song()], with_particles=True), 4000
-    assert np.allclose(read(cpu_backend(), songs, 0, V, particles=True), model.frames(song()))
+    particles, rounds = particles_of(cpu_backend(), model, [song()]), 4000
+    assert np.allclose(read(cpu_backend(), particles, 0, V), model.frames(song()))
     total = 0
     for i in range(rounds):
-        total = total + song_gradient(model, song(), config, songs=songs, key=i)[0]
+        total = total + song_gradient(model, song(), config, particles=particles, key=i)[0]
     assert np.abs(total / rounds - exact).max() / np.abs(exact).max() < 0.05
-    assert not np.array_equal(
-        read(cpu_backend(), songs, 0, V, particles=True), model.frames(song())
-    )
+    assert not np.array_equal(read(cpu_backend(), particles, 0, V), model.frames(song()))
 
 
 def test_deviations_stay_within_their_bounds():

@@ -5,15 +5,14 @@ import pytest
 
 from midigen.backends.cpu import cpu_backend
 from midigen.config import Grid, ModelConfig, TrainConfig
+from midigen.model.exact import NO_GROUPS
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.model.songs import Songs
 from midigen.training.negative import random_song
 from tests import reference
-from tests.training.songs import exact_loss, group_of, read, song_gradient
+from tests.training.songs import exact_loss, group_of, particles_of, read, song_gradient
 
 V, T = 5, 23
-NO_GROUPS = np.zeros((0, 2), np.int64)
 
 
 def lively_model(hidden=(6,), dtype="float64"):
@@ -78,21 +77,20 @@ def test_sampled_gradients_average_to_the_exact_one():
     """Persistent chains, many times over at fixed weights, give the exact gradient."""
     model, config = lively_model(), settings(sampler="persistent", gibbs_steps=5)
     exact, _ = song_gradient(model, song(), settings())
-    songs, rounds = Songs(cpu_backend(), model, [song()], with_particles=True), 4000
+    particles, rounds = particles_of(cpu_backend(), model, [song()]), 4000
     total = 0
     for i in range(rounds):
-        total = total + song_gradient(model, song(), config, songs=songs, key=i)[0]
+        total = total + song_gradient(model, song(), config, particles=particles, key=i)[0]
     assert np.abs(total / rounds - exact).max() / np.abs(exact).max() < 0.05
 
 
 def test_particles_move_on_in_place(backend):
     model, roll = lively_model(), song(9)
-    songs = Songs(backend, model, [roll], with_particles=True)
-    before = read(backend, songs, 0, V, particles=True)
+    particles = particles_of(backend, model, [roll])
+    before = read(backend, particles, 0, V)
     assert np.array_equal(before, roll)
-    song_gradient(model, roll, settings(sampler="persistent"), backend=backend, songs=songs)
-    after = read(backend, songs, 0, V, particles=True)
-    assert np.array_equal(read(backend, songs, 0, V), roll)
+    song_gradient(model, roll, settings(sampler="persistent"), backend=backend, particles=particles)
+    after = read(backend, particles, 0, V)
     assert not np.array_equal(before, after) and set(np.unique(after)) <= {0, 1}
 
 

@@ -9,10 +9,9 @@ from midigen.config import Grid, ModelConfig, Part, TrainConfig
 from midigen.generation import generate
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.model.songs import Songs
 from midigen.randomness import derive_key
 from tests import reference
-from tests.training.songs import exact_loss, read, song_gradient
+from tests.training.songs import exact_loss, particles_of, read, song_gradient
 
 GRID = Grid(
     parts=(
@@ -59,18 +58,18 @@ def test_a_song_matches_finite_differences_of_its_exact_log_likelihood():
 def test_sampled_gradients_average_to_the_exact_one():
     model, config = lively_model(), settings(sampler="persistent", gibbs_steps=5)
     exact, _ = song_gradient(model, song(), settings())
-    songs, rounds = Songs(cpu_backend(), model, [song()], with_particles=True), 4000
+    particles, rounds = particles_of(cpu_backend(), model, [song()]), 4000
     total = 0
     for i in range(rounds):
-        total = total + song_gradient(model, song(), config, songs=songs, key=i)[0]
+        total = total + song_gradient(model, song(), config, particles=particles, key=i)[0]
     assert np.abs(total / rounds - exact).max() / np.abs(exact).max() < 0.05
 
 
 def test_particles_keep_one_voice(backend):
     model, config = lively_model(), settings(sampler="persistent")
-    songs = Songs(backend, model, [song()], with_particles=True)
-    song_gradient(model, song(), config, backend=backend, songs=songs)
-    after = read(backend, songs, 0, V, particles=True)
+    particles = particles_of(backend, model, [song()])
+    song_gradient(model, song(), config, backend=backend, particles=particles)
+    after = read(backend, particles, 0, V)
     assert not np.array_equal(after, song())
     assert all((after[:, first:stop].sum(axis=1) <= 1).all() for first, stop in GROUPS)
 

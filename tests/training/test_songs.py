@@ -6,7 +6,7 @@ import pytest
 from midigen.config import Grid, ModelConfig
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.model.songs import Songs
-from tests.training.songs import read
+from tests.training.songs import particles_of, read
 
 LENGTHS = (5, 3, 4)
 
@@ -49,21 +49,16 @@ def test_songs_are_read_transposed_as_the_model_sees_them(backend, model, shift)
 
 @on_kinds
 def test_what_is_written_transposed_is_transposed_back(backend, model):
-    songs, visible = Songs(backend, model, rolls(model), with_particles=True), model.config.visible
-
-    def states(song):
-        return read(backend, songs, song, visible, particles=True)
-
+    particles, visible = particles_of(backend, model, rolls(model)), model.config.visible
     for song, roll in enumerate(rolls(model)):
-        assert np.allclose(states(song), model.frames(roll))
+        assert np.allclose(read(backend, particles, song, visible), model.frames(roll))
     new = model.frames(rolls(model)[1][::-1])
     on_device = backend.to_device(moved(new, model, 2), np.float32)
-    songs.particles.write(on_device, backend.to_device(songs.places(1, 2)))
-    assert np.allclose(states(1), new)
+    particles.write(on_device, backend.to_device(particles.songs.places(1, 2)))
+    assert np.allclose(read(backend, particles, 1, visible), new)
     for song in (0, 2):
-        assert np.allclose(states(song), model.frames(rolls(model)[song]))
-    for song, roll in enumerate(rolls(model)):
-        assert np.allclose(read(backend, songs, song, visible), model.frames(roll))
+        kept = model.frames(rolls(model)[song])
+        assert np.allclose(read(backend, particles, song, visible), kept)
 
 
 @on_kinds

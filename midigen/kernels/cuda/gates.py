@@ -211,39 +211,31 @@ def _highest():
     return highest
 
 
-def mark(
-    last: DeviceArray, lines: DeviceArray, first: int, x: MatrixLike, tile: Tile = TILE
+def recall(
+    rows: DeviceArray, lines: DeviceArray, first: int, x: MatrixLike, tile: Tile = TILE
 ) -> None:
-    """Tell the network every line's last pitch: one of a line's columns is 1, all others are 0.
+    """Tell the network the notes of every line that began last.
 
-    Parameters as in midigen.kernels.cpu.gates.mark.
+    Parameters as in midigen.kernels.cpu.gates.recall.
     """
     x = as_matrix(x)
-    over(_marked(x.scalar_type), x.rows, lines.shape[0], first, lines, last, *x.operand, tile=tile)
-
-
-@device
-def _columns_ahead(lines, line):
-    """Count the columns of the lines ahead of one."""
-    ahead = 0
-    for other in range(line):
-        ahead += lines[other, 1] - lines[other, 0]
-    return ahead
+    over(_recalled(), x.rows, x.columns - first, first, lines, rows, *x.operand, tile=tile)
 
 
 @cache
-def _marked(real):
-    """Make the kernel: a thread writes the columns of a line, of which there are few."""
-    zero, one = real(0), real(1)
+def _recalled():
+    """Make the kernel: a thread looks for the line that its column of x is of, if there is one."""
 
     @jit()
-    def marked(count, n_lines, first, lines, last, x, x_at):
-        line, y = cuda.grid(2)
-        if line < n_lines:
-            low, width = lines[line, 0], lines[line, 1] - lines[line, 0]
-            begin = x_at[0] + first + _columns_ahead(lines, line)
-            for n in range(y, count, cuda.gridDim.y * cuda.blockDim.y):
-                for i in range(width):
-                    x[begin + n * x_at[1] + i] = one if last[line, n] == low + i else zero
+    def recalled(count, columns, first, lines, rows, x, x_at):
+        j, y = cuda.grid(2)
+        if j < columns:
+            line, i = 0, j
+            while line < lines.shape[0] and i >= lines[line, 1] - lines[line, 0]:
+                i -= lines[line, 1] - lines[line, 0]
+                line += 1
+            if line < lines.shape[0]:
+                for n in range(y, count, cuda.gridDim.y * cuda.blockDim.y):
+                    x[x_at[0] + n * x_at[1] + first + j] = rows[line, n, lines[line, 0] + i]
 
-    return marked
+    return recalled

@@ -3,15 +3,16 @@
     u_t = [r_t; a_t; b_t; (s_t); g_t] = f([v_{t-1}; m_t; c_t; r_{t-1}])
     v_t ~ RBM(a'_t, b_t, (z_t)),   a'_t = a_t and what the gates g_t let through
 
-m_t marks the last pitch of lines, and c_t is what is known of the song ahead.
+m_t are the latest notes of lines, and c_t is what is known of the song ahead.
 
 A song's frames wait for one another and are little work, which launches of their own would outlast:
 one block of threads makes many frames of a song in one launch.
 
 Memory: what goes into a layer and what comes out of it, a sum for each thread, the states of the
-RBM, laid out as midigen.kernels.cuda.gibbs has them for a single row, and the column of each line's
-last pitch, as a number of the model's type; biases are read where the network leaves them.  Frames
-of the song that gates look back to are read in `songs`, by the thread that has written the column.
+RBM, laid out as midigen.kernels.cuda.gibbs has them for a single row, and of each line the column
+of its last pitch and the latest frame in which it had any, as numbers of the model's type; biases
+are read where the network leaves them.  Frames that are copied are read in `songs`, where a barrier
+has come between who wrote them and who reads.
 Its twin is midigen.kernels.cpu.play.
 """
 
@@ -78,11 +79,11 @@ def _forward(real):
                     memory[sums + thread] = part(
                         memory, old, below, params, at, units, group, groups
                     )
-                cuda.syncthreads()
+                cuda.syncthreads()  # a unit's sum is shared out to threads
                 if group == 0 and i < units:
                     field = whole(params[at + below * units], memory, sums + place, step, groups)
                     memory[new + i] = activation(codes[table[k, CODES] + i], field)
-                cuda.syncthreads()
+                cuda.syncthreads()  # all units go into each of the next layer
             old, new = new, old
         return old, new
 
@@ -168,47 +169,63 @@ def _value(real, gaussian):
 
 @cache
 def _liner(real, gaussian):
-    """Make three device functions for the columns of the lines' last pitches, from `lasts` on."""
+    """Make two device functions for what is remembered of the lines, from `lasts` on in memory.
+
+    That is the column of each line's last pitch, and behind all of these the frame that it is of.
+    """
     value_of = _value(real, gaussian)
 
     @device
     def look_back(memory, lasts, thread, threads, lines, songs, song, first):
         """Find them in the frames of a song before `first`, a thread for each line."""
         for line in range(thread, lines.shape[0], threads):
-            found, t = -1, first - 1
-            while t >= 0 and found < 0:
+            found, t = -1, first
+            while t > 0 and found < 0:
+                t -= 1
                 for i in range(lines[line, 0], lines[line, 1]):
                     if songs[song, t, i] > 0:
                         found = i
-                t -= 1
             memory[lasts + line] = real(found)
+            memory[lasts + lines.shape[0] + line] = real(t if found >= 0 else -1)
 
     @device
-    def look(memory, lasts, thread, threads, lines, chain, z, threshold):
-        """Move them on over the frame that has been drawn, a thread for each line."""
+    def look(memory, lasts, thread, threads, lines, chain, z, threshold, t):
+        """Move them on over frame t, which has been drawn, a thread for each line."""
         for line in range(thread, lines.shape[0], threads):
             for i in range(lines[line, 0], lines[line, 1]):
                 if value_of(memory, chain + i, z + i) > threshold:
                     memory[lasts + line] = real(i)
+                    memory[lasts + lines.shape[0] + line] = real(t)
 
     return look_back, look
+
+
+@device
+def _latest(memory, lasts, lines, line):
+    """Tell the latest frame in which a line had any notes; -1 where there is none."""
+    return int(memory[lasts + lines.shape[0] + line])
 
 
 @cache
 def _teller(real):
     """Make a device function: what the network hears of lines and of the song ahead -> its input.
 
-    That is the marks of the last pitches of the first `heard` lines, and the context of frame t;
-    both lie between v, which ends at `at`, and r, which begins at `end`.
+    That is the latest notes of the first `heard` lines, and the context of frame t; both lie
+    between v, which ends at `at`, and r, which begins at `end`.
     """
-    zero, one = real(0), real(1)
+    zero = real(0)
 
     @device
-    def tell(memory, lasts, thread, threads, lines, heard, at, end, context, song, t):
+    def tell(
+        memory, lasts, thread, threads, lines, heard, at, end, context, songs, song, t, loudest
+    ):
         for line in range(heard):
-            low, high, last = lines[line, 0], lines[line, 1], int(memory[lasts + line])
+            low, high, latest = lines[line, 0], lines[line, 1], _latest(memory, lasts, lines, line)
             for i in range(low + thread, high, threads):
-                memory[at + i - low] = one if last == i else zero
+                value = zero
+                if latest >= 0:
+                    value = real(songs[song, latest, i]) / loudest
+                memory[at + i - low] = value
             at += high - low
         for i in range(thread, context.shape[2], threads):
             memory[end - context.shape[2] + i] = context[song, t, i]
@@ -220,8 +237,7 @@ def _teller(real):
 def _opener(real):
     """Make a device function that adds what the gates let through to a song's biases, Eq. (27).
 
-    The biases lie from `a` on in memory, the gates from `g` on.  A thread has columns of its own,
-    and reads those of frames that it has written itself, or that were there ahead of the launch.
+    The biases lie from `a` on in memory, the gates from `g` on.  A thread has columns of its own.
     """
 
     @device
@@ -232,9 +248,14 @@ def _opener(real):
         for i in range(thread, visible, threads):
             total = memory[a + i]
             for s in range(gate.shape[0]):
-                k, ago = gate[s, part[i]], back[song, t, s]
-                if k >= 0 and ago > 0:
-                    total += memory[g + k] * (real(songs[song, t - ago, i]) / loudest)
+                k = gate[s, part[i]]
+                if k >= 0:
+                    if s < lines.shape[0]:
+                        source = _latest(memory, lasts, lines, s)
+                    else:
+                        source = t - back[song, t, s - lines.shape[0]]
+                    if 0 <= source and source < t:
+                        total += memory[g + k] * (real(songs[song, source, i]) / loudest)
             for line in range(lines.shape[0]):
                 last = int(memory[lasts + line])
                 total = through_intervals(
@@ -389,7 +410,7 @@ def play(
     low, high = (0, 0) if log_variances is None else log_variances
     numbers = beta, 1 / math.sqrt(beta) if gaussian else 1, low, high - low, *(levels or NO_LEVELS)
     _played(real, gaussian, has_groups(groups) and not gaussian)[
-        count, threads, 0, shared_bytes(2 * widest + threads + states + n_lines, real, "a song")
+        count, threads, 0, shared_bytes(2 * widest + threads + states + 2 * n_lines, real, "a song")
     ](
         first,
         stop,
@@ -472,7 +493,7 @@ def _played(real, gaussian, grouped):
         key_of[0] = keys[song]
         look_back(memory, lasts, thread, threads, lines, songs, song, first)
         _load(memory, old, thread, threads, visible, recurrent, outside, x, song)
-        cuda.syncthreads()
+        cuda.syncthreads()  # what the network hears, and the last pitches
         for t in range(first, stop):
             for i in range(thread, visible, threads):
                 memory[chain + i] = memory[old + i]
@@ -488,8 +509,10 @@ def _played(real, gaussian, grouped):
                     old + visible,
                     old + outside,
                     context,
+                    songs,
                     song,
                     t,
+                    loudest,
                 )
                 cuda.syncthreads()  # the network hears what other threads have told it
             old, new = forward(
@@ -528,7 +551,7 @@ def _played(real, gaussian, grouped):
                 row_of,
             )
             # both read states and z, which stay until the barrier
-            look(memory, lasts, thread, threads, lines, chain, z, threshold)
+            look(memory, lasts, thread, threads, lines, chain, z, threshold, t)
             keep(
                 memory,
                 chain,
@@ -546,7 +569,7 @@ def _played(real, gaussian, grouped):
                 t,
             )
             old, new = new, old
-            cuda.syncthreads()  # r and the last pitches are told by other threads
+            cuda.syncthreads()  # the next input and the last pitches; v and z are free
         _store(memory, old, thread, threads, visible, recurrent, outside, x, song)
 
     return played
