@@ -113,7 +113,7 @@ def plan_songs(
         In one line, where a file cannot be read or does not fit the model.
     """
     check_together(settings, primer, form_of)
-    assert settings.seed is not None and settings.temperature is not None
+    assert settings.seed is not None
     grid, card = model.grid, model.card
     bpm = settings.bpm or playable_bpm(card.bpm)
     opening = None if primer is None else read_song("primer", primer, grid)
@@ -149,7 +149,7 @@ def compose(
     `progress` and `backend` are as in `midigen.generation.generate_songs`.
     """
     settings, opening, begun = plan.settings, plan.opening, plan.begun
-    assert settings.seed is not None
+    assert settings.seed is not None and settings.temperature is not None
     songs = generate_songs(
         model,
         plan.frames,

@@ -30,7 +30,7 @@ def generate_songs(
     frames: int,
     count: int = 1,
     primer: NDArray[Any] | None = None,
-    temperature: float = GenerateConfig.temperature,
+    temperature: float = 1.0,
     gibbs_steps: int = GenerateConfig.gibbs_steps,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
