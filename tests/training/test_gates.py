@@ -57,7 +57,7 @@ def test_a_song_matches_finite_differences_of_its_exact_log_likelihood(block):
     """Whatever the blocks of real-time recurrent learning, and every kind of gate has a part."""
     model = lively_model()
     gradient, _ = song_gradient(model, song(), settings(block=block))
-    numeric = reference.central_differences(exact_loss(model, song()), model.theta)
+    numeric = reference.central_differences(exact_loss(model, [song()]), model.theta)
     assert np.abs(gradient - numeric).max() / np.abs(numeric).max() < 1e-7
     gates = context_of(model.config, GRID).gates
     bias = model.network.layers(gradient)[-1][model.gate_part, -1]
