@@ -18,7 +18,7 @@ from midigen.backends.interface import Backend
 from midigen.config import GenerateConfig, Grid
 from midigen.duration import length_in_frames, playable_bpm
 from midigen.errors import MidigenError
-from midigen.generation import draw_outlines, generate_songs
+from midigen.generation import draw_outlines, generate_songs, temperature_for
 from midigen.midi.form import outline_of
 from midigen.midi.read import read_notes
 from midigen.midi.roll import notes_to_roll
@@ -29,9 +29,6 @@ from midigen.outline import Outline
 
 if TYPE_CHECKING:
     from pretty_midi import PrettyMIDI
-
-
-TEMPERATURE = 0.9  # of models that do not say what suits them
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +131,7 @@ def plan_songs(
         opening.outline if opening else None,
     )
     if settings.temperature is None:
-        settings = replace(settings, temperature=model.card.temperature or TEMPERATURE)
+        settings = replace(settings, temperature=temperature_for(model))
     return Plan(settings, outlines, opening, bpm)
 
 

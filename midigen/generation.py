@@ -21,6 +21,7 @@ from midigen.model.songs import Songs
 from midigen.outline import Outline
 from midigen.randomness import derive_key, generator
 
+TEMPERATURE = 0.9  # of models that do not say what suits them
 LEVEL_STEPS = 25  # Gibbs sweeps of a frame from the one before, for levels of loudness
 REMEDY = "make fewer songs at once, or take --device cpu"
 
@@ -30,7 +31,7 @@ def generate_songs(
     frames: int,
     count: int = 1,
     primer: NDArray[Any] | None = None,
-    temperature: float = 1.0,
+    temperature: float | None = None,
     gibbs_steps: int = GenerateConfig.gibbs_steps,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
@@ -52,8 +53,8 @@ def generate_songs(
         Songs.
     primer : ndarray of uint8 (T0, V), optional
         Frames that come first and are not returned; silence if left out.
-    temperature : float
-        What energies are divided by.
+    temperature : float, optional
+        What energies are divided by; what suits the model if left out.
     gibbs_steps : int
         Sweeps for each frame.
     seed : int
@@ -73,6 +74,7 @@ def generate_songs(
     ValueError
         For settings that are out of range.
     """
+    temperature = temperature_for(model) if temperature is None else temperature
     if (outlines is None and frames < 1) or count < 1 or gibbs_steps < 1 or not temperature > 0:
         raise ValueError("frames, count and gibbs_steps must be at least 1 and temperature over 0")
     backend = backend or cpu_backend()
@@ -95,6 +97,11 @@ def generate_songs(
             while wanted in made:
                 yield made.pop(wanted)
                 wanted += 1
+
+
+def temperature_for(model: RnnRbm) -> float:
+    """Return the temperature that suits a model, or one for models that do not say."""
+    return model.card.temperature or TEMPERATURE
 
 
 def draw_outlines(

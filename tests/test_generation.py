@@ -42,6 +42,17 @@ def test_a_longer_song_begins_like_the_shorter_one(backend):
     assert np.array_equal(longer[:7], shorter)
 
 
+@pytest.mark.parametrize("told, expected", [(None, 0.9), (0.6, 0.6)])
+def test_the_temperature_that_suits_a_model_is_taken_where_none_is_asked_for(told, expected):
+    model = lively_model()
+    model.card.temperature = told
+    left_out, asked, other = (
+        generate(model, 30, gibbs_steps=5, **settings)
+        for settings in ({}, {"temperature": expected}, {"temperature": 2.0})
+    )
+    assert np.array_equal(left_out, asked) and not np.array_equal(left_out, other)
+
+
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 20.0])
 def test_frames_follow_the_models_own_distribution(temperature):
     """With biases alone in the network every frame has one RBM, whose exact means come out."""
