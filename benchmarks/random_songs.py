@@ -22,19 +22,46 @@ from midigen.config import TrainConfig
 from midigen.corpus import Corpus
 from midigen.evaluation.likelihood import estimate_log_likelihood, teacher_forced
 from midigen.generation import generate
+from midigen.midi.roll import sounding
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.run import Run
 from midigen.training.schedule import Budget
 
 # as the source note trains
-PLAIN = {"sampler": "cd", "gibbs_steps": 1, "dropout": 0.0, "average": 0.0}
+PLAIN = {
+    "sampler": "cd",
+    "gibbs_steps": 1,
+    "dropout": 0.0,
+    "average": 0.0,
+    "lag_dropout": 0.0,
+    "interval_dropout": 0.0,
+    "form_dropout": 0.0,
+    "self_fed": 0.0,
+}
+BARE = {"context": (), "gates": (), "hidden": (150,), "recurrent": 100, "rbm_hidden": 150}
 CHAINS = 2  # of annealing, for each frame
 WAYS = {
     "off": {},
     "bounded 1": {"negative": "bounded", "negative_weight": 1.0},
     "literal 0.01": {"negative": "literal", "negative_weight": 0.01},
     "literal 0.1": {"negative": "literal", "negative_weight": 0.1},
+    "own, bounded 1": {
+        "negative": "bounded",
+        "negative_weight": 1.0,
+        "negative_source": "own",
+    },
+    "own, literal 0.1": {
+        "negative": "literal",
+        "negative_weight": 0.1,
+        "negative_source": "own",
+    },
+    "CD-1, own, bounded 1": {
+        **PLAIN,
+        "negative": "bounded",
+        "negative_weight": 1.0,
+        "negative_source": "own",
+    },
     "literal 1": {"negative": "literal", "negative_weight": 1.0},
     "CD-1, off": PLAIN,
     "CD-1, dropout": {**PLAIN, "dropout": TrainConfig.dropout},
@@ -46,32 +73,32 @@ WAYS = {
 }
 
 
-def train(corpus, path, minutes, epochs, seed, way):
+def train(corpus, path, minutes, epochs, seed, way, sizes):
     """The best model of one run, and the epochs that were done."""
     with tempfile.TemporaryDirectory() as folder:
-        run = Run.new(lambda: Path(folder), corpus, path, {}, TrainConfig(seed=seed, **way))
+        run = Run.new(lambda: Path(folder), corpus, path, sizes, {"seed": seed, **way})
         for _ in run.events(Budget(epochs, minutes), lambda: False):
             pass
         return RnnRbm.load(run.model_path), run.trainer.counters.epoch
 
 
-def some(rolls, frames):
-    """The first rolls, with at most `frames` frames in all but always one."""
-    kept = np.cumsum([len(roll) for roll in rolls]) <= frames
-    return rolls[: max(1, int(kept.sum()))]
+def some(songs, frames):
+    """The first songs, with at most `frames` frames in all but always one."""
+    kept = np.cumsum([len(song.roll) for song in songs]) <= frames
+    return songs[: max(1, int(kept.sum()))]
 
 
-def likelihood(model, rolls, temperatures, seed):
+def likelihood(model, held_out, temperatures, seed):
     """Held-out log-likelihood, nats a frame."""
     placed = PlacedModel(model, cpu_backend())
-    songs = teacher_forced(placed, rolls)
+    songs = teacher_forced(placed, held_out)
     return estimate_log_likelihood(placed, songs, temperatures, CHAINS, seed).mean
 
 
 def density(model, songs, frames, seed):
     """Notes in every frame of new songs, (songs, frames)."""
-    rolls = generate(model, frames, count=songs, seed=seed)
-    return rolls[:, :, : model.grid.pitches].sum(axis=2, dtype=np.int64)
+    rolls = generate(model, frames, count=songs, seed=seed, temperature=1.0, gibbs_steps=25)
+    return np.stack([sounding(roll, model.grid).sum(axis=1) for roll in rolls])
 
 
 def row(name, epochs, likelihoods, notes):
@@ -119,12 +146,15 @@ def main():
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--temperatures", type=int, default=500)
     parser.add_argument(
+        "--bare", action="store_true", help="models without context and gates, as they once were"
+    )
+    parser.add_argument(
         "--valid-frames", type=int, default=4000, help="held-out frames that are scored"
     )
     parser.add_argument("--plot", metavar="FILE.svg")
     args = parser.parse_args()
     corpus = Corpus.load(args.corpus)
-    held_out = some(corpus.rolls("valid"), args.valid_frames)
+    held_out = some(corpus.of_split("valid"), args.valid_frames)
     target = corpus.statistics()["notes_per_frame"]
     print(
         "| random songs | epochs | held out, nats a frame | first tenth | "
@@ -136,7 +166,8 @@ def main():
     for name in args.ways:
         epochs, likelihoods, notes = [], [], []
         for seed in range(args.seeds):
-            model, done = train(corpus, args.corpus, args.minutes, args.epochs, seed, WAYS[name])
+            way, budget = WAYS[name], (args.minutes, args.epochs)
+            model, done = train(corpus, args.corpus, *budget, seed, way, BARE if args.bare else {})
             epochs.append(done)
             likelihoods.append(likelihood(model, held_out, args.temperatures, seed))
             notes.append(density(model, args.songs, args.frames, seed))

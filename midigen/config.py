@@ -546,6 +546,12 @@ class TrainConfig(Settings):
         "their gradient (which has no bound).",
         choices=("off", "bounded", "literal"),
     )
+    negative_source: str = setting(
+        "noise",
+        "What is pushed away: random songs, or those of the model's own, played as it stands, that "
+        "have half as many notes again as the corpus.",
+        choices=("noise", "own"),
+    )
     negative_weight: float = setting(0.1, "Weight of the random songs' gradient.", low=0, high=1e6)
     negative_density: float = setting(
         0.7,

@@ -106,6 +106,7 @@ TYPED = {
     "transpose": ("--transpose -3,4", (-3, 4)),
     "transpose_share": ("--transpose-share 0.5", 0.5),
     "negative": ("--negative literal", "literal"),
+    "negative_source": ("--negative-source own", "own"),
     "negative_weight": ("--negative-weight 0.5", 0.5),
     "negative_density": ("--negative-density 0.6", 0.6),
     "negative_margin": ("--negative-margin -0.5", -0.5),

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from midigen.backends.cpu import cpu_backend
 from midigen.backends.interface import Array, Backend
 from midigen.config import TrainConfig
-from midigen.generation import choose_levels, generate
+from midigen.generation import choose_levels, generate, generate_songs
 from midigen.midi.roll import sounding
 from midigen.model.hearing import Hiding
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm, note_moments
 from midigen.model.songs import AnySong, Songs, Told, told
+from midigen.outline import Outline
 from midigen.randomness import derive_key, generator
 from midigen.training.events import Diverged, Progress, RolledBack, Validated
 from midigen.training.negative import random_song
@@ -39,6 +40,8 @@ CHECKED_FRAMES = 1000  # of training songs, for the loss beside the validation f
 MOST_SERIES = 8  # that the songs of a batch are dealt to: fewer and longer ones cost less Python
 # what a validation looks at in passing: fewer sweeps than of songs that are kept
 SAMPLE: dict[str, Any] = {"frames": 64, "count": 4, "temperature": 1.0, "gibbs_steps": 25}
+OWN: dict[str, Any] = {"temperature": 1.0, "gibbs_steps": 25}  # songs that are looked at
+RUNAWAY = 1.5  # times the corpus's notes a frame
 GO_ON = "the last checkpoint is whole, go on from it with --resume, or with --device cpu as well"
 
 Event = Progress | Validated | RolledBack
@@ -242,7 +245,7 @@ class Trainer:
         return [Series(np.concatenate(places), starts, key)]
 
     def _noise(self, songs: NDArray[np.int64], settings: TrainConfig) -> list[SeriesGroup]:
-        """Make the random songs of one batch, as long as its series are on average."""
+        """Make the songs that one batch pushes away, as long as its series are on average."""
         if settings.negative == "off":
             return []
         total = sum(len(self.train[song].roll) for song in songs)
@@ -250,19 +253,21 @@ class Trainer:
         place = settings.seed, "noise", self.counters.epoch, self.counters.cursor
         rng, columns = generator(*place), self._placed.context.columns
         count, visible = settings.negative_songs, self.model.config.visible
-        outlines = [self.train[int(song)].outline for song in rng.choice(songs, count)]
-        rolls = [
-            random_song(rng, frames, visible, settings.negative_density, columns.groups)
-            for _ in range(count)
+        outlines = [
+            replace(self.train[int(song)].outline, frames=frames)
+            for song in rng.choice(songs, count)
         ]
-        noise = Songs(
-            self.backend,
-            self.model,
-            [
-                Told(roll, replace(outline, frames=frames))
-                for roll, outline in zip(rolls, outlines, strict=True)
-            ],
-        )
+        if settings.negative_source == "own":
+            pushed = self._runaway(outlines, int(derive_key(*place)))
+        else:
+            density = settings.negative_density
+            pushed = [
+                Told(random_song(rng, frames, visible, density, columns.groups), outline)
+                for outline in outlines
+            ]
+        if not pushed:
+            return []
+        noise, count = Songs(self.backend, self.model, pushed), len(pushed)
         hiding = Hiding.draw(rng, noise, self._placed.context.gates.sources, settings)
         series = [
             Series(noise.places(i), np.zeros(frames, np.uint8), int(derive_key(*place, i)))
@@ -280,6 +285,22 @@ class Trainer:
             )
             for some in self.backend.split([min(frames, settings.block)] * count)
         ]
+
+    def _runaway(self, outlines: list[Outline], seed: int) -> list[Told]:
+        """Play songs with the weights as they are; return those that ran away."""
+        grid = self.model.grid
+        played = generate_songs(
+            self.current(),
+            0,
+            len(outlines),
+            outlines=outlines,
+            **OWN,
+            seed=seed,
+            backend=self.backend,
+        )
+        songs = [Told(roll, outline) for roll, outline in zip(played, outlines, strict=True)]
+        most = RUNAWAY * (self.model.card.notes_per_frame or math.inf)
+        return [song for song in songs if sounding(song.roll, grid).sum(axis=1).mean() > most]
 
     def _mean_gradient(
         self, groups: list[SeriesGroup], noise: list[SeriesGroup]

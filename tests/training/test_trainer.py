@@ -247,3 +247,17 @@ def test_without_held_out_songs_the_training_songs_choose():
 def test_the_cpu_is_the_backend_where_none_is_named():
     trainer = make_trainer()
     assert Trainer(trainer.model, songs(), [], trainer.settings).backend is cpu_backend()
+
+
+def test_own_songs_are_pushed_away_where_they_run_away(monkeypatch):
+    def run(limit, **changes):
+        monkeypatch.setattr("midigen.training.trainer.RUNAWAY", limit)
+        trainer = make_trainer(**changes)
+        trainer.model.card.notes_per_frame = 1.0
+        train(trainer, 2)
+        return weights(trainer)
+
+    own = {"negative": "bounded", "negative_source": "own", "negative_weight": 1.0}
+    off = run(1.5)
+    assert np.array_equal(run(1e9, **own), off)  # none has so many notes
+    assert not np.array_equal(run(0.0, **own), off)  # all have more
