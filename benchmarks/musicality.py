@@ -32,7 +32,7 @@ class Way:
     """Options of `midigen` for one row of the table.
 
     `told` says whether the model is told the form of a song ahead, which makes its likelihood
-    conditional; `other_frames` whether its frames are other ones than those of the first way, so
+    conditional on much of the song; `other_frames` whether its frames are other ones than those of the first way, so
     that their likelihoods cannot be compared.
     """
 
@@ -43,14 +43,23 @@ class Way:
     other_frames: bool = False
 
 
+ALL_BUT_FORM = "position,end,mode,style,density"
 WAYS = {
     "the model": Way(),
-    "without context": Way(train=("--context", "none"), told=False),
-    "without form": Way(train=("--context", "position,metre,end,mode"), told=False),
+    "without context and gates": Way(train=("--context", "none", "--gates", "none"), told=False),
+    "without context": Way(train=("--context", "none")),
+    "without position": Way(train=("--context", "form,end,mode,style,density")),
+    "without form": Way(
+        train=("--context", ALL_BUT_FORM, "--gates", "hold,lag,interval"), told=False
+    ),
     "without gates": Way(train=("--gates", "none")),
+    "without hold gates": Way(train=("--gates", "lag,form,interval")),
+    "without lag gates": Way(train=("--gates", "hold,form,interval")),
     "without interval gates": Way(train=("--gates", "hold,lag,form")),
     "without its own frames heard": Way(train=("--self-fed", "0")),
+    "without form dropout": Way(train=("--form-dropout", "0")),
     "without lag dropout": Way(train=("--lag-dropout", "0")),
+    "with random songs pushed away": Way(train=("--negative", "bounded")),
     "without parts": Way(prepare=("--parts", "none"), other_frames=True),
     "in all keys": Way(prepare=("--tonic", "kept"), other_frames=True),
 }
@@ -214,7 +223,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, help="instead of minutes: the same on any machine")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--songs", type=int, default=10, help="of each run")
-    parser.add_argument("--length", default="128 beats", help="of each song")
+    parser.add_argument("--length", default="32 bars", help="of each song")
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--split", default="valid", help="the songs of the likelihood")
     parser.add_argument("--max-frames", type=int, default=4000, help="of the likelihood")

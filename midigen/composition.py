@@ -146,7 +146,7 @@ def compose(
     `progress` and `backend` are as in `midigen.generation.generate_songs`.
     """
     settings, opening, begun = plan.settings, plan.opening, plan.begun
-    assert settings.seed is not None
+    assert settings.seed is not None and settings.temperature is not None
     songs = generate_songs(
         model,
         plan.frames,

@@ -92,7 +92,7 @@ class TestPreparation:
             "shift": -2,
         }
         assert corpus.grid == Grid(
-            steps_per_beat=1, tonic="one", parts=(Part("notes", 36, 72, "voices"),)
+            steps_per_beat=1, tonic="one", parts=(Part("notes", 36, 72, "block"),)
         )
         assert song.roll[:, :-1].sum() == 15
 
@@ -301,7 +301,7 @@ class TestDecisions:
         self.write(tmp_path, *(tune_and_chords(shift) for shift in (0, 3, 5)))
         melody, chords = prepare_folder(tmp_path)[0].grid.parts
         assert melody == Part("melody", 70, 81, "line")  # C major: 72..79, and to an octave
-        assert chords == Part("chords", 48, 60)
+        assert chords == Part("chords", 48, 60, "block")
         kept = Settings(decide=(), grid=Grid(low=40, high=86), split=(1, 0, 0))
         melody, chords = prepare(expand([str(tmp_path)]), kept)[0].grid.parts
         assert (melody.low, melody.high) == (69, 86)  # 3 below 72; 84 + 3 is over the grid's
@@ -341,7 +341,7 @@ class TestDecisions:
     def test_one_part_is_voices_called_notes(self, tmp_path):
         self.write(tmp_path, *(melody(*range(60 + i, 70 + i)) for i in range(3)))
         grid = prepare_folder(tmp_path)[0].grid
-        assert [(part.name, part.kind) for part in grid.parts] == [("notes", "voices")]
+        assert [(part.name, part.kind) for part in grid.parts] == [("notes", "block")]
 
     @pytest.mark.parametrize(
         "settings",

@@ -69,9 +69,10 @@ def test_whole_bars_are_left_out(metres, first, left_out):
 
 def test_metres_are_counted_from_the_first_bar_kept():
     metres = ((0, 4, 4), (16, 3, 4), (28, 6, 8))
-    assert metres_from(metres, 3, 0, 20) == (((0, 4, 4), (16, 3, 4)), 3)
-    assert metres_from(metres, 3, 5, 40) == (((0, 4, 4), (11, 3, 4), (23, 6, 8)), 0)
-    assert metres_from(metres, 0, 22, 40) == (((0, 3, 4), (6, 6, 8)), 0)
+    grid = Grid(steps_per_beat=1)
+    assert metres_from(grid, metres, 3, 0, 20) == (((0, 4, 4), (16, 3, 4)), 3)
+    assert metres_from(grid, metres, 3, 5, 40) == (((0, 4, 4), (11, 3, 4), (23, 6, 8)), 0)
+    assert metres_from(grid, metres, 0, 22, 40) == (((0, 3, 4), (6, 6, 8)), 0)
 
 
 def without_rests(table):

@@ -106,7 +106,7 @@ def test_every_song_keeps_its_own_chains(backend):
     trainer = Trainer(model, rolls, [], config, backend)
     train(trainer, 3)
     for song, roll in enumerate(rolls):
-        assert np.array_equal(read(backend, trainer._songs, song, V, particles=True)[1:], roll[1:])
+        assert np.array_equal(read(backend, trainer.state.particles, song, V)[1:], roll[1:])
 
 
 def test_the_network_learns_in_every_layer():
