@@ -32,8 +32,8 @@ class Way:
     """Options of `midigen` for one row of the table.
 
     `told` says whether the model is told the form of a song ahead, which makes its likelihood
-    conditional on much of the song; `other_frames` whether its frames are other ones than those of the first way, so
-    that their likelihoods cannot be compared.
+    conditional on much of the song; `other_frames` whether its frames are other ones than those of
+    the first way, so that their likelihoods cannot be compared.
     """
 
     prepare: tuple[str, ...] = ()
