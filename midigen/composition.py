@@ -116,7 +116,7 @@ def plan_songs(
     opening = None if primer is None else read_song("primer", primer, grid)
     form: str | NDArray[np.int64] | None = settings.form
     if form_of is not None:
-        form = read_song("song of form-of", form_of, grid).outline.form
+        form = _of_whole_bars(read_song("song of form-of", form_of, grid).outline)
     length: int | float = length_in_frames(settings.length, grid, bpm, settings.metre or card.metre)
     if settings.length[1] == "bars" and grid.unit == "beat":
         length = float(settings.length[0])
@@ -133,6 +133,14 @@ def plan_songs(
     if settings.temperature is None:
         settings = replace(settings, temperature=temperature_for(model))
     return Plan(settings, outlines, opening, bpm)
+
+
+def _of_whole_bars(outline: Outline) -> NDArray[np.int64]:
+    """Return a form (bars, P) without the bar of a pickup, which nothing repeats then."""
+    if not outline.pickup:
+        return outline.form
+    form = outline.form[1:]
+    return np.where(form > np.arange(len(form))[:, None], 0, form)
 
 
 def compose(

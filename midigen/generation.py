@@ -125,7 +125,7 @@ def draw_outlines(
     metre, style : optional
         What is asked for, in place of that of one of the songs.
     form : str or ndarray of int64 (bars, P), optional
-        Sections, such as "AABA", or the form of a song.
+        Sections, such as "AABA", or the form of a song.  It begins with the first whole bar.
     opening : Outline, optional
         Of a primer, from which all songs go on.
 
@@ -148,16 +148,19 @@ def draw_outlines(
             outline = draw_outline(rng, known, grid, length, metre, style)
         else:
             outline = go_on(opening, grid, length, style)
-        bars, begun = max(len(outline.bar_starts(grid)) - 1, 0), None
-        if opening is not None:
-            begun = opening.form
-        elif isinstance(form, np.ndarray):
-            begun = form
-        drawn = forms.draw(rng, bars, outline.pickup > 0, begun)
+        bars, pickup = max(len(outline.bar_starts(grid)) - 1, 0), outline.pickup > 0
+        begun = None if opening is None else opening.form
         if isinstance(form, str):
-            drawn = form_of_letters(form, bars, forms, rng)
-        made.append(replace(outline, form=drawn))
+            begun = _behind(pickup, form_of_letters(form, bars - pickup, forms, rng))
+        elif form is not None:
+            begun = _behind(pickup, form)
+        made.append(replace(outline, form=forms.draw(rng, bars, pickup, begun)))
     return made
+
+
+def _behind(pickup: bool, form: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Put a bar ahead of a form (bars, P), where there is a pickup, that repeats nothing."""
+    return np.concatenate([np.zeros_like(form, shape=(int(pickup), form.shape[1])), form])
 
 
 def generate(model: RnnRbm, frames: int, **settings: Any) -> NDArray[np.uint8]:

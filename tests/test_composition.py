@@ -69,6 +69,15 @@ def test_sections_with_the_same_letter_are_the_same_music():
     assert not set(found[8:12]) & set(found[:4])
 
 
+def test_sections_begin_with_whole_bars():
+    """A pickup is none of them."""
+    known = [Outline(64, ((0, 4, 4),), pickup=6)]
+    [song] = made(parrot(outlines=known), form="AABA", length=(16 + 0.25, "bars"))[1]
+    found = bars(song.roll, 2)
+    assert len(found) == 16 and len(set(found)) == 8
+    assert found[4:8] == found[:4] == found[12:]
+
+
 def test_without_a_form_nothing_that_is_known_repeats():
     [song] = made(parrot())[1]
     assert len(set(bars(song.roll))) == 16
@@ -95,14 +104,20 @@ def tune(path, order, seed=0, pickup=0):
     return roll
 
 
-def test_the_form_of_a_song_without_its_notes(tmp_path):
-    tune(tmp_path / "model.mid", "ABCDABCDEFGHABCD")
-    plan, [song] = made(parrot(), form_of=tmp_path / "model.mid")
-    found = bars(song.roll)
-    assert found[4:8] == found[:4] == found[12:] and len(set(found)) == 8
+@pytest.mark.parametrize("theirs, ours", [(0, 0), (2, 0), (0, 6), (2, 6)])
+def test_the_form_of_a_song_without_its_notes(tmp_path, theirs, ours):
+    """Bar for bar, whether the one, the other, or both have a pickup."""
+    tune(tmp_path / "model.mid", "Z" * (theirs > 0) + "ABCDABCDEFGHABCD", pickup=theirs)
+    known = [Outline(64, ((0, 4, 4),), pickup=ours)]
+    first = BAR - ours if ours else 0
+    length = (2.0 * (16 + first / BAR) * 2, "beats")
+    plan, [song] = made(parrot(outlines=known), form_of=tmp_path / "model.mid", length=length)
+    found = bars(song.roll, first)
+    assert len(found) == 16 and len(set(found)) == 8
+    assert found[4:8] == found[:4] == found[12:]
     written = read_song("song", tmp_path / "model.mid", GRID).roll
-    assert not set(found) & set(bars(written))
-    assert plan.begun == 0 and plan.frames == len(song.roll) == 16 * BAR
+    assert not set(found) & set(bars(written, theirs))
+    assert plan.begun == 0 and plan.frames == len(song.roll) == first + 16 * BAR
 
 
 @pytest.mark.parametrize(

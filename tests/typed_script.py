@@ -13,7 +13,10 @@ def follow(event: object) -> None:
 
 
 model: midigen.RnnRbm = midigen.train(corpus, minutes=0.1, progress=follow, seed=1)
-songs = midigen.generate(model, count=2, length="16 bars", seed=7)
+songs = midigen.generate(
+    model, count=2, length="16 bars", seed=7, form="AABA", style=None, metre=(3, 4), temperature=0.9
+)
+songs += midigen.generate("run/", form_of="tune.mid")
 for number, song in enumerate(songs):
     song.write(f"song-{number}.mid")
 report = midigen.evaluate(midigen.load("run/"), corpus, temperatures=200)
