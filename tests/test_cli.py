@@ -235,6 +235,7 @@ VALUES = {
     "optimizer": "sgd",
     "transpose": "-1,1",
     "negative": "bounded",
+    "negative-source": "own",
     "device": "auto",
     "length": "3 bars",
     "metre": "6/8",

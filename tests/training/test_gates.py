@@ -119,6 +119,7 @@ CHANGES = [
     {"concatenate": True},
     {"sampler": "cd", "noise": 0.1},
     {"negative": "bounded"},
+    {"negative": "bounded", "negative_source": "own"},
 ]
 
 
