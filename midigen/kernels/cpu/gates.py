@@ -20,9 +20,23 @@ Axes and arguments that the functions share:
   last            int64 (L, N), the column of every line's last pitch; -1 where there is none
 """
 
+import numpy as np
 from numba import njit
 
 from midigen.kernels.jit import KERNEL
+
+
+@njit(**KERNEL)
+def _runs(part):
+    """Find where runs of columns of one part begin, and the last ends: loops over one are fast."""
+    begun = np.empty(part.size + 1, np.int64)
+    count = 0
+    for i in range(part.size):
+        if i == 0 or part[i] != part[i - 1]:
+            begun[count] = i
+            count += 1
+    begun[count] = part.size
+    return begun[: count + 1]
 
 
 @njit(**KERNEL)
@@ -36,12 +50,15 @@ def open_gates(g, rows, part, gate, lines, interval_gates, intervals, last, a) -
     a : (N, V)
         Added to.
     """
+    runs = _runs(part)
     for n in range(a.shape[0]):
         for s in range(gate.shape[0]):
-            for i in range(a.shape[1]):
-                k = gate[s, part[i]]
+            for run in range(runs.size - 1):
+                k = gate[s, part[runs[run]]]
                 if k >= 0:
-                    a[n, i] += g[n, k] * rows[s, n, i]
+                    weight = g[n, k]
+                    for i in range(runs[run], runs[run + 1]):
+                        a[n, i] += weight * rows[s, n, i]
         for line in range(lines.shape[0]):
             if interval_gates[line] >= 0 and last[line, n] >= 0:
                 for d in range(intervals.size):
@@ -63,15 +80,18 @@ def gate_gradient(da, rows, part, gate, lines, interval_gates, intervals, last, 
     out : (N, K)
         Overwritten with dE/dg.
     """
-    zero = out.dtype.type(0)
+    zero, runs = out.dtype.type(0), _runs(part)
     for n in range(da.shape[0]):
         for k in range(out.shape[1]):
             out[n, k] = zero
         for s in range(gate.shape[0]):
-            for i in range(da.shape[1]):
-                k = gate[s, part[i]]
+            for run in range(runs.size - 1):
+                k = gate[s, part[runs[run]]]
                 if k >= 0:
-                    out[n, k] += da[n, i] * rows[s, n, i]
+                    total = zero
+                    for i in range(runs[run], runs[run + 1]):
+                        total += da[n, i] * rows[s, n, i]
+                    out[n, k] += total
         for line in range(lines.shape[0]):
             if interval_gates[line] >= 0 and last[line, n] >= 0:
                 for d in range(intervals.size):
