@@ -114,9 +114,13 @@ class RnnRbm:
         widths = "-".join(map(str, config.hidden)) or "none"
         time = f"{grid.steps_per_beat} a beat" if grid.unit == "beat" else f"of {grid.step:g} s"
         notes = f"{config.visible} {config.visible_model} notes"
+        parts = ", ".join(part.name for part in grid.parts)
+        told = "/".join(config.context) or "nothing"
+        gates = "/".join(config.gates) or "none"
         return (
-            f"RnnRbm({notes}, {config.rbm_hidden} hidden units, {config.recurrent} recurrent, "
-            f"hidden layers {widths}, frames {time}, {self.theta.size:,} parameters)"
+            f"RnnRbm({notes}{f' of {parts}' if parts else ''}, {config.rbm_hidden} hidden units, "
+            f"{config.recurrent} recurrent, hidden layers {widths}, frames {time}, told {told}, "
+            f"gates {gates}, {self.theta.size:,} parameters)"
         )
 
     @classmethod
