@@ -24,6 +24,7 @@ from midigen.midi.form import outline_of, outline_of_roll
 from midigen.midi.guard import map_guarded
 from midigen.midi.inputs import Input, expand, is_benchmark, printable
 from midigen.midi.key import key_of
+from midigen.midi.metres import likely_metre
 from midigen.midi.notes import NoteTable
 from midigen.midi.parts import CHORDS, DRUMS, KINDS, LONE
 from midigen.midi.read import StrPath, read_table
@@ -359,7 +360,11 @@ def _make_songs(
         The songs, and what the manifest says of the roll; or a Failure.
     """
     if isinstance(content, list):
-        songs = [replace(s, outline=outline_of_roll(s.roll, grid, s.bpm, s.metre)) for s in content]
+        songs = []
+        for song in content:
+            metre = likely_metre(song.roll, grid)
+            outline = outline_of_roll(song.roll, grid, song.bpm, metre)
+            songs.append(replace(song, metre=metre, outline=outline))
         return songs, {}
     try:
         roll, counts = notes_to_roll(content, grid)

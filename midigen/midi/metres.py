@@ -1,11 +1,14 @@
 """Bars of a song: its metres on the frames of a grid, its pickup, and the silence ahead of it."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from midigen.config import Grid
 from midigen.midi.notes import NoteTable
 from midigen.midi.pickup import estimate_pickup
 from midigen.outline import Metre, bar_frames
+
+TERNARY = 1.1  # times as much in common that bars of three quarters have to have
 
 
 def bars_of(table: NoteTable, grid: Grid) -> tuple[tuple[Metre, ...], int]:
@@ -46,6 +49,36 @@ def bars_of(table: NoteTable, grid: Grid) -> tuple[tuple[Metre, ...], int]:
     if pickup and pickup == round(pickup):
         return tuple(found), bar_frames(grid, *found[0][1:]) - round(pickup)
     return tuple(found), 0
+
+
+def likely_metre(roll: NDArray[np.uint8], grid: Grid) -> tuple[int, int]:
+    """Tell whether bars of three or of four quarter notes come again more, where no metre is told.
+
+    Bars of six eighths are as long as those of three quarters.
+
+    Parameters
+    ----------
+    roll : NDArray[np.uint8], shape (T, V)
+        The song.
+    grid : Grid
+        A grid of beats.
+
+    Returns
+    -------
+    tuple of int
+        3/4 where frames 1, 2 and 4 such bars apart have TERNARY times as much in common, or more
+        (the mean Jaccard index of all that sounds), else 4/4.
+    """
+    sounding = roll > 0
+
+    def likeness(beats: int) -> float:
+        lags = [bars * beats * grid.steps_per_beat for bars in (1, 2, 4)]
+        if len(roll) < 2 * lags[-1]:
+            return 0.0
+        pairs = [(sounding[:-lag], sounding[lag:]) for lag in lags]
+        return float(np.mean([(a & b).sum() / max((a | b).sum(), 1) for a, b in pairs]))
+
+    return (3, 4) if likeness(3) > TERNARY * likeness(4) > 0 else (4, 4)
 
 
 def bars_left_out(table: NoteTable, grid: Grid, first: int) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from midigen.config import Grid
-from midigen.midi.metres import bars_left_out, bars_of, metres_from
+from midigen.midi.metres import bars_left_out, bars_of, likely_metre, metres_from
 from midigen.midi.pickup import estimate_pickup
 from midigen.midi.read import read_notes
 from midigen.midi.roll import notes_to_roll
@@ -122,3 +122,13 @@ def test_random_music_begins_with_a_bar(metre):
 def test_a_song_of_a_note_and_one_of_endless_length_are_passed_over():
     assert estimate_pickup(make_table([(0, 1, 60)])) == 0
     assert estimate_pickup(make_table([(0, 9_000_000, 60), (9_000_000, 9_000_001, 62)])) == 0
+
+
+@pytest.mark.parametrize("beats, metre", [(3, (3, 4)), (4, (4, 4)), (6, (3, 4)), (8, (4, 4))])
+def test_the_bars_that_come_again_tell_a_metre(beats, metre):
+    grid, rng = Grid(steps_per_beat=2), np.random.default_rng(0)
+    bar = (rng.random((2 * beats, grid.channels)) < 0.05).astype(np.uint8)
+    noise = (rng.random((40 * beats, grid.channels)) < 0.005).astype(np.uint8)
+    assert likely_metre(np.tile(bar, (20, 1)) | noise, grid) == metre
+    assert likely_metre(bar, grid) == (4, 4)  # too short to tell
+    assert likely_metre(np.zeros_like(noise), grid) == (4, 4)
