@@ -211,7 +211,8 @@ class Grid(Settings):
     steps_per_beat: int = setting(
         4,
         "Frames a quarter note, with --grid beat; auto is the coarsest of 1, 2, 3, 4, 6, 8 and 12 "
-        "that keeps 97% of the onsets, else 4, as for .mat files (of which JSB Chorales has 1).",
+        "that keeps 97% of the onsets, or 4 if it keeps 90%, else 4; .mat files have 4 unless it is "
+        "given (JSB Chorales has 1, Nottingham 2).",
         low=1,
         high=96,
         auto=True,
@@ -363,15 +364,16 @@ class ModelConfig(Settings):
     dtype: str = setting("float32", "Precision of all arithmetic.", choices=("float32", "float64"))
     context: tuple[str, ...] = setting(
         (),
-        "What the model is told of every frame, Eq. (26), or none; auto is all of it.",
+        "What the model is told of every frame, Eq. (26), some of position,form,end,mode,style,"
+        "density, or none; auto is all of it.",
         choices=("position", "form", "end", "mode", "style", "density"),
         auto=True,
     )
     gates: tuple[str, ...] = setting(
         (),
-        "What of the past the model may copy, Eq. (27), or none: the last frame, the frames 1, 2, "
-        "4 and 8 bars ago, the bar that the form names, intervals from a line's last pitch; auto "
-        "is all of it.",
+        "What of the past the model may copy, Eq. (27), or none: the last notes (hold), the frames "
+        "1, 2, 4 and 8 bars ago (lag), the bar that the form names (form), pitches at an interval "
+        "from a melody's last note (interval); auto is all of it.",
         choices=("hold", "lag", "form", "interval"),
         auto=True,
     )
