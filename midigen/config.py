@@ -211,8 +211,8 @@ class Grid(Settings):
     steps_per_beat: int = setting(
         4,
         "Frames a quarter note, with --grid beat; auto is the coarsest of 1, 2, 3, 4, 6, 8 and 12 "
-        "that keeps 97% of the onsets, or 4 if it keeps 90%, else 4; .mat files have 4 unless it is "
-        "given (JSB Chorales has 1, Nottingham 2).",
+        "that keeps 97% of the onsets (of 4, 90%), else 4; .mat files have 4 unless it is given "
+        "(JSB Chorales has 1, Nottingham 2).",
         low=1,
         high=96,
         auto=True,
