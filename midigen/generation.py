@@ -21,7 +21,7 @@ from midigen.model.songs import Songs
 from midigen.outline import Outline
 from midigen.randomness import derive_key, generator
 
-TEMPERATURE = 0.9  # of models that do not say what suits them
+TEMPERATURE = 0.8  # of models that do not say what suits them
 LEVEL_STEPS = 25  # Gibbs sweeps of a frame from the one before, for levels of loudness
 REMEDY = "make fewer songs at once, or take --device cpu"
 

@@ -36,7 +36,7 @@ FITTING = (
         10_000,
         {"hidden": (32,), "recurrent": 16, "rbm_hidden": 100},
         {"weight_decay": 1e-3, "rbm_weight_decay": 3e-4, "dropout": 0.4},
-        0.9,
+        0.8,
     ),
     Fitting(
         50_000,
