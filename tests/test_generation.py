@@ -42,7 +42,7 @@ def test_a_longer_song_begins_like_the_shorter_one(backend):
     assert np.array_equal(longer[:7], shorter)
 
 
-@pytest.mark.parametrize("told, expected", [(None, 0.9), (0.6, 0.6)])
+@pytest.mark.parametrize("told, expected", [(None, 0.8), (0.6, 0.6)])
 def test_the_temperature_that_suits_a_model_is_taken_where_none_is_asked_for(told, expected):
     model = lively_model()
     model.card.temperature = told
