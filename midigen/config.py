@@ -643,7 +643,7 @@ class GenerateConfig(Settings):
         low=0,
         high=100,
         low_open=True,
-        shown="what suits the model, 0.8 or 0.9",
+        shown="what suits the model, 0.8 to 1",
     )
     gibbs_steps: int = setting(
         200,

@@ -100,8 +100,11 @@ def generate_songs(
 
 
 def temperature_for(model: RnnRbm) -> float:
-    """Return the temperature that suits a model, or one for models that do not say."""
-    return model.card.temperature or TEMPERATURE
+    """Return the temperature that suits a model, or one for models that do not say.
+
+    Of a Gaussian one it is 1, at which its levels were chosen.
+    """
+    return 1.0 if model.gaussian else model.card.temperature or TEMPERATURE
 
 
 def draw_outlines(
