@@ -21,6 +21,7 @@ COMMANDS = {
     "train": ("midigen.cli.train", "Train a model on a corpus."),
     "generate": ("midigen.cli.generate", "Write new songs with a trained model."),
     "evaluate": ("midigen.cli.evaluate", "Measure a model, or songs, against a corpus."),
+    "show": ("midigen.cli.show", "Show a song, a corpus or a run."),
     "check": ("midigen.cli.check", "Check the arithmetic on this machine."),
 }
 
