@@ -17,6 +17,7 @@ MODULES = {
 LAYERS = [
     ["midigen.cli", "midigen.__main__"],
     ["midigen.api", "midigen.output", "midigen.checks"],
+    ["midigen.rendering"],
     ["midigen.evaluation"],
     ["midigen.training"],
     ["midigen.composition"],
@@ -46,6 +47,8 @@ HOMES = {
     "numba": ["midigen.kernels"],
     "llvmlite": ["midigen.kernels"],
     "safetensors": ["midigen.files"],
+    "midirenderer": ["midigen.rendering"],
+    "soundfile": ["midigen.rendering"],
 }
 
 

@@ -4,13 +4,14 @@ A file made to do harm can take seconds and hundreds of megabytes; `read_many` r
 anywhere in worker processes with limits.
 """
 
+import contextlib
 import io
 import os
 import re
 import struct
 import warnings
 from collections import Counter
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,16 +100,35 @@ def read_many(
 
 def read_table(path: StrPath, max_bytes: int = MAX_BYTES) -> NoteTable:
     """Read a MIDI file as `read_notes` does, but raise the reason alone, as a manifest keeps it."""
+    return parse(read_file(path, max_bytes), printable(Path(path).name))
+
+
+def read_file(path: StrPath, max_bytes: int, limit: str = "--max-bytes allows") -> bytes:
+    """Return the bytes of a file of at most `max_bytes`.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    max_bytes : int
+        The largest size that is read.
+    limit : str
+        What an error says ahead of that number.
+
+    Raises
+    ------
+    MidigenError
+        Where it cannot be read; the message is the reason alone.
+    """
     try:
         if not os.path.isfile(path):
             raise MidigenError("not a file" if os.path.exists(path) else "no such file")
         size = os.path.getsize(path)
         if size > max_bytes:
-            raise MidigenError(f"too large ({size:,} bytes; --max-bytes allows {max_bytes:,})")
-        data = Path(path).read_bytes()
+            raise MidigenError(f"too large ({size:,} bytes; {limit} {max_bytes:,})")
+        return Path(path).read_bytes()
     except OSError as e:
         raise MidigenError(f"cannot be read ({e.strerror or e})") from None
-    return parse(data, printable(Path(path).name))
 
 
 def parse(data: bytes, name: str) -> NoteTable:
@@ -131,11 +151,16 @@ def parse(data: bytes, name: str) -> NoteTable:
     MidigenError
         Where it cannot be read; the message is the reason alone.
     """
-    data = _check_header(data)
+    with explained(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        return _parse(check_header(data), name, caught)
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turn what mido and pretty_midi raise on a damaged file into a MidigenError of one line."""
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            return _parse(data, name, caught)
+        yield
     except (MidigenError, MemoryError):
         raise
     except EOFError:
@@ -146,8 +171,8 @@ def parse(data: bytes, name: str) -> NoteTable:
         raise MidigenError(f"damaged ({type(e).__name__}: {printable(e)})") from None
 
 
-def _check_header(data: bytes) -> bytes:
-    """Return the file from its MThd on, free of the bytes that a parser would choke on."""
+def check_header(data: bytes) -> bytes:
+    """Return a file from its MThd on; MidigenError where a parser would choke on it."""
     if data[:4] == b"RIFF" and data[8:12] == b"RMID":
         data = data[max(data.find(b"MThd"), 0) :]
     if not data:

@@ -1,0 +1,1 @@
+"""Songs to hear, to see and to show: sound, pictures, pages."""
