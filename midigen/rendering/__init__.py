@@ -1,1 +1,1 @@
-"""What can be heard, seen and shown of songs: sound, pictures and pages."""
+"""Songs as something to look at or to listen to."""
