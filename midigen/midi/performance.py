@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen.errors import MidigenError
-from midigen.midi.read import check_header, explained
+from midigen.midi.read import check_header, plain_errors
 
 if TYPE_CHECKING:
     import mido
@@ -114,7 +114,7 @@ def read_performance(data: bytes) -> Performance:
     """
     import mido
 
-    with explained():
+    with plain_errors():
         midi = mido.MidiFile(file=io.BytesIO(check_header(data)), clip=True)
         notes: list[tuple[float, float, int, int, int]] = []
         controls: list[Control] = []

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ MAX_BYTES = PrepareConfig.max_bytes
 MAX_HOURS = 12
 MAX_TICKS = 9_999_999  # pretty_midi's own limit: it keeps a table of every tick
 # a number in a MIDI file has 4 bytes at most; mido reads a longer one in quadratic time
+OWN_TEXT = "midigen "  # what the text event begins with that `midigen generate` writes
 ENDLESS_NUMBER = re.compile(rb"[\x80-\xff]{2048}")
 
 StrPath = str | os.PathLike[str]
@@ -151,14 +152,17 @@ def parse(data: bytes, name: str) -> NoteTable:
     MidigenError
         Where it cannot be read; the message is the reason alone.
     """
-    with explained(), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        return _parse(check_header(data), name, caught)
+    with plain_errors():
+        parsed = parse_song(data)
+        sounding = [i for i in parsed.song.instruments if i.notes]
+        if all(i.is_drum for i in sounding):
+            raise MidigenError("no notes but drums" if sounding else "no notes")
+        return note_table(parsed, name)
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
-    """Turn what mido and pretty_midi raise on a damaged file into a MidigenError of one line."""
+def plain_errors() -> Iterator[None]:
+    """Raise what goes wrong with a damaged file as MidigenError with the reason alone."""
     try:
         yield
     except (MidigenError, MemoryError):
@@ -195,24 +199,48 @@ def check_header(data: bytes) -> bytes:
     return data
 
 
-def _parse(data: bytes, name: str, caught: list[warnings.WarningMessage]) -> NoteTable:
-    """Make the table of notes of a file whose header is sound; `caught` fills as it is read."""
+class ParsedSong(NamedTuple):
+    """What the parser made of a file.
+
+    Parameters
+    ----------
+    song : pretty_midi.PrettyMIDI
+        Its notes, names, tempi and programmes.
+    told : Told
+        What else it says.
+    remarks : tuple of str
+        What is odd about it.
+    """
+
+    song: "pretty_midi.PrettyMIDI"
+    told: "Told"
+    remarks: tuple[str, ...]
+
+
+def parse_song(data: bytes) -> ParsedSong:
+    """Read the bytes of a MIDI file as the parser has them; in the block of `plain_errors`."""
     import mido
     import pretty_midi
 
-    midi = mido.MidiFile(file=io.BytesIO(data), clip=True)
-    told = _simplify(midi)
-    song = pretty_midi.PrettyMIDI(mido_object=midi)
-    del midi  # the memory limit counts both
+    data = check_header(data)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        midi = mido.MidiFile(file=io.BytesIO(data), clip=True)
+        told = _simplify(midi)
+        song = pretty_midi.PrettyMIDI(mido_object=midi)
+    remarks = ["tempo changes outside the first track"] if told.misplaced else []
+    remarks += sorted({printable(w.message) for w in caught})
+    return ParsedSong(song, told, tuple(remarks))
+
+
+def note_table(parsed: ParsedSong, name: str) -> NoteTable:
+    """Make the table of notes of a file, which may have drums alone, or none."""
+    song, told = parsed.song, parsed.told
     pitched = [i for i in song.instruments if not i.is_drum]
     drums = [i for i in song.instruments if i.is_drum]
-    if not any(i.notes for i in pitched):
-        raise MidigenError("no notes" if not any(i.notes for i in drums) else "no notes but drums")
     notes, seconds, track = _table(song, pitched)
     drum_notes, drum_seconds, _ = _table(song, drums)
     metres = tuple(sorted(told.metres, key=lambda metre: metre[0]))
-    remarks = ["tempo changes outside the first track"] if told.misplaced else []
-    remarks += sorted({printable(w.message) for w in caught})
     return NoteTable(
         notes=notes,
         ticks_per_beat=song.resolution,
@@ -220,7 +248,7 @@ def _parse(data: bytes, name: str, caught: list[warnings.WarningMessage]) -> Not
         metre=metres[0][1:] if metres else (4, 4),
         seconds=seconds,
         name=name,
-        warnings=tuple(remarks),
+        warnings=parsed.remarks,
         tracks=tuple(Track(printable(i.name), int(i.program), i.is_drum) for i in song.instruments),
         track=np.flatnonzero([not i.is_drum for i in song.instruments])[track],
         drum_notes=drum_notes,
@@ -260,13 +288,15 @@ def _table(
 
 
 @dataclass
-class _Told:
+class Told:
     """What a file says besides its notes, each with its tick where it has one."""
 
     tempi: "list[tuple[int, mido.MetaMessage]]" = field(default_factory=list)
     metres: list[tuple[int, int, int]] = field(default_factory=list)
     keys: list[tuple[int, str]] = field(default_factory=list)
     programs: dict[int, int] = field(default_factory=dict)  # the first of each channel
+    texts: list[str] = field(default_factory=list)  # midigen's own
+    title: str = ""  # the first track's name, where that has no notes
     misplaced: bool = False  # whether tempi are on other tracks than the first
 
     def read(self, event: "mido.MetaMessage", tick: int, in_first: bool) -> None:
@@ -282,9 +312,11 @@ class _Told:
             self.keys.append((tick, event.key))
         elif event.type == "program_change":
             self.programs.setdefault(event.channel, event.program)
+        elif event.type == "text" and event.text.startswith(OWN_TEXT):
+            self.texts.append(event.text)
 
 
-def _simplify(midi: "mido.MidiFile") -> _Told:
+def _simplify(midi: "mido.MidiFile") -> Told:
     """Leave in `midi` only notes, names, tempi and programmes, with all tempi on the first track.
 
     pretty_midi takes tempi from the first track alone, fails on some metres and keeps every pedal
@@ -293,7 +325,7 @@ def _simplify(midi: "mido.MidiFile") -> _Told:
     """
     import mido
 
-    told, tracks = _Told(), []
+    told, tracks = Told(), []
     notes: list[Counter[tuple[int, int | None]]] = []  # by channel and programme, of each track
     for index, track in enumerate(midi.tracks):
         tick, last, kept = 0, 0, mido.MidiTrack()
@@ -312,6 +344,8 @@ def _simplify(midi: "mido.MidiFile") -> _Told:
             told.read(event, tick, index == 0)
             if event.type == "program_change":
                 programs[event.channel] = event.program
+        if index == 0 and not count:
+            told.title = next((e.name for e in kept if e.type == "track_name"), "")
         if kept:
             tracks.append(kept)
             notes.append(count)
