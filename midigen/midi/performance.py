@@ -203,7 +203,7 @@ def _note_events(notes: NDArray[np.float64]) -> list[tuple[float, int, mido.Mess
 
     events = []
     for start, end, *rest in notes.tolist():
-        channel, pitch, velocity = map(int, rest)
+        channel, pitch, velocity = map(round, rest)
         on = mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)
         off = mido.Message("note_off", channel=channel, note=pitch)
         events += [(start, 2, on), (max(end, start + 2 / TICKS_PER_SECOND), 1, off)]
