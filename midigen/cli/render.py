@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -12,9 +13,9 @@ import click
 
 from midigen.cli.command import Command
 from midigen.cli.options import quiet_option
-from midigen.cli.songs import named_songs
-from midigen.cli.streams import make_folder, print_error, print_path, teller
-from midigen.errors import MidigenError, UsageError
+from midigen.cli.songs import for_each, named_songs
+from midigen.cli.streams import make_folder, print_path, teller
+from midigen.errors import UsageError
 
 
 class Request(NamedTuple):
@@ -34,9 +35,19 @@ class Request(NamedTuple):
     say: Callable[[str], None]
     quiet: bool
 
+    @contextmanager
+    def bar(self, doing: str, songs: Sequence[str], song: str) -> Iterator[Progress]:
+        """Show a bar for one of some songs; call it with the share that each step has done."""
+        from midigen.output.console import make_console, progress
+
+        number = f" {songs.index(song) + 1} of {len(songs)}" if len(songs) > 1 else ""
+        with progress(make_console(self.quiet), doing + number, PERCENT) as advance:
+            yield lambda share: advance(PERCENT * share)
+
 
 Progress = Callable[[float], None]  # takes the share of a song that each step has done
 Renderer = Callable[[bytes, str, Request, Progress], bytes]
+PERCENT = 100
 
 
 def _audio(midi: bytes, suffix: str, request: Request, progress: Progress) -> bytes:
@@ -49,6 +60,13 @@ def _audio(midi: bytes, suffix: str, request: Request, progress: Progress) -> by
 # the ending of a file's name -> what makes such a file of a MIDI file, that ending and a request
 RENDERERS: dict[str, Renderer] = dict.fromkeys((".wav", ".ogg", ".flac", ".mp3"), _audio)
 DEFAULT = ".wav"
+
+soundfont_option = click.option(
+    "--soundfont",
+    metavar="FILE.sf2",
+    show_default="the small one that comes with pretty_midi",
+    help="Instruments for sound.",
+)
 
 
 @click.command(cls=Command, short_help="Make sound of songs.")
@@ -68,12 +86,7 @@ DEFAULT = ".wav"
     show_default="by the name of -o, else wav",
     help="What to make.",
 )
-@click.option(
-    "--soundfont",
-    metavar="FILE.sf2",
-    show_default="the small one of pretty_midi",
-    help="Instruments for sound.",
-)
+@soundfont_option
 @quiet_option()
 def command(
     songs: tuple[str, ...],
@@ -101,20 +114,13 @@ def command(
         )
     folder = None if output is None or target is not None else make_folder(output)
     request = Request(soundfont, cache(teller(quiet)), quiet)  # a line is said once
-    failed = 0
-    for number, file in enumerate(files, start=1):
-        what = "rendering" if len(files) == 1 else f"rendering {number} of {len(files)}"
-        try:
-            data = _render(file, suffix, request, what)
-        except MidigenError as e:
-            if len(files) == 1:
-                raise
-            failed += 1
-            print_error(e)
-            continue
-        print_path(_write(data, Path(file), suffix, target, folder))
-    if failed:
-        raise MidigenError(f"{failed} of {len(files)} songs could not be rendered")
+
+    def render(song: str, midi: bytes) -> None:
+        with request.bar("rendering", files, song) as advance:
+            data = RENDERERS[suffix](midi, suffix, request, advance)
+        print_path(_write(data, Path(song), suffix, target, folder))
+
+    for_each(files, render, "rendered")
 
 
 def _target(output: str | None, form: str | None) -> tuple[str, Path | None]:
@@ -133,21 +139,6 @@ def _target(output: str | None, form: str | None) -> tuple[str, Path | None]:
     if form and suffix != f".{form}":
         raise UsageError(f"-o {output} is no {form}: leave out --format")
     return suffix, Path(output)
-
-
-def _render(file: str, suffix: str, request: Request, what: str) -> bytes:
-    """Render one song, with a bar; MidigenError names the file."""
-    from midigen.midi.inputs import printable
-    from midigen.midi.performance import MAX_BYTES
-    from midigen.midi.read import read_file
-    from midigen.output.console import make_console, progress
-
-    try:
-        data = read_file(file, MAX_BYTES, "at most")
-        with progress(make_console(request.quiet), what, 100) as advance:
-            return RENDERERS[suffix](data, suffix, request, lambda share: advance(100 * share))
-    except MidigenError as e:
-        raise MidigenError(f"{printable(file)}: {e}") from None
 
 
 def _write(data: bytes, song: Path, suffix: str, target: Path | None, folder: Path | None) -> Path:
