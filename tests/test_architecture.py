@@ -47,6 +47,8 @@ HOMES = {
     "numba": ["midigen.kernels"],
     "llvmlite": ["midigen.kernels"],
     "safetensors": ["midigen.files"],
+    "midirenderer": ["midigen.rendering"],
+    "soundfile": ["midigen.rendering"],
 }
 
 

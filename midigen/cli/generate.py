@@ -16,10 +16,10 @@ import click
 from midigen.backends.choose import backend_of, choose
 from midigen.cli.command import Command
 from midigen.cli.options import device_option, make, options, quiet_option
-from midigen.cli.streams import path_from_stdin, print_path, teller
+from midigen.cli.streams import make_folder, path_from_stdin, print_path, teller
 from midigen.config import GenerateConfig, Grid
 from midigen.duration import length_in_frames, playable_bpm
-from midigen.errors import MidigenError, UsageError
+from midigen.errors import UsageError
 
 MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a slip
 
@@ -81,7 +81,7 @@ def command(
     _frames(settings.length, settings.count, grid, bpm, settings.metre or card.metre)
     with _usage_errors():
         plan = plan_songs(player, settings, primer, form_of)
-    folder = None if output == "-" else _make_folder(output)
+    folder = None if output == "-" else make_folder(output)
     rolls = []
     with progress(make_console(quiet), "generating", plan.frames) as advance:
         for number, song in enumerate(compose(player, plan, advance, backend_of(device)), start=1):
@@ -122,17 +122,6 @@ def _check_stdout(count: int) -> None:
             "-o - writes the bytes of a MIDI file: send them to a file or a pipe, not to the "
             "terminal"
         )
-
-
-def _make_folder(name: str) -> Path:
-    """Make the folder for the songs where it is missing."""
-    try:
-        Path(name).mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise MidigenError(f"-o {name} is a file: name a folder") from None
-    except OSError as e:
-        raise MidigenError(f"cannot make the folder {name}: {e.strerror}") from None
-    return Path(name)
 
 
 def _frames(

@@ -1,1 +1,1 @@
-"""Songs as something to look at or to listen to."""
+"""Songs to hear, to see and to show: sound, pictures, pages."""
