@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -48,6 +48,8 @@ def _audio(midi: bytes, suffix: str, request: Request, progress: Progress) -> by
 
 # the ending of a file's name -> what makes such a file of a MIDI file, that ending and a request
 RENDERERS: dict[str, Renderer] = dict.fromkeys((".wav", ".ogg", ".flac", ".mp3"), _audio)
+PAGE = ".html"  # one for all songs
+SUFFIXES = (*RENDERERS, PAGE)
 DEFAULT = ".wav"
 
 
@@ -64,7 +66,7 @@ DEFAULT = ".wav"
 @click.option(
     "--format",
     "form",
-    type=click.Choice([suffix.removeprefix(".") for suffix in RENDERERS]),
+    type=click.Choice([suffix.removeprefix(".") for suffix in SUFFIXES]),
     show_default="by the name of -o, else wav",
     help="What to make.",
 )
@@ -88,19 +90,24 @@ def command(
         midigen render song.mid
         midigen render song.mid -o song.mp3
         midigen render songs/ -o sounds/ --format ogg
+        midigen render songs/*.mid -o page.html
         midigen generate --count 5 | midigen render --format ogg
+
+    A page, .html, is one file for all songs, to see and hear them in any browser.
 
     Sound has the loudness of -18 LUFS, so that songs can be compared; only what would be cut off
     by that is softer.  Files are replaced only where -o names one.
     """  # noqa: D301  click wants the backspace itself
     suffix, target = _target(output, form)
     files = named_songs(songs)
+    request = Request(soundfont, cache(teller(quiet)), quiet)  # a line is said once
+    if suffix == PAGE:
+        return _page(files, output, target, request)
     if target is not None and len(files) > 1:
         raise UsageError(
             f"-o {output} is one file, but there are {len(files)} songs: name a folder"
         )
     folder = None if output is None or target is not None else make_folder(output)
-    request = Request(soundfont, cache(teller(quiet)), quiet)  # a line is said once
     failed = 0
     for number, file in enumerate(files, start=1):
         what = "rendering" if len(files) == 1 else f"rendering {number} of {len(files)}"
@@ -113,8 +120,13 @@ def command(
             print_error(e)
             continue
         print_path(_write(data, Path(file), suffix, target, folder))
+    _tell_failed(failed, len(files))
+
+
+def _tell_failed(failed: int, files: int) -> None:
+    """MidigenError where some of the songs could not be rendered."""
     if failed:
-        raise MidigenError(f"{failed} of {len(files)} songs could not be rendered")
+        raise MidigenError(f"{failed} of {files} songs could not be rendered")
 
 
 def _target(output: str | None, form: str | None) -> tuple[str, Path | None]:
@@ -125,9 +137,9 @@ def _target(output: str | None, form: str | None) -> tuple[str, Path | None]:
     suffix = Path(output or "").suffix.lower()
     if output is None or not suffix or output.endswith(("/", os.sep)) or os.path.isdir(output):
         return f".{form}" if form else DEFAULT, None
-    if suffix not in RENDERERS:
+    if suffix not in SUFFIXES:
         raise UsageError(
-            f"-o {output}: songs are not rendered as {suffix}, but as {', '.join(RENDERERS)}; "
+            f"-o {output}: songs are not rendered as {suffix}, but as {', '.join(SUFFIXES)}; "
             "the name of a folder ends in /"
         )
     if form and suffix != f".{form}":
@@ -135,17 +147,51 @@ def _target(output: str | None, form: str | None) -> tuple[str, Path | None]:
     return suffix, Path(output)
 
 
+def _page(files: Sequence[str], output: str | None, target: Path | None, request: Request) -> None:
+    """Write one page of all songs that can be read, and print its path."""
+    from midigen.cli.pages import page_name, write_page
+    from midigen.rendering.page import PageSong
+
+    songs, errors = [], []
+    for file in files:
+        try:
+            songs.append(PageSong(Path(file).name, _read(file)))
+        except MidigenError as e:
+            errors.append(e)
+            print_error(e)
+
+    def leave_out(error: MidigenError) -> None:
+        errors.append(error)
+        print_error(error)
+
+    place = target or page_name([Path(file) for file in files])
+    if target is None and output is not None:
+        place = make_folder(output) / place.name
+    write_page(songs, place, target is not None, request.soundfont, request.quiet, leave_out)
+    _tell_failed(len(errors), len(files))
+
+
 def _render(file: str, suffix: str, request: Request, what: str) -> bytes:
     """Render one song, with a bar; MidigenError names the file."""
     from midigen.midi.inputs import printable
-    from midigen.midi.performance import MAX_BYTES
-    from midigen.midi.read import read_file
     from midigen.output.console import make_console, progress
 
+    data = _read(file)
     try:
-        data = read_file(file, MAX_BYTES, "at most")
         with progress(make_console(request.quiet), what, 100) as advance:
             return RENDERERS[suffix](data, suffix, request, lambda share: advance(100 * share))
+    except MidigenError as e:
+        raise MidigenError(f"{printable(file)}: {e}") from None
+
+
+def _read(file: str) -> bytes:
+    """Return the bytes of a song; MidigenError names the file."""
+    from midigen.midi.inputs import printable
+    from midigen.midi.performance import MAX_BYTES
+    from midigen.midi.read import read_file
+
+    try:
+        return read_file(file, MAX_BYTES, "at most")
     except MidigenError as e:
         raise MidigenError(f"{printable(file)}: {e}") from None
 
