@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen.errors import MidigenError
-from midigen.midi.read import check_header, explained
+from midigen.midi.read import check_header, plain_errors
 
 if TYPE_CHECKING:
     import mido
@@ -114,7 +114,7 @@ def read_performance(data: bytes) -> Performance:
     """
     import mido
 
-    with explained():
+    with plain_errors():
         midi = mido.MidiFile(file=io.BytesIO(check_header(data)), clip=True)
         notes: list[tuple[float, float, int, int, int]] = []
         controls: list[Control] = []
@@ -203,7 +203,7 @@ def _note_events(notes: NDArray[np.float64]) -> list[tuple[float, int, mido.Mess
 
     events = []
     for start, end, *rest in notes.tolist():
-        channel, pitch, velocity = map(int, rest)
+        channel, pitch, velocity = map(round, rest)
         on = mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)
         off = mido.Message("note_off", channel=channel, note=pitch)
         events += [(start, 2, on), (max(end, start + 2 / TICKS_PER_SECOND), 1, off)]

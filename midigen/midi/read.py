@@ -152,7 +152,7 @@ def parse(data: bytes, name: str) -> NoteTable:
     MidigenError
         Where it cannot be read; the message is the reason alone.
     """
-    with explained():
+    with plain_errors():
         parsed = parse_song(data)
         sounding = [i for i in parsed.song.instruments if i.notes]
         if all(i.is_drum for i in sounding):
@@ -161,7 +161,7 @@ def parse(data: bytes, name: str) -> NoteTable:
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
     """Raise what goes wrong with a damaged file as MidigenError with the reason alone."""
     try:
         yield

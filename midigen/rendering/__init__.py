@@ -1,1 +1,1 @@
-"""Songs to hear, to see and to show: sound, pictures, pages."""
+"""Songs as something to look at or to listen to."""

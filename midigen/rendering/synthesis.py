@@ -2,7 +2,8 @@
 
 Synthesis is linear: stretches of a song are rendered on their own, on all cores, and added up, each
 with its notes' ends that reach into the next.  So memory does not grow with what a file asks for,
-a time limit holds, and it can be told how much is done.
+a time limit holds, and it can be told how much is done.  Only the slow swing of a chorus, which
+some instruments have, begins anew in each.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from midigen.errors import MidigenError
 from midigen.midi.guard import map_guarded
-from midigen.midi.performance import Performance, Stretch, stretches
+from midigen.midi.performance import VELOCITY, Performance, Stretch, stretches
 from midigen.midi.sound import default_soundfont, sine_waves
 from midigen.midi.worker import Failure
 
@@ -28,7 +29,9 @@ STRETCH = 20.0  # seconds
 TAIL = 4.0  # seconds after the last release: pads and cymbals of General MIDI have died away
 HEADER = 44  # bytes of the renderer's WAV ahead of its samples
 FULL_SCALE = 32_767  # its samples are int16, and cut off where they would be more
-TIME_LIMIT = 120.0  # seconds a stretch; a dense one takes 2
+LOUDEST = 64.0  # velocity, at least, of a song's loudest note
+SHARES = 1, 2, 4, 8, 16  # of a stretch's notes in a rendering of their own, where it is too loud
+TIME_LIMIT = 60.0  # seconds a stretch; a dense one takes 2
 MEMORY_LIMIT = 1000  # MB a stretch, besides the SoundFont
 NO_RENDERER = "midirenderer is not installed: sine waves in place of instruments, without drums"
 NO_FONT = "pretty_midi brings no SoundFont: sine waves, without drums (--soundfont names one)"
@@ -82,7 +85,7 @@ def synthesise(
     """
     font = choose_soundfont(soundfont, say or (lambda line: None))
     sound = np.zeros((round((performance.seconds + TAIL) * RATE), 2), np.float32)
-    parts = list(stretches(performance, STRETCH))
+    parts = list(stretches(_audible(performance), STRETCH))
     for part, samples in _rendered(parts, font):
         at = round(part.start * RATE)
         if at + len(samples) > len(sound):  # a pedal holds notes beyond their keys' release
@@ -111,7 +114,7 @@ def choose_soundfont(soundfont: StrPath | None, say: Callable[[str], None]) -> s
     """
     if soundfont is not None:
         _check_soundfont(Path(soundfont))
-    if importlib.util.find_spec("midirenderer") is None:
+    if not _is_installed("midirenderer"):
         say(NO_RENDERER)
         return None
     font = soundfont or default_soundfont()
@@ -119,6 +122,18 @@ def choose_soundfont(soundfont: StrPath | None, say: Callable[[str], None]) -> s
         say(NO_FONT)
         return None
     return str(font)
+
+
+def _audible(performance: Performance) -> Performance:
+    """Play a song louder whose loudest note is soft: the renderer leaves the softest out."""
+    notes = performance.notes.copy()
+    velocities = notes[:, VELOCITY]
+    velocities *= max(LOUDEST / velocities.max(initial=1.0), 1.0)
+    return performance._replace(notes=notes)
+
+
+def _is_installed(library: str) -> bool:
+    return importlib.util.find_spec(library) is not None
 
 
 def _rendered(
@@ -138,20 +153,26 @@ def _rendered(
 def render_job(job: Job) -> NDArray[np.float32]:
     """Render one stretch, in a worker: (N, 2).
 
-    Where it is too loud for the renderer, its notes are shared out between two that are added up.
+    The renderer cuts off what is too loud for 16 bits: its notes are shared out then among more
+    and more renderings, which are added up.
     """
     stretch, font = job
     if font is None:
         return np.repeat(sine_waves(stretch.write(TAIL), RATE)[:, None], 2, axis=1)
-    samples = _render(stretch.write(TAIL), font)
-    if len(stretch.notes) == 1 or np.abs(samples.astype(np.int32)).max(initial=0) < FULL_SCALE:
-        return np.divide(samples, FULL_SCALE + 1, dtype=np.float32)
-    one, other = (
-        render_job(Job(stretch._replace(notes=stretch.notes[first::2]), font)) for first in (0, 1)
-    )
-    longer, shorter = sorted((one, other), key=len, reverse=True)
-    longer[: len(shorter)] += shorter
-    return longer
+    for shares in SHARES:
+        notes = [stretch.notes[first::shares] for first in range(shares)]
+        renderings = [
+            _render(stretch._replace(notes=share).write(TAIL), font)
+            for share in notes
+            if len(share)
+        ]
+        peak = max(np.abs(rendering.astype(np.int32)).max(initial=0) for rendering in renderings)
+        if peak < FULL_SCALE:
+            break
+    sound = np.zeros((max(map(len, renderings)), 2), np.float32)
+    for rendering in renderings:
+        sound[: len(rendering)] += np.divide(rendering, FULL_SCALE + 1, dtype=np.float32)
+    return sound
 
 
 def _render(midi: bytes, font: str) -> NDArray[np.int16]:
