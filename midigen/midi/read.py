@@ -218,7 +218,7 @@ class ParsedSong(NamedTuple):
 
 
 def parse_song(data: bytes) -> ParsedSong:
-    """Read the bytes of a MIDI file as the parser has them; in the block of `explained`."""
+    """Read the bytes of a MIDI file as the parser has them; in the block of `plain_errors`."""
     import mido
     import pretty_midi
 

@@ -14,7 +14,7 @@ from midigen.midi.inputs import printable
 from midigen.midi.metres import bars_of, metres_from
 from midigen.midi.notes import NoteTable
 from midigen.midi.parts import CHORDS, DRUMS, track_parts
-from midigen.midi.read import explained, note_table, parse_song
+from midigen.midi.read import note_table, parse_song, plain_errors
 from midigen.midi.worker import Failure
 from midigen.outline import Outline, bar_frames
 
@@ -145,7 +145,7 @@ def parse_view(data: bytes, name: str) -> SongView:
 
     MidigenError has the reason alone.
     """
-    with explained():
+    with plain_errors():
         parsed = parse_song(data)
         song, told = parsed.song, parsed.told
         if not any(i.notes for i in song.instruments):
