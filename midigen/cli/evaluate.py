@@ -94,7 +94,7 @@ def _model(
 
     model = RnnRbm.load(path)
     backend = backend_of(choose(device, say=teller(quiet)))
-    corpus_path = corpus_path or (paths[1] if len(paths) == 2 else _corpus_of(path))
+    corpus_path = corpus_path or (paths[1] if len(paths) == 2 else corpus_of(path))
     corpus = Corpus.load(corpus_path)
     console = make_console(quiet)
     if not is_compiled():
@@ -105,8 +105,11 @@ def _model(
     return {"model": str(path), "corpus": str(corpus_path), **report}
 
 
-def _corpus_of(model_path: str) -> str:
-    """Return the corpus that a model's run names in its checkpoint, if it is still there."""
+def corpus_of(model_path: str) -> str:
+    """Return the path of the corpus that a model's run names in its checkpoint.
+
+    UsageError where it names none, or where that is gone.
+    """
     from midigen.training.checkpoint import CHECKPOINT_NAME, Checkpoint
 
     folder = Path(model_path) if os.path.isdir(model_path) else Path(model_path).parent

@@ -41,6 +41,9 @@ MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a sl
     metavar="DIR",
     help="Folder for the songs, made where it is missing; - writes the one song to stdout.",
 )
+@click.option(
+    "--page", is_flag=True, help="Write a page as well, on which the songs are seen and heard."
+)
 @quiet_option()
 def command(
     model: str | None,
@@ -48,6 +51,7 @@ def command(
     form_of: str | None,
     device: str,
     output: str,
+    page: bool,
     quiet: bool,
     **given: Any,
 ) -> None:
@@ -59,6 +63,8 @@ def command(
     settings = make(GenerateConfig, given)
     if output == "-":
         _check_stdout(settings.count)
+        if page:
+            raise UsageError("--page is a file beside the songs: name a folder, not -o -")
     path = model or path_from_stdin("model")
 
     import midigen.kernels  # noqa: F401  ahead of NumPy, whose BLAS then keeps to one thread as well
@@ -82,13 +88,17 @@ def command(
     with _usage_errors():
         plan = plan_songs(player, settings, primer, form_of)
     folder = None if output == "-" else make_folder(output)
-    rolls = []
+    songs, paths = [], []
     with progress(make_console(quiet), "generating", plan.frames) as advance:
         for number, song in enumerate(compose(player, plan, advance, backend_of(device)), start=1):
-            rolls.append(song.roll)
+            songs.append(song)
             stem = f"{_stem(card.name)}-seed{settings.seed}-{number}"
-            _deliver(midi_bytes(song.midi), folder, stem)
-    report(rolls, grid, plan.bpm, card, quiet)
+            paths += _deliver(midi_bytes(song.midi), folder, stem)
+    report([song.roll for song in songs], grid, plan.bpm, card, quiet)
+    if page:
+        from midigen.cli.pages import write_page_of_new
+
+        write_page_of_new(path, player, plan, songs, paths, backend_of(device), quiet)
 
 
 @contextmanager
@@ -100,15 +110,17 @@ def _usage_errors() -> Iterator[None]:
         raise UsageError(str(e)) from None
 
 
-def _deliver(data: bytes, folder: Path | None, stem: str) -> None:
-    """Write one song, to a new file whose path is printed or, without a folder, to stdout."""
+def _deliver(data: bytes, folder: Path | None, stem: str) -> list[Path]:
+    """Write one song to a new file, whose path is printed and returned, or to stdout."""
     from midigen.midi.write import write_new
 
     if folder is None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-    else:
-        print_path(write_new(folder, stem, data))
+        return []
+    path = write_new(folder, stem, data)
+    print_path(path)
+    return [path]
 
 
 def _check_stdout(count: int) -> None:

@@ -13,7 +13,7 @@ import click
 
 from midigen.cli.command import Command
 from midigen.cli.options import quiet_option
-from midigen.cli.songs import for_each, named_songs
+from midigen.cli.songs import Failures, for_each, named_songs, read_song
 from midigen.cli.streams import make_folder, print_path, teller
 from midigen.errors import UsageError
 
@@ -59,6 +59,8 @@ def _audio(midi: bytes, suffix: str, request: Request, progress: Progress) -> by
 
 # the ending of a file's name -> what makes such a file of a MIDI file, that ending and a request
 RENDERERS: dict[str, Renderer] = dict.fromkeys((".wav", ".ogg", ".flac", ".mp3"), _audio)
+PAGE = ".html"  # one for all songs
+SUFFIXES = (*RENDERERS, PAGE)
 DEFAULT = ".wav"
 
 soundfont_option = click.option(
@@ -82,7 +84,7 @@ soundfont_option = click.option(
 @click.option(
     "--format",
     "form",
-    type=click.Choice([suffix.removeprefix(".") for suffix in RENDERERS]),
+    type=click.Choice([suffix.removeprefix(".") for suffix in SUFFIXES]),
     show_default="by the name of -o, else wav",
     help="What to make.",
 )
@@ -101,19 +103,24 @@ def command(
         midigen render song.mid
         midigen render song.mid -o song.mp3
         midigen render songs/ -o sounds/ --format ogg
+        midigen render songs/*.mid -o page.html
         midigen generate --count 5 | midigen render --format ogg
+
+    A page, .html, is one file for all songs, to see and hear them in any browser.
 
     Sound has the loudness of -18 LUFS, so that songs can be compared; only what would be cut off
     by that is softer.  Files are replaced only where -o names one.
     """  # noqa: D301  click wants the backspace itself
     suffix, target = _target(output, form)
     files = named_songs(songs)
+    request = Request(soundfont, cache(teller(quiet)), quiet)  # a line is said once
+    if suffix == PAGE:
+        return _page(files, output, target, request)
     if target is not None and len(files) > 1:
         raise UsageError(
             f"-o {output} is one file, but there are {len(files)} songs: name a folder"
         )
     folder = None if output is None or target is not None else make_folder(output)
-    request = Request(soundfont, cache(teller(quiet)), quiet)  # a line is said once
 
     def render(song: str, midi: bytes) -> None:
         with request.bar("rendering", files, song) as advance:
@@ -131,14 +138,31 @@ def _target(output: str | None, form: str | None) -> tuple[str, Path | None]:
     suffix = Path(output or "").suffix.lower()
     if output is None or not suffix or output.endswith(("/", os.sep)) or os.path.isdir(output):
         return f".{form}" if form else DEFAULT, None
-    if suffix not in RENDERERS:
+    if suffix not in SUFFIXES:
         raise UsageError(
-            f"-o {output}: songs are not rendered as {suffix}, but as {', '.join(RENDERERS)}; "
+            f"-o {output}: songs are not rendered as {suffix}, but as {', '.join(SUFFIXES)}; "
             "the name of a folder ends in /"
         )
     if form and suffix != f".{form}":
         raise UsageError(f"-o {output} is no {form}: leave out --format")
     return suffix, Path(output)
+
+
+def _page(files: Sequence[str], output: str | None, target: Path | None, request: Request) -> None:
+    """Write one page of all songs that can be read, and print its path."""
+    from midigen.cli.pages import page_name, write_page
+    from midigen.rendering.page import PageSong
+
+    songs, failures = [], Failures(len(files))
+    for file in files:
+        with failures.kept(file):
+            songs.append(PageSong(Path(file).name, read_song(file)))
+    place = target or page_name([Path(file) for file in files])
+    if target is None and output is not None:
+        place = make_folder(output) / place.name
+    if songs:
+        write_page(songs, place, target is not None, request.soundfont, request.quiet, failures.add)
+    failures.report("rendered")
 
 
 def _write(data: bytes, song: Path, suffix: str, target: Path | None, folder: Path | None) -> Path:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from midigen.cli.streams import names_on_stdin, print_error
 from midigen.errors import MidigenError, UsageError
@@ -31,6 +32,55 @@ def named_songs(paths: Sequence[str]) -> list[str]:
     return songs
 
 
+def read_song(song: str) -> bytes:
+    """Return the bytes of a song; MidigenError, with the reason alone, where it cannot be read."""
+    from midigen.midi.performance import MAX_BYTES
+    from midigen.midi.read import read_file
+
+    return read_file(song, MAX_BYTES, "at most")
+
+
+class Failures:
+    """What goes wrong with some of the songs: the others are done all the same.
+
+    Parameters
+    ----------
+    songs : int
+        How many there are.
+    """
+
+    def __init__(self, songs: int) -> None:
+        self._songs = songs
+        self._errors: list[MidigenError] = []
+
+    @contextmanager
+    def kept(self, song: str) -> Iterator[None]:
+        """Keep the MidigenError that ends the block, with the song's name."""
+        try:
+            yield
+        except MidigenError as e:
+            self.add(MidigenError(f"{printable(song)}: {e}"))
+
+    def add(self, error: MidigenError) -> None:
+        """Keep an error, and print it where there are several songs."""
+        self._errors.append(error)
+        if self._songs > 1:
+            print_error(error)
+
+    def report(self, done: str) -> None:
+        """Raise MidigenError if there was any: the error of a single song, else how many.
+
+        Parameters
+        ----------
+        done : str
+            What could not be done with them, as in "rendered".
+        """
+        if self._errors and self._songs == 1:
+            raise self._errors[0]
+        if self._errors:
+            raise MidigenError(f"{len(self._errors)} of {self._songs} songs could not be {done}")
+
+
 def for_each(songs: Sequence[str], act: Callable[[str, bytes], None], done: str) -> None:
     """Read each song and do something with it; go on behind one where that fails.
 
@@ -46,20 +96,10 @@ def for_each(songs: Sequence[str], act: Callable[[str, bytes], None], done: str)
     Raises
     ------
     MidigenError
-        At the end, where any has failed; what it was is printed before, or is the message where
-        there is one song.
+        At the end, where any has failed.
     """
-    from midigen.midi.performance import MAX_BYTES
-    from midigen.midi.read import read_file
-
-    failures = []
+    failures = Failures(len(songs))
     for song in songs:
-        try:
-            act(song, read_file(song, MAX_BYTES, "at most"))
-        except MidigenError as e:
-            failures.append(f"{printable(song)}: {e}")
-            if len(songs) > 1:
-                print_error(failures[-1])
-    if failures:
-        many = f"{len(failures)} of {len(songs)} songs could not be {done}"
-        raise MidigenError(many if len(songs) > 1 else failures[0])
+        with failures.kept(song):
+            act(song, read_song(song))
+    failures.report(done)

@@ -52,6 +52,13 @@ class TrackView(NamedTuple):
     notes: NDArray[np.float64]
     part: str = CHORDS
 
+    @property
+    def instrument(self) -> str:
+        """What General MIDI calls the instrument; "drums" where pitches are drums."""
+        from pretty_midi.constants import INSTRUMENT_MAP
+
+        return DRUMS if self.drums else str(INSTRUMENT_MAP[self.program])
+
 
 class SongView(NamedTuple):
     """A song to be shown.
@@ -76,6 +83,9 @@ class SongView(NamedTuple):
         What `midigen generate` has written of how it made the song, "" in other files.
     title : str
         The song's title, "" where the file has none.
+    quarters : tuple of float
+        How long each bar is, in quarter notes: a pickup, and a bar that a change of metre cuts, are
+        shorter.
     """
 
     name: str
@@ -87,6 +97,7 @@ class SongView(NamedTuple):
     key: str | None
     text: str
     title: str = ""
+    quarters: tuple[float, ...] = ()
 
 
 def read_view(source: str | os.PathLike[str] | bytes, name: str | None = None) -> SongView:
@@ -146,16 +157,18 @@ def parse_view(data: bytes, name: str) -> SongView:
             for number, instrument in enumerate(song.instruments)
             if instrument.notes
         )
+        ticks = _bars(table)
         return SongView(
             name=name,
             tracks=tracks,
-            bars=_bars(song, table),
+            bars=np.array([song.tick_to_time(round(tick)) for tick in ticks[:-1].tolist()]),
             end=max(float(track.notes[:, 1].max()) for track in tracks),
             bpm=table.bpm,
             metre=table.metre,
             key=_key_name(table.keys[0][1]) if table.keys else None,
             text=_decoded(told.texts[0]) if told.texts else "",
             title=_decoded(told.title),
+            quarters=tuple((np.diff(ticks) / song.resolution).tolist()),
         )
 
 
@@ -183,8 +196,8 @@ def _track(instrument: "pretty_midi.Instrument", part: str) -> TrackView:
     return TrackView(name, int(instrument.program), drums, notes, DRUMS if drums else part)
 
 
-def _bars(song: "pretty_midi.PrettyMIDI", table: NoteTable) -> NDArray[np.float64]:
-    """Return where bars begin, in seconds, as far as there are notes."""
+def _bars(table: NoteTable) -> NDArray[np.float64]:
+    """Return where bars begin, and where the last one ends, in ticks, as far as there are notes."""
     ends = [table.notes[:, 1].max(initial=0), table.drum_notes[:, 1].max(initial=0)]
     frames = max(1, -(-int(max(ends)) * FINE.steps_per_beat // table.ticks_per_beat))
     metres, pickup = bars_of(table, FINE)
@@ -196,9 +209,8 @@ def _bars(song: "pretty_midi.PrettyMIDI", table: NoteTable) -> NDArray[np.float6
     )
     if count > MAX_BARS:
         raise MidigenError(f"too long ({count:,} bars; at most {MAX_BARS:,} are shown)")
-    starts = np.maximum(Outline(frames, metres, pickup).bar_starts(FINE)[:-1], 0)
-    ticks = np.rint(starts * (table.ticks_per_beat / FINE.steps_per_beat)).astype(np.int64)
-    return np.array([song.tick_to_time(int(tick)) for tick in ticks], np.float64)
+    starts = np.maximum(Outline(frames, metres, pickup).bar_starts(FINE), 0)
+    return starts * (table.ticks_per_beat / FINE.steps_per_beat)
 
 
 def _key_name(signature: str) -> str:

@@ -27,6 +27,7 @@ REST = 0.5  # seconds of silence at the end
 
 QUALITY = 0.5
 SYNTHESIS = 0.8  # share of the time to render a song; the rest is for its loudness
+MP3_KBPS = 32, 320  # what MPEG-1 has, for libsndfile's compression levels 1 and 0
 # what libsndfile is told of each kind
 _CODECS = {
     "flac": {"format": "FLAC", "subtype": "PCM_16"},
@@ -110,7 +111,9 @@ def _trimmed(samples: NDArray[np.float32], performance: Performance) -> NDArray[
     return samples
 
 
-def encode_audio(sound: Sound, kind: Kind, quality: float = QUALITY) -> bytes:
+def encode_audio(
+    sound: Sound, kind: Kind, quality: float = QUALITY, kbps: int | None = None
+) -> bytes:
     """Write a sound as the bytes of a file.
 
     Parameters
@@ -121,6 +124,9 @@ def encode_audio(sound: Sound, kind: Kind, quality: float = QUALITY) -> bytes:
         "wav" and "flac", which keep all in 16 bits, or "ogg" (Vorbis) and "mp3", which are small.
     quality : float
         Of the small ones, 0..1; 0.5 makes about 100 kilobits a second, and 0.1 about 60.
+    kbps : int, optional
+        Of "mp3" at 32 kHz or more: kilobits a second, 32..320, all the way, in place of a quality.
+        The size is known ahead, and players find every place exactly.
 
     Raises
     ------
@@ -140,7 +146,11 @@ def encode_audio(sound: Sound, kind: Kind, quality: float = QUALITY) -> bytes:
     except (ImportError, OSError) as e:  # OSError: the C library that it wraps is not there
         raise MidigenError(f"soundfile, which writes .{kind}, fails ({e}): take .wav") from None
     settings: dict[str, Any] = {**_CODECS[kind], "channels": sound.samples.shape[1]}
-    if kind != "flac":
+    if kbps is not None:
+        low, high = MP3_KBPS
+        level = (high - kbps) / (high - low)
+        settings |= {"bitrate_mode": "CONSTANT", "compression_level": level}
+    elif kind != "flac":
         settings["compression_level"] = 1 - quality
     with soundfile.SoundFile(buffer, "w", sound.rate, **settings) as f:
         # in pieces: a long one would overflow the stack of the Vorbis encoder

@@ -21,7 +21,7 @@ def test_a_song_is_read_track_by_track(tmp_path):
     view = read_view(path)
     assert (view.name, view.title, view.text) == ("waltz.mid", "My waltz", "")
     assert (view.bpm, view.metre, view.key, view.end) == (60, (3, 4), "C minor", 4)
-    assert view.bars.tolist() == [0, 3]
+    assert view.bars.tolist() == [0, 3] and view.quarters == (3, 3)
     flute, drums = view.tracks
     assert (flute.name, flute.program, flute.drums, flute.part) == ("flute", 73, False, "melody")
     assert flute.notes.tolist() == [[i, i + 1, p, 64] for i, p in enumerate((72, 74, 76, 77))]
@@ -33,6 +33,7 @@ def test_bars_follow_changes_of_tempo_and_metre():
     view = parse_view(midi(head, b"".join(note(60) for _ in range(10))), "song")
     # two bars of two quarters in 2 s each, then of three in 1.5 s each
     np.testing.assert_allclose(view.bars, [0, 2, 4, 5.5])
+    assert view.quarters == (2, 2, 3, 3)
     assert view.end == pytest.approx(7)
 
 
@@ -40,6 +41,7 @@ def test_a_first_bar_that_is_short_is_a_pickup():
     head = tempo(60) + metre(1, 2) + metre(4, 2, wait=480)
     view = parse_view(midi(head, b"".join(note(60) for _ in range(9))), "song")
     np.testing.assert_allclose(view.bars, [0, 1, 5])
+    assert view.quarters == (1, 4, 4)
 
 
 def test_drums_alone_are_a_song():
