@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +11,8 @@ import click
 
 from midigen.cli.command import Command
 from midigen.cli.options import quiet_option
-from midigen.cli.render import Request, soundfont_option
+from midigen.cli.render import make_request, soundfont_option
 from midigen.cli.songs import for_each, named_songs
-from midigen.cli.streams import teller
 from midigen.errors import MidigenError
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ def command(ctx: click.Context, songs: tuple[str, ...], soundfont: str | None, q
             f"no program here plays sound (of {', '.join(PROGRAMS)}): install one, or make a file "
             f"to open elsewhere: midigen render {shlex.quote(files[0])}"
         )
-    request = Request(soundfont, cache(teller(quiet)), quiet)
+    request = make_request(soundfont, quiet)
 
     def play(song: str, midi: bytes) -> None:
         with request.bar("preparing", files, song) as advance:

@@ -45,6 +45,11 @@ class Request(NamedTuple):
             yield lambda share: advance(PERCENT * share)
 
 
+def make_request(soundfont: str | None, quiet: bool) -> Request:
+    """Make the Request of a command, which tells every line once."""
+    return Request(soundfont, cache(teller(quiet)), quiet)
+
+
 Progress = Callable[[float], None]  # takes the share of a song that each step has done
 Renderer = Callable[[bytes, str, Request, Progress], bytes]
 PERCENT = 100
@@ -58,7 +63,8 @@ def _audio(midi: bytes, suffix: str, request: Request, progress: Progress) -> by
 
 
 # the ending of a file's name -> what makes such a file of a MIDI file, that ending and a request
-RENDERERS: dict[str, Renderer] = dict.fromkeys((".wav", ".ogg", ".flac", ".mp3"), _audio)
+SOUND = (".wav", ".ogg", ".flac", ".mp3")
+RENDERERS: dict[str, Renderer] = dict.fromkeys(SOUND, _audio)
 PAGE = ".html"  # one for all songs
 SUFFIXES = (*RENDERERS, PAGE)
 DEFAULT = ".wav"
@@ -113,7 +119,7 @@ def command(
     """  # noqa: D301  click wants the backspace itself
     suffix, target = _target(output, form)
     files = named_songs(songs)
-    request = Request(soundfont, cache(teller(quiet)), quiet)  # a line is said once
+    request = make_request(soundfont, quiet)
     if suffix == PAGE:
         return _page(files, output, target, request)
     if target is not None and len(files) > 1:
@@ -121,6 +127,36 @@ def command(
             f"-o {output} is one file, but there are {len(files)} songs: name a folder"
         )
     folder = None if output is None or target is not None else make_folder(output)
+    render_each(files, suffix, request, target, folder)
+
+
+def render_each(
+    files: Sequence[str],
+    suffix: str,
+    request: Request,
+    target: Path | None = None,
+    folder: Path | None = None,
+) -> None:
+    """Render songs, each on its own, and print the new paths.
+
+    Parameters
+    ----------
+    files : sequence of str
+        The songs.
+    suffix : str
+        One of RENDERERS.
+    request : Request
+        How they are rendered.
+    target : Path, optional
+        The file to write or replace, of a single song.
+    folder : Path, optional
+        Where new files are put, by default beside each song; none is replaced.
+
+    Raises
+    ------
+    MidigenError
+        At the end, where any could not be rendered.
+    """
 
     def render(song: str, midi: bytes) -> None:
         with request.bar("rendering", files, song) as advance:
