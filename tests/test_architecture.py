@@ -48,6 +48,8 @@ HOMES = {
     "llvmlite": ["midigen.kernels"],
     "safetensors": ["midigen.files"],
     "PIL": ["midigen.rendering"],
+    "midirenderer": ["midigen.rendering"],
+    "soundfile": ["midigen.rendering"],
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ import click
 from midigen.backends.choose import backend_of, choose
 from midigen.cli.command import Command
 from midigen.cli.options import device_option, make, options, quiet_option
-from midigen.cli.streams import names_on_stdin, path_from_stdin, teller
+from midigen.cli.songs import named_songs
+from midigen.cli.streams import path_from_stdin, teller
 from midigen.config import EvaluateConfig
-from midigen.errors import MidigenError, UsageError
+from midigen.errors import UsageError
 
 
 @click.command(cls=Command, short_help="Measure a model, or songs, against a corpus.")
@@ -94,7 +94,7 @@ def _model(
 
     model = RnnRbm.load(path)
     backend = backend_of(choose(device, say=teller(quiet)))
-    corpus_path = corpus_path or (paths[1] if len(paths) == 2 else _corpus_of(path))
+    corpus_path = corpus_path or (paths[1] if len(paths) == 2 else corpus_of(path))
     corpus = Corpus.load(corpus_path)
     console = make_console(quiet)
     if not is_compiled():
@@ -105,8 +105,11 @@ def _model(
     return {"model": str(path), "corpus": str(corpus_path), **report}
 
 
-def _corpus_of(model_path: str) -> str:
-    """Return the corpus that a model's run names in its checkpoint, if it is still there."""
+def corpus_of(model_path: str) -> str:
+    """Return the path of the corpus that a model's run names in its checkpoint.
+
+    UsageError where it names none, or where that is gone.
+    """
     from midigen.training.checkpoint import CHECKPOINT_NAME, Checkpoint
 
     folder = Path(model_path) if os.path.isdir(model_path) else Path(model_path).parent
@@ -129,21 +132,10 @@ def _songs(
 
     from midigen.corpus import Corpus
     from midigen.evaluation.songs import evaluate_songs, steps_of_songs
-    from midigen.midi.inputs import expand, is_benchmark
     from midigen.output.console import make_console, progress
 
     corpus = Corpus.load(corpus_path)
-    named = expand(paths, () if paths else _listed())
-    files = [file.path for file in named if not is_benchmark(file.path)]
-    if not files:
-        raise MidigenError("no MIDI files (.mid, .midi, .kar) among the songs")
+    files = named_songs(paths)
     with progress(make_console(quiet), "songs", steps_of_songs(len(files), corpus)) as advance:
         report = evaluate_songs(files, corpus, seed, advance)
     return {"corpus": str(corpus_path), **report}
-
-
-def _listed() -> list[str]:
-    """Read the paths of songs from the pipe."""
-    if sys.stdin is None or sys.stdin.isatty():
-        raise UsageError("no songs given: name MIDI files or folders, or pipe their paths in")
-    return names_on_stdin()

@@ -16,12 +16,14 @@ import click
 from midigen.backends.choose import backend_of, choose
 from midigen.cli.command import Command
 from midigen.cli.options import device_option, make, options, quiet_option
-from midigen.cli.streams import path_from_stdin, print_path, teller
+from midigen.cli.render import SOUND, make_request, render_each
+from midigen.cli.streams import make_folder, path_from_stdin, print_path, teller
 from midigen.config import GenerateConfig, Grid
 from midigen.duration import length_in_frames, playable_bpm
-from midigen.errors import MidigenError, UsageError
+from midigen.errors import UsageError
 
 MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a slip
+FORMATS = tuple(suffix.removeprefix(".") for suffix in SOUND)
 
 
 @click.command(cls=Command, short_help="Write new songs with a trained model.")
@@ -41,6 +43,18 @@ MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a sl
     metavar="DIR",
     help="Folder for the songs, made where it is missing; - writes the one song to stdout.",
 )
+@click.option(
+    "--audio",
+    is_flag=False,
+    flag_value=FORMATS[0],
+    type=click.Choice(FORMATS),
+    metavar="[FORMAT]",
+    help=f"Make a sound file of each song as well, beside it: {', '.join(FORMATS)}; wav where the "
+    "format is left out.",
+)
+@click.option(
+    "--page", is_flag=True, help="Write a page as well, on which the songs are seen and heard."
+)
 @quiet_option()
 def command(
     model: str | None,
@@ -48,17 +62,24 @@ def command(
     form_of: str | None,
     device: str,
     output: str,
+    audio: str | None,
+    page: bool,
     quiet: bool,
     **given: Any,
 ) -> None:
     """Write new songs with MODEL, a run folder or its model.safetensors.
 
     Without MODEL its path is read from the pipe: midigen train | midigen generate.
-    Prints the path of each song. No file is ever overwritten.
+    Prints the path of each song, then those of --audio and --page; commands that read songs from a
+    pipe pass over the latter: midigen generate --audio | midigen evaluate --songs --corpus CORPUS.
+    No file is ever overwritten.
     """
     settings = make(GenerateConfig, given)
     if output == "-":
         _check_stdout(settings.count)
+        if page or audio:
+            what = "--page" if page else "--audio"
+            raise UsageError(f"{what} makes files beside the songs: name a folder, not -o -")
     path = model or path_from_stdin("model")
 
     import midigen.kernels  # noqa: F401  ahead of NumPy, whose BLAS then keeps to one thread as well
@@ -81,14 +102,20 @@ def command(
     _frames(settings.length, settings.count, grid, bpm, settings.metre or card.metre)
     with _usage_errors():
         plan = plan_songs(player, settings, primer, form_of)
-    folder = None if output == "-" else _make_folder(output)
-    rolls = []
+    folder = None if output == "-" else make_folder(output)
+    songs, paths = [], []
     with progress(make_console(quiet), "generating", plan.frames) as advance:
         for number, song in enumerate(compose(player, plan, advance, backend_of(device)), start=1):
-            rolls.append(song.roll)
+            songs.append(song)
             stem = f"{_stem(card.name)}-seed{settings.seed}-{number}"
-            _deliver(midi_bytes(song.midi), folder, stem)
-    report(rolls, grid, plan.bpm, card, quiet)
+            paths += _deliver(midi_bytes(song.midi), folder, stem)
+    report([song.roll for song in songs], grid, plan.bpm, card, quiet)
+    if audio:
+        render_each([str(path) for path in paths], f".{audio}", make_request(None, quiet))
+    if page:
+        from midigen.cli.pages import write_page_of_new
+
+        write_page_of_new(path, player, plan, songs, paths, backend_of(device), quiet)
 
 
 @contextmanager
@@ -100,15 +127,17 @@ def _usage_errors() -> Iterator[None]:
         raise UsageError(str(e)) from None
 
 
-def _deliver(data: bytes, folder: Path | None, stem: str) -> None:
-    """Write one song, to a new file whose path is printed or, without a folder, to stdout."""
+def _deliver(data: bytes, folder: Path | None, stem: str) -> list[Path]:
+    """Write one song to a new file, whose path is printed and returned, or to stdout."""
     from midigen.midi.write import write_new
 
     if folder is None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-    else:
-        print_path(write_new(folder, stem, data))
+        return []
+    path = write_new(folder, stem, data)
+    print_path(path)
+    return [path]
 
 
 def _check_stdout(count: int) -> None:
@@ -122,17 +151,6 @@ def _check_stdout(count: int) -> None:
             "-o - writes the bytes of a MIDI file: send them to a file or a pipe, not to the "
             "terminal"
         )
-
-
-def _make_folder(name: str) -> Path:
-    """Make the folder for the songs where it is missing."""
-    try:
-        Path(name).mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise MidigenError(f"-o {name} is a file: name a folder") from None
-    except OSError as e:
-        raise MidigenError(f"cannot make the folder {name}: {e.strerror}") from None
-    return Path(name)
 
 
 def _frames(

@@ -67,19 +67,19 @@ def _listed() -> list[str]:
 
 def _show(name: str, everything: bool, as_json: bool, is_first: bool) -> None:
     """Show one file."""
-    from midigen.rendering.facts import kind_of
+    from midigen.rendering.contents import kind_of
 
     kind, view = kind_of(name), None
     facts: dict[str, Any]
     if kind == "song":
         from midigen.midi.view import read_view
-        from midigen.rendering.facts import song_facts
+        from midigen.rendering.contents import song_facts
 
         view = read_view(name)
         facts = song_facts(view)
     elif kind == "corpus":
         from midigen.corpus import Corpus
-        from midigen.rendering.facts import corpus_facts
+        from midigen.rendering.contents import corpus_facts
 
         facts = corpus_facts(Corpus.load(name))
     else:
@@ -105,8 +105,8 @@ def _show(name: str, everything: bool, as_json: bool, is_first: bool) -> None:
 def _plot(names: list[str], path: str) -> None:
     """Draw the curves of one run."""
     from midigen.files import replacing
+    from midigen.rendering.contents import kind_of
     from midigen.rendering.curves import curves_svg
-    from midigen.rendering.facts import kind_of
     from midigen.training.log import read_log
 
     if len(names) != 1 or kind_of(names[0]) != "run":

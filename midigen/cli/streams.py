@@ -2,6 +2,7 @@
 
 import io
 import os
+import pathlib
 import sys
 from collections.abc import Callable
 
@@ -59,6 +60,17 @@ def names_on_stdin(end: bytes = b"\n") -> list[str]:
 def print_path(path: Path) -> None:
     """Print a path as names_on_stdin reads it."""
     click.echo(os.fsencode(path))
+
+
+def make_folder(name: str) -> pathlib.Path:
+    """Make the folder that -o names where it is missing; MidigenError where that cannot be."""
+    try:
+        pathlib.Path(name).mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise MidigenError(f"-o {name} is a file: name a folder") from None
+    except OSError as e:
+        raise MidigenError(f"cannot make the folder {name}: {e.strerror}") from None
+    return pathlib.Path(name)
 
 
 def print_error(message: object) -> None:

@@ -9,6 +9,7 @@ from midigen.errors import MidigenError
 
 MIDI = (".mid", ".midi", ".kar")
 BENCHMARK = (".mat",)
+RENDERED = (".wav", ".flac", ".ogg", ".mp3", ".svg", ".png", ".html")  # what is made of songs
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ def printable(text: object) -> str:
 def is_benchmark(path: str | os.PathLike[str]) -> bool:
     """Tell by a file's name whether it is a MATLAB file with piano rolls."""
     return os.path.splitext(path)[1].lower() in BENCHMARK
+
+
+def is_rendered(path: str | os.PathLike[str]) -> bool:
+    """Tell by a file's name whether it is sound, a picture or a page, and no song to read."""
+    return os.path.splitext(path)[1].lower() in RENDERED
 
 
 def expand(names: Iterable[str], listed: Iterable[str] = ()) -> list[Input]:

@@ -101,16 +101,35 @@ def read_many(
 
 def read_table(path: StrPath, max_bytes: int = MAX_BYTES) -> NoteTable:
     """Read a MIDI file as `read_notes` does, but raise the reason alone, as a manifest keeps it."""
+    return parse(read_file(path, max_bytes), printable(Path(path).name))
+
+
+def read_file(path: StrPath, max_bytes: int, limit: str = "--max-bytes allows") -> bytes:
+    """Return the bytes of a file of at most `max_bytes`.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    max_bytes : int
+        The largest size that is read.
+    limit : str
+        What an error says ahead of that number.
+
+    Raises
+    ------
+    MidigenError
+        Where it cannot be read; the message is the reason alone.
+    """
     try:
         if not os.path.isfile(path):
             raise MidigenError("not a file" if os.path.exists(path) else "no such file")
         size = os.path.getsize(path)
         if size > max_bytes:
-            raise MidigenError(f"too large ({size:,} bytes; --max-bytes allows {max_bytes:,})")
-        data = Path(path).read_bytes()
+            raise MidigenError(f"too large ({size:,} bytes; {limit} {max_bytes:,})")
+        return Path(path).read_bytes()
     except OSError as e:
         raise MidigenError(f"cannot be read ({e.strerror or e})") from None
-    return parse(data, printable(Path(path).name))
 
 
 def parse(data: bytes, name: str) -> NoteTable:
@@ -156,8 +175,8 @@ def plain_errors() -> Iterator[None]:
         raise MidigenError(f"damaged ({type(e).__name__}: {printable(e)})") from None
 
 
-def _check_header(data: bytes) -> bytes:
-    """Return the file from its MThd on, free of the bytes that a parser would choke on."""
+def check_header(data: bytes) -> bytes:
+    """Return a file from its MThd on; MidigenError where a parser would choke on it."""
     if data[:4] == b"RIFF" and data[8:12] == b"RMID":
         data = data[max(data.find(b"MThd"), 0) :]
     if not data:
@@ -203,7 +222,7 @@ def parse_song(data: bytes) -> ParsedSong:
     import mido
     import pretty_midi
 
-    data = _check_header(data)
+    data = check_header(data)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         midi = mido.MidiFile(file=io.BytesIO(data), clip=True)

@@ -120,8 +120,8 @@ def midi_bytes(midi: pretty_midi.PrettyMIDI) -> bytes:
     return buffer.getvalue()
 
 
-def write_new(folder: Path, stem: str, data: bytes) -> Path:
-    """Write a .mid file under a name that is not taken: stem.mid, stem-2.mid, stem-3.mid, ...
+def write_new(folder: Path, stem: str, data: bytes, suffix: str = ".mid") -> Path:
+    """Write a file under a name that is not taken: stem.mid, stem-2.mid, stem-3.mid, ...
 
     No file is ever overwritten, and none is left half-written.
 
@@ -133,6 +133,8 @@ def write_new(folder: Path, stem: str, data: bytes) -> Path:
         The name without its ending.
     data : bytes
         The content.
+    suffix : str
+        The name's ending.
 
     Returns
     -------
@@ -146,7 +148,7 @@ def write_new(folder: Path, stem: str, data: bytes) -> Path:
     """
     number = 1
     while True:
-        path = folder / (f"{stem}.mid" if number == 1 else f"{stem}-{number}.mid")
+        path = folder / (f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}")
         try:
             _create(path, data)
             return path

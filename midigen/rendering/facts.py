@@ -1,176 +1,139 @@
-"""What is known of a song or a corpus, as JSON can hold it: what `midigen show` shows."""
+"""What the page of new songs says of each: how likely it is to the model, what it has copied."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from midigen.columns import columns_of
+from midigen.backends.interface import Backend
+from midigen.composition import Composed, Plan
 from midigen.corpus import Corpus, Song
-from midigen.errors import MidigenError
-from midigen.files import StrPath, format_of
-from midigen.midi.inputs import printable
-from midigen.midi.key import find_key
-from midigen.midi.names import pitch_name, program_name
-from midigen.midi.view import SongView, TrackView
-from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
-from midigen.preparation import summarise
-from midigen.training.checkpoint import CHECKPOINT_NAME
-from midigen.training.log import LOG_NAME
+from midigen.evaluation.copying import RUN, Collection, Copied
+from midigen.evaluation.likelihood import estimate_log_likelihood, teacher_forced
+from midigen.evaluation.piece import Piece
+from midigen.evaluation.report import choose_songs
+from midigen.evaluation.songs import corpus_pieces
+from midigen.model.placed import PlacedModel
+from midigen.model.rnn_rbm import RnnRbm
+from midigen.model.songs import SongLike, Told
+from midigen.rendering.page import Fact
 
-Facts = dict[str, Any]
-Kind = Literal["song", "corpus", "run"]
-
-
-def kind_of(path: StrPath) -> Kind:
-    """Tell by what is in it whether a file is a song or a corpus, or a file or folder of a run.
-
-    Raises
-    ------
-    MidigenError
-        In one line, where it is nothing of these.
-    """
-    shown = printable(path)
-    if os.path.isdir(path):
-        if any(Path(path, name).exists() for name in (MODEL_NAME, CHECKPOINT_NAME, LOG_NAME)):
-            return "run"
-        raise MidigenError(f"{shown} is a folder without a run: name a file in it")
-    try:
-        with open(path, "rb") as f:
-            head = f.read(12)
-    except FileNotFoundError:
-        raise MidigenError(f"{shown}: no such file") from None
-    except OSError as e:
-        raise MidigenError(f"{shown} cannot be read ({e.strerror or e})") from None
-    if not head:
-        raise MidigenError(f"{shown} is empty")
-    if head[:4] == b"MThd" or (head[:4] == b"RIFF" and head[8:] == b"RMID"):
-        return "song"
-    kinds: dict[str | None, Kind] = {
-        "midigen-corpus": "corpus",
-        "midigen-model": "run",
-        "midigen-checkpoint": "run",
-    }
-    kind = kinds.get(format_of(path))
-    if kind is None:
-        raise MidigenError(
-            f"{shown} is no MIDI file, and no corpus, model or run folder that midigen has made"
-        )
-    return kind
+# a song of 256 frames takes a quarter of a second so, and errs by a thousandth of a nat a frame
+MOVES, CHAINS = 500, 2
+HELD_OUT_FRAMES = 4096  # of the corpus's own songs, to stand beside
+HELD_OUT_SONGS = 50
 
 
-def song_facts(view: SongView) -> Facts:
-    """Return what is known of a song.
+def song_facts(
+    model: RnnRbm,
+    plan: Plan,
+    songs: Sequence[Composed],
+    corpus: Corpus | None,
+    backend: Backend,
+    progress: Callable[[int], object] | None = None,
+) -> list[tuple[Fact, ...]]:
+    """Measure what can be measured of new songs.
+
+    Parameters
+    ----------
+    model : RnnRbm
+        That has made them.  Nothing is said of how likely they are to a Gaussian one.
+    plan : Plan
+        By which they were made.
+    songs : sequence of Composed
+        All songs of the plan.
+    corpus : Corpus, optional
+        That the model has learned from; without it nothing is said of copying.
+    backend : Backend
+    progress : callable, optional
+        Called from worker threads with frames whose likelihood is known, `frames_measured` in all.
 
     Returns
     -------
-    dict
-        kind "song", name, title; seconds, bars, metre, bpm; key, and by what it is known
-        ("signature" or "notes"; None for drums alone); tracks, each with its name, part,
-        instrument, program, count of notes, lowest and highest pitch; text, what midigen wrote of
-        how it made the song.
+    list of tuple of Fact
+        Of each song.
     """
-    key, known_by = view.key, "signature"
-    pitched = [track.notes for track in view.tracks if not track.drums]
-    if key is None and pitched:
-        notes = np.concatenate(pitched)
-        weights = notes[:, 1] - notes[:, 0]
-        key = str(find_key(np.bincount(notes[:, 2].astype(int) % 12, weights, minlength=12)))
-        known_by = "notes"
-    return {
-        "kind": "song",
-        "name": view.name,
-        "title": view.title,
-        "seconds": round(view.end, 3),
-        "bars": len(view.bars),
-        "metre": list(view.metre),
-        "bpm": view.bpm,
-        "key": key,
-        "key_by": known_by if key else None,
-        "tracks": [_track_facts(track) for track in view.tracks],
-        "text": view.text,
-    }
+    columns = []
+    if not model.gaussian:
+        columns.append(_likelihoods(PlacedModel(model, backend), plan, songs, corpus, progress))
+    if corpus is not None:
+        columns.append(_copied_runs(model, plan, songs, corpus))
+    return list(zip(*columns, strict=True)) if columns else [() for _ in songs]
 
 
-def _track_facts(track: TrackView) -> Facts:
-    pitches = track.notes[:, 2].astype(int)
-    return {
-        "name": track.name,
-        "part": track.part,
-        "instrument": "drums" if track.drums else program_name(track.program),
-        "program": None if track.drums else track.program,
-        "notes": len(pitches),
-        "lowest": int(pitches.min()),
-        "highest": int(pitches.max()),
-    }
+def frames_measured(plan: Plan, corpus: Corpus | None) -> int:
+    """Return how many frames `song_facts` measures the likelihood of."""
+    new = sum(outline.frames for outline in plan.outlines)
+    return new + sum(len(song.roll) for song in _held_out(corpus))
 
 
-def duration(facts: Facts) -> str:
-    """Write how long a song lasts.
-
-    >>> duration({"seconds": 67.2}), duration({"seconds": 3605})
-    ('1:07', '1:00:05')
-    """
-    minutes, seconds = divmod(round(facts["seconds"]), 60)
-    if minutes < 60:
-        return f"{minutes}:{seconds:02d}"
-    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+def _held_out(corpus: Corpus | None) -> list[Song]:
+    """Return songs of a corpus that its model has not learned from, to stand beside new ones."""
+    songs = corpus.of_split("test") or corpus.of_split("valid") if corpus else []
+    return choose_songs(songs, HELD_OUT_FRAMES)
 
 
-def pitch_range(track: Facts) -> str:
-    """Name the lowest and the highest pitch of a track's facts."""
-    return f"{pitch_name(track['lowest'])}..{pitch_name(track['highest'])}"
+def _likelihoods(
+    placed: PlacedModel,
+    plan: Plan,
+    songs: Sequence[Composed],
+    corpus: Corpus | None,
+    progress: Callable[[int], object] | None,
+) -> list[Fact]:
+    """Say how likely new songs are to the model that made them, each in nats a frame."""
+    before = [] if plan.opening is None else [plan.opening.roll]
+    new = [
+        Told(np.concatenate([*before, song.roll]), outline)
+        for song, outline in zip(songs, plan.outlines, strict=True)
+    ]
+    of_songs = [frames[plan.begun :] for frames in _frames(placed, new, progress)]
+    note = "Nearer to 0 is less of a surprise to the model."
+    if held_out := _held_out(corpus):
+        own = np.concatenate(_frames(placed, held_out, progress)).mean()
+        note += f" Songs of its corpus that it did not learn from: {_nats(own)}."
+    return [Fact("Likelihood", f"{_nats(f.mean())} nats a frame", note) for f in of_songs]
 
 
-def corpus_facts(corpus: Corpus) -> Facts:
-    """Return what is known of a corpus.
-
-    Returns
-    -------
-    dict
-        kind "corpus"; summary, as `midigen prepare --json` has it; songs, each with its name, key
-        (None where it is not known), metre, bars (None on a grid of seconds), seconds, parts,
-        split; left_out, every input that is not in it, with its verdict and reason; remarks, every
-        input that is in it with remarks.
-    """
-    kept = [entry for entry in corpus.manifest if entry["verdict"] == "kept"]
-    keys = {entry["digest"]: entry.get("key") for entry in kept}
-    return {
-        "kind": "corpus",
-        "summary": summarise(corpus),
-        "songs": [_of_song(corpus, song, keys.get(song.digest)) for song in _by_name(corpus)],
-        "left_out": [
-            {"input": entry["input"], "verdict": entry["verdict"], "reason": entry["reason"]}
-            for entry in corpus.manifest
-            if entry["verdict"] != "kept"
-        ],
-        "remarks": [
-            {"input": entry["input"], "remarks": list(entry["warnings"])}
-            for entry in kept
-            if entry.get("warnings")
-        ],
-    }
+def _frames(
+    placed: PlacedModel, songs: Sequence[SongLike], progress: Callable[[int], object] | None
+) -> list[NDArray[np.float64]]:
+    """Estimate log p of the frames of each song."""
+    forced = teacher_forced(placed, songs)
+    found = estimate_log_likelihood(placed, forced, MOVES, CHAINS, progress=progress)
+    return np.split(found.frames, np.cumsum([len(song.roll) for song in songs])[:-1])
 
 
-def _by_name(corpus: Corpus) -> list[Song]:
-    return sorted(corpus.songs, key=lambda song: (song.name.lower(), song.digest))
+def _nats(value: np.floating) -> str:
+    return f"{value:.2f}".replace("-", "−")
 
 
-def _of_song(corpus: Corpus, song: Song, key: str | None) -> Facts:
-    grid = corpus.grid
-    part_of = columns_of(grid).part_of
-    used = np.flatnonzero(song.roll.max(axis=0, initial=0))
-    bars = len(song.outline.bar_starts(grid)) - 1 if grid.unit == "beat" else None
-    return {
-        "name": song.name,
-        "key": key,
-        "metre": list(song.metre),
-        "bpm": song.bpm,
-        "bars": bars,
-        "seconds": round(len(song.roll) * grid.frame_seconds(song.bpm), 1),
-        "parts": [part.name for n, part in enumerate(grid.parts) if n in part_of[used]],
-        "split": song.split,
-    }
+def _copied_runs(
+    model: RnnRbm, plan: Plan, songs: Sequence[Composed], corpus: Corpus
+) -> list[Fact]:
+    """Say what is longest of what new songs have copied of the training songs of a corpus."""
+    train, held_out = corpus_pieces(corpus)
+    collection = Collection(train)
+    usual = [collection.search(piece).beats for piece in held_out[:HELD_OUT_SONGS]]
+    metre = plan.settings.metre or model.card.metre
+    facts = []
+    for song, outline in zip(songs, plan.outlines, strict=True):
+        pickup = 0 if plan.begun else outline.pickup
+        own = outline.metres[0][1:] if outline.metres else metre
+        piece = Piece.of("", song.roll, model.grid, plan.bpm, own, pickup)
+        facts.append(_copied(collection.search(piece), usual))
+    return facts
+
+
+def _copied(found: Copied, usual: Sequence[float]) -> Fact:
+    """Say what was copied, and how much of them the corpus's own held-out songs have."""
+    value = f"{found.beats:.3g} beats" if found.frames else "none"
+    if found.frames:
+        note = f"Bar {found.bar} is as bar {found.source_bar} of {found.source}"
+        note += f", {found.transposed:+d} semitones." if found.transposed else "."
+    else:
+        note = f"No {RUN} onsets in a row are as in a song that it learned from."
+    if max(usual, default=0):
+        note += f" The longest in songs that it did not learn from: {max(usual):.3g}."
+    return Fact("Longest copied run", value, note)

@@ -12,8 +12,8 @@ from midigen.errors import MidigenError
 from midigen.midi.names import drum_name, pitch_name
 from midigen.midi.view import SongView
 from midigen.rendering.colours import track_colours
+from midigen.rendering.contents import Facts, duration, song_facts
 from midigen.rendering.drawing import Box, Drawing, Line, Words, to_png, to_svg
-from midigen.rendering.facts import Facts, duration, song_facts
 from midigen.rendering.systems import bar_edges, bar_widths, split_bars
 
 WIDTH, MARGIN = 1600.0, 48.0

@@ -11,7 +11,7 @@ from midigen.config import ModelConfig, TrainConfig
 from midigen.errors import MidigenError
 from midigen.files import StrPath, format_of
 from midigen.model.rnn_rbm import FILE_NAME, RnnRbm
-from midigen.rendering.facts import Facts
+from midigen.rendering.contents import Facts
 from midigen.training.checkpoint import CHECKPOINT_NAME, Checkpoint
 from midigen.training.defaults import SIZES, defaults_of
 from midigen.training.log import Line, on_the_way, read_log

@@ -10,7 +10,7 @@ import pytest
 
 from midigen.cli import main
 from tests.midi.craft import melody, meta, midi, note
-from tests.rendering.test_facts import corpus
+from tests.rendering.test_contents import corpus
 from tests.rendering.test_run_facts import run  # noqa: F401  a fixture
 
 

@@ -7,8 +7,8 @@ from PIL import Image
 
 from midigen.errors import MidigenError
 from midigen.rendering.colours import COLOURS
+from midigen.rendering.contents import song_facts
 from midigen.rendering.drawing import Box, Words
-from midigen.rendering.facts import song_facts
 from midigen.rendering.picture import WIDTH, describe, draw_roll, roll_png, roll_svg, summary
 from tests.rendering.views import song, track, tune
 
