@@ -12,6 +12,7 @@ import click
 from midigen.cli.command import Command
 from midigen.cli.streams import names_on_stdin, print_error, print_path
 from midigen.errors import MidigenError, UsageError
+from midigen.midi.inputs import is_rendered
 
 
 @click.command(cls=Command, short_help="Show a song, a corpus or a run.")
@@ -56,10 +57,10 @@ def command(
 
 
 def _listed() -> list[str]:
-    """Read paths from the pipe."""
+    """Read paths from the pipe, without those of what midigen renders of songs."""
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("no file given: name a song, a corpus or a run, or pipe their paths in")
-    names = names_on_stdin()
+    names = [name for name in names_on_stdin() if not is_rendered(name)]
     if not names:
         raise MidigenError("no path came through the pipe: the command before this one made none")
     return names
