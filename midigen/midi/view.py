@@ -184,7 +184,7 @@ def _track(instrument: "pretty_midi.Instrument", part: str) -> TrackView:
     rows = [(note.start, note.end, note.pitch, note.velocity) for note in instrument.notes]
     notes = np.array(sorted(rows), np.float64)
     drums = bool(instrument.is_drum)
-    name = _decoded(instrument.name)
+    name = _decoded(instrument.name).strip(":")  # LilyPond writes "staff:voice"
     return TrackView(name, int(instrument.program), drums, notes, DRUMS if drums else part)
 
 

@@ -38,7 +38,8 @@ def test_each_kind_is_told_by_its_content(folder, run, capsys):  # noqa: F811
 
 
 def test_paths_come_through_the_pipe(folder, monkeypatch, capsys):
-    stdin = SimpleNamespace(isatty=lambda: False, buffer=io.BytesIO(b"song.mid\nsong.wav\nsong.mid\n"))
+    names = io.BytesIO(b"song.mid\nsong.wav\nsong.mid\n")
+    stdin = SimpleNamespace(isatty=lambda: False, buffer=names)
     monkeypatch.setattr(sys, "stdin", stdin)
     assert show() == 0
     assert capsys.readouterr().out.count("quarter notes a minute") == 2
