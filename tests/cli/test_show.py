@@ -125,3 +125,13 @@ def test_a_pipe_is_plain_and_as_wide_as_columns_says(folder):
     lines = out.decode().splitlines()
     assert code == 0 and max(len(line.rstrip()) for line in lines) <= 44
     assert b"\x1b" not in out
+
+
+def test_a_song_is_shown_and_drawn_without_numba(folder):
+    """Which takes longer to load than all the rest."""
+    code = (
+        "import sys; from midigen.cli import main; main(['show', 'song.mid']); "
+        "main(['render', 'song.mid', '-o', 'song.svg']); sys.exit('numba' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, check=True)
