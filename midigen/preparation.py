@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from midigen.columns import columns_of
 from midigen.config import PARTS, Grid, Part, PrepareConfig
 from midigen.corpus import SPLITS, Corpus, Song
 from midigen.errors import MidigenError, UsageError
@@ -170,7 +171,7 @@ def prepare(
                     found.append((entry, item, content))
             manifest.append(entry)
             on_file(entry)
-    grid, remarks = _decide([c for _, _, c in found if isinstance(c, NoteTable)], settings, inputs)
+    grid, remarks = _decide([content for _, _, content in found], settings, inputs)
     songs: list[Song] = []
     for entry, item, content in found:
         made = _make_songs(content, grid, item.style)
@@ -267,15 +268,16 @@ def _summarise_grid(corpus: Corpus, kept: list[Entry]) -> dict[str, Any]:
         figures["steps_per_beat"] = grid.steps_per_beat
         if notes:
             figures["on_grid"] = round(1 - missed / notes, 4)
+    of_part = columns_of(grid).part_of
     figures["parts"] = {
         part.name: {
-            "songs": sum(entry.get("parts", {}).get(part.name, 0) > 0 for entry in kept),
+            "songs": sum(bool(song.roll[:, of_part == number].any()) for song in corpus.songs),
             "low": part.low,
             "high": part.high,
             "kind": part.kind,
             "program": part.program,
         }
-        for part in grid.parts
+        for number, part in enumerate(grid.parts)
     }
     metres = Counter(f"{n}/{d}" for outline in outlines for n, d in {m[1:] for m in outline.metres})
     styles = Counter(outline.style for outline in outlines)
@@ -336,7 +338,7 @@ def _read_benchmark(path: StrPath) -> tuple[list[Song], Entry]:
             name=benchmark.song_name(path, split, number),
             split=split,
             digest=benchmark.roll_digest(roll),
-            bpm=120.0,
+            bpm=benchmark.BPM,
             metre=(4, 4),
             roll=roll,
         )
@@ -360,12 +362,7 @@ def _make_songs(
         The songs, and what the manifest says of the roll; or a Failure.
     """
     if isinstance(content, list):
-        songs = []
-        for song in content:
-            metre = likely_metre(song.roll, grid)
-            outline = outline_of_roll(song.roll, grid, song.bpm, metre)
-            songs.append(replace(song, metre=metre, outline=outline))
-        return songs, {}
+        return [_of_roll(song, grid) for song in content], {}
     try:
         roll, counts = notes_to_roll(content, grid)
     except MidigenError as e:
@@ -386,6 +383,18 @@ def _make_songs(
         "pickup": outline.pickup,
         "style": outline.style,
     }
+
+
+def _of_roll(song: Song, grid: Grid) -> Song:
+    """Make a song of one of a benchmark file: its roll as it is, or its notes sorted into parts."""
+    if not grid.parts:
+        metre = likely_metre(song.roll, grid)
+        outline = outline_of_roll(song.roll, grid, song.bpm, metre)
+        return replace(song, metre=metre, outline=outline)
+    table = benchmark.table_of(song.roll, grid.steps_per_beat)
+    roll, counts = notes_to_roll(table, grid)
+    outline = outline_of(table, grid, roll, counts)
+    return replace(song, metre=table.metre, roll=roll, outline=outline)
 
 
 def _read_all(
@@ -414,39 +423,47 @@ def _read_all(
 
 def _check_settings(inputs: list[Input], settings: Settings) -> None:
     """Raise UsageError where the settings fit neither one another nor the benchmark files."""
-    grid, asked = settings.grid, settings.parts not in ("none", "auto") or settings.grid.parts
+    grid, asked = settings.grid, _asks_for_parts(settings)
     _check_benchmarks(inputs, grid)
-    rolls = any(is_benchmark(item.path) for item in inputs)
-    if asked and not _can_have_parts(grid, rolls):
+    if asked and not _can_have_parts(grid):
         raise UsageError(
-            "--parts needs a beat grid, binary values, gap as the articulation, and MIDI files: "
-            "leave it out"
+            "--parts needs a beat grid, binary values, and gap as the articulation: leave it out"
         )
+    rolls = any(is_benchmark(item.path) for item in inputs) and not asked
     if rolls and grid.tonic == "one" and "tonic" not in settings.decide:
-        raise UsageError("--tonic one is for MIDI files: the rolls of .mat files keep theirs")
+        raise UsageError("the rolls of .mat files keep their tonic, unless --parts names parts")
 
 
-def _can_have_parts(grid: Grid, rolls: bool) -> bool:
-    """Tell whether a grid can have parts; `rolls` says whether there are benchmark files."""
+def _asks_for_parts(settings: Settings) -> bool:
+    """Tell whether parts are asked for by name, which those of benchmark files have to be."""
+    return settings.parts not in ("none", "auto") or bool(settings.grid.parts)
+
+
+def _can_have_parts(grid: Grid) -> bool:
     usual = (grid.unit, grid.values, grid.articulation)
-    return usual == (Grid.unit, Grid.values, Grid.articulation) and not rolls
+    return usual == (Grid.unit, Grid.values, Grid.articulation)
 
 
 def _decide(
-    tables: list[NoteTable], settings: Settings, inputs: list[Input]
+    contents: list[NoteTable | list[Song]], settings: Settings, inputs: list[Input]
 ) -> tuple[Grid, list[str]]:
     """Decide of the grid what the songs are to decide; return lines for people, too."""
     grid = settings.grid
+    tables = [content for content in contents if isinstance(content, NoteTable)]
     rolls = any(is_benchmark(item.path) for item in inputs)
     if "steps_per_beat" in settings.decide:
         steps = Grid.steps_per_beat
         if grid.unit == "beat" and not rolls:
             steps = _coarsest(tables)
         grid = replace(grid, steps_per_beat=steps)
+    if rolls and _asks_for_parts(settings):
+        songs = [song for content in contents if isinstance(content, list) for song in content]
+        tables += [benchmark.table_of(song.roll, grid.steps_per_beat) for song in songs]
+        rolls = False
     if "tonic" in settings.decide:
         small = not rolls and sum(_length(table, grid) for table in tables) < SMALL
         grid = replace(grid, tonic="one" if small else "kept")
-    if grid.parts or settings.parts == "none" or not _can_have_parts(grid, rolls):
+    if grid.parts or settings.parts == "none" or rolls or not _can_have_parts(grid):
         return grid, []
     return _with_parts(tables, grid, settings.parts)
 
