@@ -173,6 +173,7 @@ def generate(
     metre: tuple[int, int] | None = None,
     primer: StrPath | None = None,
     temperature: float | None = None,
+    best_of: int = GenerateConfig.best_of,
     gibbs_steps: int = GenerateConfig.gibbs_steps,
     bpm: float | None = None,
     program: int | None = None,
@@ -204,6 +205,9 @@ def generate(
         A MIDI file that the songs go on from; it is not part of them.
     temperature : float, optional
         Below 1 the music is tamer, above 1 wilder; what suits the model if left out.
+    best_of : int
+        Songs to draw for each one that is kept, the nearest to the songs learned from in its
+        musical figures.
     gibbs_steps : int
         Gibbs sampling steps for each frame.
     bpm : float, optional
@@ -236,6 +240,7 @@ def generate(
         style=style,
         metre=metre,
         keep_primer=False,
+        best_of=best_of,
         temperature=temperature,
         gibbs_steps=gibbs_steps,
         bpm=bpm,

@@ -636,6 +636,13 @@ class GenerateConfig(Settings):
         expected="a metre such as 3/4",
         shown="that of one of the songs",
     )
+    best_of: int = setting(
+        4,
+        "Songs to draw for each one that is kept, the nearest to the songs learned from in its "
+        "musical figures.",
+        low=1,
+        high=10_000,
+    )
     keep_primer: bool = setting(True, "Put the primer in front of the new music, or leave it out.")
     temperature: float | None = setting(
         None,

@@ -72,7 +72,7 @@ def test_seed_and_settings_stand_in_the_file(fake):
     [text] = texts("output/tunes-seed7-2.mid")
     assert text == (
         "midigen 0.1.0; seed 7; song 2 of 2; 384 frames; model d1635; temperature 0.9; "
-        "gibbs-steps 200; primer 0 frames"
+        "gibbs-steps 200; best of 1; primer 0 frames"
     )
 
 
