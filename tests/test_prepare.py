@@ -17,6 +17,7 @@ from midigen.config import Grid, Part
 from midigen.corpus import Corpus
 from midigen.errors import MidigenError, UsageError
 from midigen.midi.inputs import Input, expand
+from midigen.midi.roll import part_notes
 from midigen.midi.worker import Setup, call_with_limits
 from midigen.preparation import Settings, prepare, prepare_paths, split_of, summarise
 
@@ -390,9 +391,33 @@ class TestDecisions:
         np.testing.assert_array_equal(song.roll, np.eye(4, 88))
         steps = Settings(grid=Grid(steps_per_beat=1), decide=("tonic",))
         assert prepare(expand([str(folder)]), steps)[0].grid == Grid(steps_per_beat=1)
-        for settings in ({"parts": "melody,chords"}, {"grid": Grid(tonic="one"), "decide": ()}):
-            with pytest.raises(UsageError, match="MIDI files"):
-                prepare_folder(folder, **settings)
+        with pytest.raises(UsageError, match="keep their tonic"):
+            prepare_folder(folder, grid=Grid(tonic="one"), decide=())
+
+    def test_rolls_of_benchmarks_are_sorted_into_parts_where_named(self, folder):
+        """A tune in steps over held chords, a semitone up in the other song."""
+        roll = np.zeros((32, 88), np.uint8)
+        roll[np.arange(32), np.tile([51, 53, 55, 53], 8)] = 1  # C5 D5 E5 D5
+        roll[:, [27, 31, 34]] = 1  # C3 E3 G3
+        cells = np.empty((1, 1), object), np.empty((1, 1), object)
+        cells[0][0, 0], cells[1][0, 0] = roll, np.roll(roll, 1, axis=1)
+        splits = dict(zip(("train", "valid", "test"), (*cells, cells[0]), strict=True))
+        savemat(folder / "b.mat", {f"{split}data": cell for split, cell in splits.items()})
+        corpus, _ = prepare(
+            expand([str(folder / "b.mat")]),
+            Settings(Grid(steps_per_beat=1), decide=("tonic",), parts="melody,chords"),
+        )
+        parts = {part.name: part.kind for part in corpus.grid.parts}
+        assert parts == {"melody": "line", "chords": "block"}
+        assert summarise(corpus)["parts"]["melody"]["songs"] == 3
+        [train], [valid] = corpus.of_split("train"), corpus.of_split("valid")
+        assert corpus.grid.tonic == "one" and len(corpus.of_split("test")) == 1
+        assert valid.outline.shift == train.outline.shift - 1
+        np.testing.assert_array_equal(train.roll, valid.roll)
+        melody, chords = part_notes(train.roll, corpus.grid)
+        tune = [72, 74, 76, 74]
+        assert melody[:4].tolist() == [[t, t + 1, pitch] for t, pitch in enumerate(tune)]
+        assert chords.tolist() == [[0, 32, pitch] for pitch in (48, 52, 55)]
 
     def test_styles_are_folders_under_the_one_given(self, folder):
         for path in ("jigs/a.mid", "jigs/deep/b.mid", "reels/c.mid"):
