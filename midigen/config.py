@@ -441,7 +441,11 @@ class TrainConfig(Settings):
         ),
     )
     gibbs_steps: int = setting(
-        5, "Gibbs steps for each frame and step, the k of CD-k.", low=1, high=10_000
+        5,
+        "Gibbs steps for each frame and step, the k of CD-k; auto: more for a small collection.",
+        low=1,
+        high=10_000,
+        auto=True,
     )
     centre: bool = setting(
         True,

@@ -22,7 +22,7 @@ from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.checkpoint import Checkpoint, alone_in
 
 GRID = Grid(low=60, high=70)
-SMALL = ["--rbm-hidden", "10", "--recurrent", "10", "--hidden", "10"]
+SMALL = ["--rbm-hidden", "10", "--recurrent", "10", "--hidden", "10", "--gibbs-steps", "5"]
 
 # the network alone: in songs as short as these there is no frame many bars ago to copy
 ALONE = ["--context", "none", "--gates", "none"]
