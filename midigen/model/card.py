@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from midigen import files
+from midigen.midi.dynamics import Dynamics, dynamics_from_json
 from midigen.midi.notes import check_tempo
 from midigen.outline import Outline
 
@@ -58,6 +59,8 @@ class ModelCard:
         Of a Gaussian model, once training has chosen them.
     outlines : list of Outline
         Of training songs, from which those of new songs are drawn.
+    dynamics : dict of str to Dynamics
+        How loud the notes of each part of the corpus are.
 
     Raises
     ------
@@ -83,6 +86,7 @@ class ModelCard:
     temperature: float | None = None
     levels: Levels | None = None
     outlines: list[Outline] = field(default_factory=list)
+    dynamics: dict[str, Dynamics] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check what is computed with, as a header may hold any JSON."""
@@ -114,4 +118,5 @@ class ModelCard:
         if "levels" in known:
             known["levels"] = Levels(**known["levels"])
         known["outlines"] = [Outline.from_json(outline) for outline in known.get("outlines", ())]
+        known["dynamics"] = dynamics_from_json(known.get("dynamics", {}))
         return cls(**known)

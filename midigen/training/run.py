@@ -98,6 +98,7 @@ class Run:
             seed=settings.seed,
             settings=settings.to_json(),
             outlines=some_outlines(train, settings.seed),
+            dynamics=corpus.dynamics,
             temperature=fitting_for(corpus).temperature,
             **corpus.statistics(),
         )

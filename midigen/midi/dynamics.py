@@ -1,0 +1,227 @@
+"""How loud the notes of songs are, part by part: what is kept of it for new songs.
+
+A velocity is taken apart: the level of its part (of drums, of each drum), an accent by its place in
+the bar, a swell from bar to bar, what differs from one onset to the next, and within a chord.
+"""
+
+import operator
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midigen.config import Grid
+from midigen.midi.roll import PartNotes
+from midigen.outline import Outline
+
+# places in a bar: its first frame, its middle, other beats, halves (of three eighths, thirds) of a
+# beat, all else; without bars all are beats
+PLACES = ("downbeat", "middle", "beat", "off-beat", "between")
+DOWNBEAT, MIDDLE, BEAT, OFF_BEAT, BETWEEN = range(len(PLACES))
+LOUDEST = 127
+FEW = 8.0  # notes: what is told by as many counts half
+
+Int64 = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """How loud the notes of one part are, in velocities; 0 stands for what songs do not tell.
+
+    Parameters
+    ----------
+    level : float
+        Mean of all notes.
+    accents : tuple of float
+        By which notes at each of PLACES are louder than their song's mean (of drums, that drum's).
+    spread : tuple of float
+        Standard deviation at each of PLACES, from onset to onset within a bar.
+    swell : float
+        Standard deviation from bar to bar within a song.
+    chord : float
+        Standard deviation within notes that begin together.
+    drums : tuple of (int, float)
+        Of drums the pitch and the mean of each.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For what no songs tell, as a header may hold any JSON.
+    """
+
+    level: float
+    accents: tuple[float, ...] = (0.0,) * len(PLACES)
+    spread: tuple[float, ...] = (0.0,) * len(PLACES)
+    swell: float = 0.0
+    chord: float = 0.0
+    drums: tuple[tuple[int, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        numbers = [self.level, *self.accents, *self.spread, self.swell, self.chord]
+        numbers += [level for _, level in self.drums]
+        if not (np.abs(numbers) <= LOUDEST).all():
+            raise ValueError("dynamics that no notes have")
+        if {len(self.accents), len(self.spread)} != {len(PLACES)}:
+            raise ValueError(f"dynamics of other places than {', '.join(PLACES)}")
+        if not all(0 <= pitch <= 127 for pitch, _ in self.drums):
+            raise ValueError("dynamics of drums that there are not")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Dynamics":
+        """Read what `to_json` gave; ValueError, TypeError or KeyError for something else."""
+        return cls(
+            float(data["level"]),
+            tuple(map(float, data["accents"])),
+            tuple(map(float, data["spread"])),
+            float(data["swell"]),
+            float(data["chord"]),
+            tuple((operator.index(pitch), float(level)) for pitch, level in data["drums"]),
+        )
+
+
+def dynamics_from_json(data: Mapping[str, Any]) -> dict[str, Dynamics]:
+    """Read the dynamics of parts by their names; raises what `Dynamics.from_json` does."""
+    return {name: Dynamics.from_json(own) for name, own in data.items()}
+
+
+class Places(NamedTuple):
+    """Where each frame of a song lies.
+
+    Parameters
+    ----------
+    kind : ndarray of int64 (T,)
+        Its number in PLACES.
+    bar : ndarray of int64 (T,)
+        The number of its bar; without bars they are four beats of 120 a minute.
+    """
+
+    kind: Int64
+    bar: Int64
+
+
+def places_of(outline: Outline, grid: Grid) -> Places:
+    """Say where each frame of a song lies in its bars.
+
+    >>> grid = Grid(steps_per_beat=2)
+    >>> places_of(Outline(8, ((0, 4, 4),)), grid).kind.tolist()
+    [0, 3, 2, 3, 1, 3, 2, 3]
+    >>> places_of(Outline(7, ((0, 6, 8),), pickup=5), grid).kind.tolist()
+    [3, 0, 3, 3, 2, 3, 3]
+    """
+    frames = np.arange(outline.frames)
+    starts = outline.bar_starts(grid)
+    if not len(starts):
+        length = round(2 / grid.step) if grid.unit == "seconds" else 4 * grid.steps_per_beat
+        return Places(np.full(len(frames), BEAT), frames // max(length, 1))
+    bar = np.searchsorted(starts, frames, side="right") - 1
+    within = frames - starts[bar]
+    metre = np.searchsorted([frame for frame, _, _ in outline.metres], frames, side="right") - 1
+    kind = np.full(len(frames), BETWEEN)
+    for number, (_, numerator, denominator) in enumerate(outline.metres):
+        thirds = denominator >= 8 and numerator > 3 and numerator % 3 == 0
+        frames_a_beat = (3 if thirds else 1) * 4 * grid.steps_per_beat / denominator
+        beats = numerator // 3 if thirds else numerator
+        at = within[metre == number] / frames_a_beat
+        on_beat, on_part = (
+            np.abs(n * at - np.rint(n * at)) < 1e-6 for n in (1, 3 if thirds else 2)
+        )
+        is_middle = (beats >= 4) & (2 * np.rint(at) == beats)
+        kind[metre == number] = np.select(
+            [at == 0, on_beat & is_middle, on_beat, on_part],
+            [DOWNBEAT, MIDDLE, BEAT, OFF_BEAT],
+            BETWEEN,
+        )
+    return Places(kind, bar)
+
+
+def means_of(group: Int64, values: Float64) -> Float64:
+    """Return the mean of each value's group, (N,); group (N,) numbers from 0."""
+    counts = np.bincount(group)
+    means: Float64 = np.bincount(group, values) / np.maximum(counts, 1)
+    return means[group]
+
+
+class Listener:
+    """Hears the notes of songs, one song after the other, and tells the dynamics of a part.
+
+    Parameters
+    ----------
+    by_drum : bool
+        Whether pitches are drums, each of which has a level of its own.
+
+    Attributes
+    ----------
+    songs : int
+        How many songs had notes of the part.
+    """
+
+    def __init__(self, by_drum: bool = False) -> None:
+        self._by_drum = by_drum
+        self._pitches = np.zeros((2, 128))  # number and sum of velocities, by pitch
+        self.songs = self._varied = 0
+        self._accents = np.zeros((2, len(PLACES)))  # number and sum
+        self._spread = np.zeros((2, len(PLACES)))  # number and sum of squares
+        self._swell = self._chord = 0.0  # sums of squares
+
+    def hear(self, notes: PartNotes, places: Places) -> None:
+        """Hear the part's notes in one song."""
+        some = notes.start < len(places.kind)  # not what had no place in the roll
+        start, pitch, velocity = notes.start[some], notes.pitch[some], notes.velocity[some]
+        if not len(start):
+            return
+        self.songs += 1
+        counts = np.bincount(pitch, minlength=128)
+        sums = np.bincount(pitch, velocity, minlength=128)
+        self._pitches += [counts, sums]
+        mean = (sums / np.maximum(counts, 1))[pitch] if self._by_drum else velocity.mean()
+        louder = velocity - mean
+        if not louder.any():
+            return
+        self._varied += 1
+        kind = places.kind[start]
+        self._accents += [
+            np.bincount(kind, minlength=len(PLACES)),
+            np.bincount(kind, louder, minlength=len(PLACES)),
+        ]
+        rest = louder - means_of(kind, louder)
+        of_bar, of_onset = means_of(places.bar[start], rest), means_of(start, rest)
+        self._swell += float((of_bar**2).sum())
+        self._chord += float(((rest - of_onset) ** 2).sum())
+        self._spread += [
+            np.bincount(kind, minlength=len(PLACES)),
+            np.bincount(kind, (of_onset - of_bar) ** 2, minlength=len(PLACES)),
+        ]
+
+    def tell(self) -> Dynamics:
+        """Return the dynamics of the songs, of one or more that have notes of the part.
+
+        Where most of them have one velocity throughout, that is levels alone.
+        """
+        counts, sums = self._pitches
+        level = round(sums.sum() / counts.sum(), 2)
+        drums = tuple(
+            (int(pitch), round(sums[pitch] / counts[pitch], 2))
+            for pitch in np.flatnonzero(counts if self._by_drum else 0)
+        )
+        if 2 * self._varied < self.songs:
+            return Dynamics(level, drums=drums)
+        total = self._accents[0].sum()
+        accents = self._accents[1] / (self._accents[0] + FEW)
+        mean_square = self._spread[1].sum() / total
+        spread = (self._spread[1] + FEW * mean_square) / (self._spread[0] + FEW)
+        return Dynamics(
+            level,
+            tuple(np.round(accents, 2).tolist()),
+            tuple(np.round(np.sqrt(spread), 2).tolist()),
+            round(float(np.sqrt(self._swell / total)), 2),
+            round(float(np.sqrt(self._chord / total)), 2),
+            drums,
+        )
