@@ -44,7 +44,7 @@ class Dynamics:
     chord : float
         Standard deviation within notes that begin together.
     drums : tuple of (int, float)
-        Of drums the pitch and the mean of each.
+        Of drums the pitch and the level of each: its mean is that and the accents of its places.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def places_of(outline: Outline, grid: Grid) -> Places:
     return Places(kind, bar)
 
 
-def means_of(group: Int64, values: Float64) -> Float64:
+def means_of(group: Int64, values: NDArray[Any]) -> Float64:
     """Return the mean of each value's group, (N,); group (N,) numbers from 0."""
     counts = np.bincount(group)
     means: Float64 = np.bincount(group, values) / np.maximum(counts, 1)
@@ -165,63 +165,82 @@ class Listener:
 
     def __init__(self, by_drum: bool = False) -> None:
         self._by_drum = by_drum
-        self._pitches = np.zeros((2, 128))  # number and sum of velocities, by pitch
         self.songs = self._varied = 0
-        self._accents = np.zeros((2, len(PLACES)))  # number and sum
+        # number and sum of velocities, by drum, and of how much louder than their song's mean they
+        # are, by drum and place; all but drums count as drum 0
+        self._velocities = np.zeros((2, 128))
+        self._louder = np.zeros((2, 128, len(PLACES)))
         self._spread = np.zeros((2, len(PLACES)))  # number and sum of squares
         self._swell = self._chord = 0.0  # sums of squares
 
     def hear(self, notes: PartNotes, places: Places) -> None:
         """Hear the part's notes in one song."""
         some = notes.start < len(places.kind)  # not what had no place in the roll
-        start, pitch, velocity = notes.start[some], notes.pitch[some], notes.velocity[some]
+        start, velocity = notes.start[some], notes.velocity[some]
         if not len(start):
             return
         self.songs += 1
-        counts = np.bincount(pitch, minlength=128)
-        sums = np.bincount(pitch, velocity, minlength=128)
-        self._pitches += [counts, sums]
-        mean = (sums / np.maximum(counts, 1))[pitch] if self._by_drum else velocity.mean()
-        louder = velocity - mean
-        if not louder.any():
+        drum = notes.pitch[some] if self._by_drum else np.zeros(len(start), np.int64)
+        self._velocities += _number_and_sum(drum, velocity, 128)
+        if (velocity == means_of(drum, velocity)).all():
             return
         self._varied += 1
         kind = places.kind[start]
-        self._accents += [
-            np.bincount(kind, minlength=len(PLACES)),
-            np.bincount(kind, louder, minlength=len(PLACES)),
-        ]
-        rest = louder - means_of(kind, louder)
+        cell, louder = drum * len(PLACES) + kind, velocity - velocity.mean()
+        self._louder += _number_and_sum(cell, louder, self._louder[0].size).reshape(2, 128, -1)
+        rest = louder - means_of(cell, louder)
         of_bar, of_onset = means_of(places.bar[start], rest), means_of(start, rest)
         self._swell += float((of_bar**2).sum())
         self._chord += float(((rest - of_onset) ** 2).sum())
-        self._spread += [
-            np.bincount(kind, minlength=len(PLACES)),
-            np.bincount(kind, (of_onset - of_bar) ** 2, minlength=len(PLACES)),
-        ]
+        self._spread += _number_and_sum(kind, (of_onset - of_bar) ** 2, len(PLACES))
 
     def tell(self) -> Dynamics:
         """Return the dynamics of the songs, of one or more that have notes of the part.
 
-        Where most of them have one velocity throughout, that is levels alone.
+        Where in most of them all is equally loud (of drums, each drum), that is levels alone.
         """
-        counts, sums = self._pitches
-        level = round(sums.sum() / counts.sum(), 2)
-        drums = tuple(
-            (int(pitch), round(sums[pitch] / counts[pitch], 2))
-            for pitch in np.flatnonzero(counts if self._by_drum else 0)
-        )
-        if 2 * self._varied < self.songs:
-            return Dynamics(level, drums=drums)
-        total = self._accents[0].sum()
-        accents = self._accents[1] / (self._accents[0] + FEW)
-        mean_square = self._spread[1].sum() / total
-        spread = (self._spread[1] + FEW * mean_square) / (self._spread[0] + FEW)
+        counts, sums = self._velocities
+        level = sums.sum() / counts.sum()
+        levels = sums / np.maximum(counts, 1)
+        accents = spread = np.zeros(len(PLACES))
+        swell = chord = 0.0
+        if 2 * self._varied >= self.songs:
+            above, accents = self._fit()
+            heard = self._louder[0].any(axis=1)
+            levels[heard] = level + above[heard]
+            total = self._spread[0].sum()
+            mean_square = self._spread[1].sum() / total
+            spread = np.sqrt((self._spread[1] + FEW * mean_square) / (self._spread[0] + FEW))
+            swell, chord = np.sqrt([self._swell / total, self._chord / total]).tolist()
+        drums = np.flatnonzero(counts).tolist() if self._by_drum else []
         return Dynamics(
-            level,
+            round(level, 2),
             tuple(np.round(accents, 2).tolist()),
-            tuple(np.round(np.sqrt(spread), 2).tolist()),
-            round(float(np.sqrt(self._swell / total)), 2),
-            round(float(np.sqrt(self._chord / total)), 2),
-            drums,
+            tuple(np.round(spread, 2).tolist()),
+            round(swell, 2),
+            round(chord, 2),
+            tuple((drum, round(float(levels[drum]), 2)) for drum in drums),
         )
+
+    def _fit(self) -> tuple[Float64, Float64]:
+        """Fit loudness by drum and accents by place together, by least squares: (128,) and (5,).
+
+        A bass drum that is hit on downbeats alone has not both.  Accents are held to 0 as by FEW
+        notes, and are 0 in the mean of all notes.
+        """
+        number, total = self._louder
+        of_drum, of_place = number.sum(axis=1), number.sum(axis=0)
+        normal = np.block(
+            [[np.diag(np.maximum(of_drum, 1)), number], [number.T, np.diag(of_place + FEW)]]
+        )
+        fit = np.linalg.solve(normal, np.concatenate([total.sum(axis=1), total.sum(axis=0)]))
+        above, accents = fit[:128], fit[128:]
+        mean = accents @ of_place / of_place.sum()
+        return above + mean, accents - mean
+
+
+def _number_and_sum(group: Int64, values: NDArray[Any], groups: int) -> Float64:
+    """Return how many values each group has, and their sum: (2, groups)."""
+    return np.stack(
+        [np.bincount(group, minlength=groups), np.bincount(group, values, minlength=groups)]
+    )

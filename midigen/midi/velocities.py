@@ -14,7 +14,7 @@ from midigen.midi.parts import CHORDS, LONE, MELODY
 from midigen.outline import Outline
 
 FLAT = 0.5  # velocities that differ by less tell nothing
-MOST = 2.0  # standard deviations that anything is off
+MOST = 2.5  # standard deviations that anything is off
 SWELL_BARS = 2  # from one turning point to the next
 
 # the defaults
@@ -87,8 +87,8 @@ def give_velocities(
 def with_defaults(parts: Sequence[Part], dynamics: Mapping[str, Dynamics]) -> list[Dynamics]:
     """Return the dynamics of parts, with defaults for what songs do not tell.
 
-    That is what differs by less than FLAT.  Where all parts are equally loud, the melody becomes
-    louder than the chords.
+    That is what differs by less than FLAT; accents and spread go together.  Where all parts are
+    equally loud, the melody becomes louder than the chords.
     """
     levels = [dynamics[part.name].level for part in parts if part.name in dynamics] or [LEVEL]
     equal = np.ptp(levels) < FLAT
@@ -100,11 +100,12 @@ def with_defaults(parts: Sequence[Part], dynamics: Mapping[str, Dynamics]) -> li
             drums = tuple(
                 (drum, level + above) for group, above in DRUMS_ABOVE.items() for drum in group
             )
+        is_told = max(*map(abs, own.accents), *own.spread) >= FLAT
         played.append(
             Dynamics(
                 level + (ABOVE.get(part.name, 0.0) if equal else 0.0),
-                own.accents if max(map(abs, own.accents)) >= FLAT else ACCENTS,
-                own.spread if max(own.spread) >= FLAT else (SPREAD,) * len(PLACES),
+                own.accents if is_told else ACCENTS,
+                own.spread if is_told else (SPREAD,) * len(PLACES),
                 own.swell if own.swell >= FLAT else SWELL,
                 own.chord if own.chord >= FLAT else CHORD,
                 drums,

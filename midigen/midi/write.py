@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from midigen.config import Grid
 from midigen.errors import MidigenError
 from midigen.midi.dynamics import Dynamics
+from midigen.midi.key import Key
 from midigen.midi.parts import LONE
 from midigen.midi.programs import Programs, programs_of
 from midigen.midi.roll import part_notes
@@ -80,7 +81,8 @@ def roll_to_midi(
         Written as a text event at the head of track 0.
     outline : Outline, optional
         Its metres are written, its pickup comes after as much silence as fills the first bar, and
-        notes, which were moved up by its shift when songs were read, are moved back.
+        notes, which were moved up by its shift when songs were read, are moved back.  Of a grid
+        with one tonic the key is written, too.
 
     Returns
     -------
@@ -107,6 +109,9 @@ def roll_to_midi(
         pretty_midi.TimeSignature(numerator, denominator, (frame and frame + late) * frame_seconds)
         for frame, numerator, denominator in outline.metres or [(0, *metre)]
     ]
+    if grid.tonic == "one":
+        key = Key.of_shift(outline.shift, outline.minor)
+        midi.key_signature_changes = [pretty_midi.KeySignature(key.tonic + 12 * key.minor, 0.0)]
     if text is not None:
         midi.text_events.append(pretty_midi.Text(text, 0.0))
     tracks = part_notes(roll, grid)
