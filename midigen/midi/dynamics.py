@@ -20,7 +20,7 @@ from midigen.outline import Outline
 # beat, all else; without bars all are beats
 PLACES = ("downbeat", "middle", "beat", "off-beat", "between")
 DOWNBEAT, MIDDLE, BEAT, OFF_BEAT, BETWEEN = range(len(PLACES))
-LOUDEST = 127
+MOST = 1000.0  # that a level may be: one over 127 is out of range by the place of its drum alone
 FEW = 8.0  # notes: what is told by as many counts half
 
 Int64 = NDArray[np.int64]
@@ -63,11 +63,11 @@ class Dynamics:
         """Check the numbers."""
         numbers = [self.level, *self.accents, *self.spread, self.swell, self.chord]
         numbers += [level for _, level in self.drums]
-        if not (np.abs(numbers) <= LOUDEST).all():
+        if not all(abs(number) <= MOST for number in numbers):
             raise ValueError("dynamics that no notes have")
         if {len(self.accents), len(self.spread)} != {len(PLACES)}:
             raise ValueError(f"dynamics of other places than {', '.join(PLACES)}")
-        if not all(0 <= pitch <= 127 for pitch, _ in self.drums):
+        if not all(0 <= operator.index(pitch) <= 127 for pitch, _ in self.drums):
             raise ValueError("dynamics of drums that there are not")
 
     def to_json(self) -> dict[str, Any]:
@@ -78,12 +78,12 @@ class Dynamics:
     def from_json(cls, data: dict[str, Any]) -> "Dynamics":
         """Read what `to_json` gave; ValueError, TypeError or KeyError for something else."""
         return cls(
-            float(data["level"]),
-            tuple(map(float, data["accents"])),
-            tuple(map(float, data["spread"])),
-            float(data["swell"]),
-            float(data["chord"]),
-            tuple((operator.index(pitch), float(level)) for pitch, level in data["drums"]),
+            data["level"],
+            tuple(data["accents"]),
+            tuple(data["spread"]),
+            data["swell"],
+            data["chord"],
+            tuple((pitch, level) for pitch, level in data["drums"]),
         )
 
 
@@ -225,18 +225,22 @@ class Listener:
     def _fit(self) -> tuple[Float64, Float64]:
         """Fit loudness by drum and accents by place together, by least squares: (128,) and (5,).
 
-        A bass drum that is hit on downbeats alone has not both.  Accents are held to 0 as by FEW
-        notes, and are 0 in the mean of all notes.
+        A bass drum that is hit on downbeats alone has not both.  Accents are 0 in the mean of all
+        notes, and drawn to 0 as by FEW notes.
         """
         number, total = self._louder
         of_drum, of_place = number.sum(axis=1), number.sum(axis=0)
+        none = np.zeros((128, 1))
         normal = np.block(
-            [[np.diag(np.maximum(of_drum, 1)), number], [number.T, np.diag(of_place + FEW)]]
+            [
+                [np.diag(np.maximum(of_drum, 1)), number, none],
+                [number.T, np.diag(of_place + FEW), of_place[:, None]],
+                [none.T, of_place, np.zeros((1, 1))],
+            ]
         )
-        fit = np.linalg.solve(normal, np.concatenate([total.sum(axis=1), total.sum(axis=0)]))
-        above, accents = fit[:128], fit[128:]
-        mean = accents @ of_place / of_place.sum()
-        return above + mean, accents - mean
+        right = np.concatenate([total.sum(axis=1), total.sum(axis=0), [0.0]])
+        above, accents, _ = np.split(np.linalg.solve(normal, right), [128, 128 + len(PLACES)])
+        return above, accents
 
 
 def _number_and_sum(group: Int64, values: NDArray[Any], groups: int) -> Float64:

@@ -176,7 +176,11 @@ def programs_of(grid: Grid, asked: Programs = ()) -> tuple[int, ...]:
     having = [part.name for part in grid.parts if part.kind != "drums"]
     for name in wanted:
         if name not in (ALL, *having):
-            what = f"its parts are {', '.join(having)}" if having else "it has no parts: name none"
+            what = (
+                f"its parts are {', '.join(having)}"
+                if having
+                else "it has no parts, but one instrument"
+            )
             why = "drums have no instrument" if name == DRUMS else f"the model has no {name!r}"
             raise ValueError(f"{why}: {what}")
     if not grid.parts:

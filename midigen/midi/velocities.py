@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen.config import Grid, Part
-from midigen.midi.dynamics import LOUDEST, PLACES, Dynamics, means_of, places_of
+from midigen.midi.dynamics import PLACES, Dynamics, means_of, places_of
 from midigen.midi.parts import CHORDS, LONE, MELODY
 from midigen.outline import Outline
 
 FLAT = 0.5  # velocities that differ by less tell nothing
+LOUDEST = 127
 MOST = 2.5  # standard deviations that anything is off
-SWELL_BARS = 2  # from one turning point to the next
+SWELL_BARS = 4  # from one turning point to the next
 
 # the defaults
 LEVEL = 80.0
@@ -25,6 +26,7 @@ HATS, RIDES, SHAKERS = (42, 44, 46), (51, 53, 59), (54, 69, 70, 82)
 DRUMS_ABOVE = {KICKS: 8, SNARES: 6, CRASHES: 6, RIDES: -6, HATS: -10, SHAKERS: -12}
 ACCENTS = (9.0, 4.0, 0.0, -6.0, -9.0)  # at each of PLACES
 SPREAD, SWELL, CHORD = 3.0, 3.0, 1.5
+CHORD_MOST = 4.0  # voices of songs differ by more, but each for a reason
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -50,8 +52,8 @@ def give_velocities(
     dynamics : mapping of str to Dynamics
         Of parts, by their names; the defaults for those that it lacks.
     mean : float, optional
-        Mean velocity of all notes, 1..127; what the dynamics say if left out.  Differences that
-        would leave 1..127 are made smaller.
+        Mean velocity of all notes, 1..127; what the dynamics say if left out.  Where some would
+        leave 1..127, all are drawn to the mean, by half at most; what is still out moves the mean.
     rng : np.random.Generator, optional
         For what varies; nothing does without.
 
@@ -107,7 +109,7 @@ def with_defaults(parts: Sequence[Part], dynamics: Mapping[str, Dynamics]) -> li
                 own.accents if is_told else ACCENTS,
                 own.spread if is_told else (SPREAD,) * len(PLACES),
                 own.swell if own.swell >= FLAT else SWELL,
-                own.chord if own.chord >= FLAT else CHORD,
+                min(own.chord, CHORD_MOST) if own.chord >= FLAT else CHORD,
                 drums,
             )
         )
@@ -131,13 +133,17 @@ def _swell(bar: Int64, rng: np.random.Generator | None) -> Float64:
 
 
 def _within_range(velocities: list[Float64], mean: float | None) -> list[Int64]:
-    """Round velocities to 1..127, moved to a mean and drawn to it so far as they need."""
+    """Round velocities to 1..127, as near to a mean as they can be: see `give_velocities`."""
     everything = np.concatenate([np.zeros(0), *velocities])
     if not len(everything):
         return [np.zeros(0, np.int64) for _ in velocities]
-    middle = float(everything.mean())
-    mean = float(np.clip(middle, 1, LOUDEST) if mean is None else mean)
-    room = np.array([mean - 1, LOUDEST - mean])
-    need = np.array([middle - everything.min(), everything.max() - middle])
-    share = min(1.0, *(room / np.maximum(need, 1e-9)))
-    return [np.rint(mean + share * (own - middle)).astype(np.int64) for own in velocities]
+    middle, least, most = everything.mean(), everything.min(), everything.max()
+    mean = middle if mean is None else mean
+    room = min((mean - 1) / max(middle - least, 1e-9), (LOUDEST - mean) / max(most - middle, 1e-9))
+    share = min(max(room, 0.5), 1.0)
+    least, most = mean - share * (middle - least), mean + share * (most - middle)
+    mean += max(1 - least, 0) - max(most - LOUDEST, 0)
+    return [
+        np.clip(np.rint(mean + share * (own - middle)), 1, LOUDEST).astype(np.int64)
+        for own in velocities
+    ]
