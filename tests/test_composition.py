@@ -318,13 +318,13 @@ def test_instruments_from_python(program, programs):
 
 
 def test_a_part_that_the_model_lacks_is_one_line(tmp_path, capsys):
-    with pytest.raises(ValueError, match="no 'chords': its parts are melody, bass"):
+    with pytest.raises(ValueError, match="no 'chords': the parts are melody, bass"):
         midigen.generate(parrot(), program="chords=harp")
     parrot().save(tmp_path / "model.safetensors")
     songs = tmp_path / "songs"
     assert main(["generate", str(tmp_path), "--program", "chords=harp", "-o", str(songs)]) == 2
     _, err = capsys.readouterr()
-    assert err == "midigen: the model has no 'chords': its parts are melody, bass\n"
+    assert err == "midigen: the model has no 'chords': the parts are melody, bass\n"
     assert not songs.exists()
 
 

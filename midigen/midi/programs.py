@@ -177,9 +177,9 @@ def programs_of(grid: Grid, asked: Programs = ()) -> tuple[int, ...]:
     for name in wanted:
         if name not in (ALL, *having):
             what = (
-                f"its parts are {', '.join(having)}"
+                f"the parts are {', '.join(having)}"
                 if having
-                else "it has no parts, but one instrument"
+                else "there are no parts, but one instrument"
             )
             why = "drums have no instrument" if name == DRUMS else f"the model has no {name!r}"
             raise ValueError(f"{why}: {what}")

@@ -114,15 +114,15 @@ def test_parts_that_are_not_named_keep_their_own(asked, programs):
 def test_a_grid_without_parts_has_one():
     assert programs_of(Grid()) == (0,)
     assert programs_of(Grid(), (("", 40),)) == (40,)
-    with pytest.raises(ValueError, match="the model has no 'bass': it has no parts"):
+    with pytest.raises(ValueError, match="the model has no 'bass': there are no parts"):
         programs_of(Grid(), (("bass", 40),))
 
 
 @pytest.mark.parametrize(
     "part, words",
     [
-        ("chords", "the model has no 'chords': its parts are melody, bass"),
-        ("drums", "drums have no instrument: its parts are melody, bass"),
+        ("chords", "the model has no 'chords': the parts are melody, bass"),
+        ("drums", "drums have no instrument: the parts are melody, bass"),
     ],
 )
 def test_a_part_that_is_not_there_names_those_that_are(part, words):

@@ -162,7 +162,7 @@ def test_instruments_that_are_asked_for():
     playing = Playing((("", 40), ("chords", 24)))
     _, tracks = tracks_of(roll_to_midi(band(), BAND, 120, playing=playing))
     assert [track[1] for track in tracks] == [40, 24, 0]
-    with pytest.raises(ValueError, match="no 'bass': its parts are melody, chords"):
+    with pytest.raises(ValueError, match="no 'bass': the parts are melody, chords"):
         roll_to_midi(band(), BAND, 120, playing=Playing((("bass", 32),)))
 
 
