@@ -21,6 +21,7 @@ from midigen.config import PARTS, Grid, Part, PrepareConfig
 from midigen.corpus import SPLITS, Corpus, Song
 from midigen.errors import MidigenError, UsageError
 from midigen.midi import benchmark
+from midigen.midi.dynamics import Listener, places_of
 from midigen.midi.form import outline_of, outline_of_roll
 from midigen.midi.guard import map_guarded
 from midigen.midi.inputs import Input, expand, is_benchmark, printable
@@ -29,8 +30,15 @@ from midigen.midi.metres import likely_metre
 from midigen.midi.notes import NoteTable
 from midigen.midi.parts import CHORDS, DRUMS, KINDS, LONE
 from midigen.midi.read import StrPath, read_table
-from midigen.midi.roll import count_on_grid, count_together, notes_of_parts, notes_to_roll
+from midigen.midi.roll import (
+    PartNotes,
+    count_on_grid,
+    count_together,
+    notes_of_parts,
+    notes_to_roll,
+)
 from midigen.midi.worker import Failure
+from midigen.outline import Outline
 
 DECIDED = ("steps_per_beat", "tonic")  # what of a grid songs may decide
 STEPS = (1, 2, 3, 4, 6, 8, 12)  # frames a beat to choose from, and the share of onsets to keep
@@ -173,6 +181,7 @@ def prepare(
             on_file(entry)
     grid, remarks = _decide([content for _, _, content in found], settings, inputs)
     songs: list[Song] = []
+    listeners = [Listener(part.kind == "drums") for part in grid.parts] or [Listener()]
     for entry, item, content in found:
         made = _make_songs(content, grid, item.style)
         if isinstance(made, Failure):
@@ -180,6 +189,8 @@ def prepare(
         else:
             songs += [_with_split(song, settings.split) for song in made[0]]
             entry.update(made[1])
+            if isinstance(content, NoteTable) and grid.values == "binary":
+                _hear(content, grid, made[0][0].outline, listeners)
     if not songs:
         raise MidigenError(_describe_failures(manifest))
     songs, of_splits = _check_splits(songs, settings.split)
@@ -188,7 +199,13 @@ def prepare(
         # the digest of a benchmark file, which has songs of all splits, is none of a song
         if entry["verdict"] == "kept" and entry["digest"] in splits:
             entry["split"] = splits[entry["digest"]]
-    return Corpus(grid, songs, manifest), of_splits + remarks + _check_grid(manifest)
+    names = [part.name for part in grid.parts] or [LONE]
+    dynamics = {
+        name: listener.tell()
+        for name, listener in zip(names, listeners, strict=True)
+        if listener.songs
+    }
+    return Corpus(grid, songs, manifest, dynamics), of_splits + remarks + _check_grid(manifest)
 
 
 def split_of(digest: str, shares: tuple[float, float, float]) -> str:
@@ -397,6 +414,13 @@ def _of_roll(song: Song, grid: Grid) -> Song:
     return replace(song, metre=table.metre, roll=roll, outline=outline)
 
 
+def _hear(table: NoteTable, grid: Grid, outline: Outline, listeners: list[Listener]) -> None:
+    """Let each part's listener hear how loud its notes are in a song."""
+    places = places_of(outline, grid)
+    for listener, notes in zip(listeners, notes_of_parts(table, grid), strict=True):
+        listener.hear(notes, places)
+
+
 def _read_all(
     inputs: list[Input], settings: Settings
 ) -> Generator[tuple[Input, tuple[NoteTable | list[Song], Entry] | Failure], None, None]:
@@ -496,7 +520,7 @@ def _with_parts(tables: list[NoteTable], grid: Grid, asked: str) -> tuple[Grid, 
         for name in PARTS
     ]
     songs = _sorted_notes(tables, replace(grid, parts=tuple(everywhere)))
-    having = {name: sum(len(s[n][0]) > 0 for s in songs) for n, name in enumerate(PARTS)}
+    having = {name: sum(len(s[n].pitch) > 0 for s in songs) for n, name in enumerate(PARTS)}
     chosen = {name for name in PARTS if 2 * having[name] >= max(len(songs), 1)}
     remarks = []
     if asked != "auto":
@@ -506,8 +530,9 @@ def _with_parts(tables: list[NoteTable], grid: Grid, asked: str) -> tuple[Grid, 
             remarks = [f"no song has {missing}: left out of --parts"]
         chosen = {name for name in chosen if having[name]}
     pitched = {n: name for n, name in enumerate(PARTS) if name != DRUMS}
-    total = sum(len(s[n][0]) for s in songs for n in pitched)
-    homeless = sum(len(s[n][0]) for s in songs for n, name in pitched.items() if name not in chosen)
+    total = sum(len(s[n].pitch) for s in songs for n in pitched)
+    rest = [n for n, name in pitched.items() if name not in chosen]
+    homeless = sum(len(s[n].pitch) for s in songs for n in rest)
     if homeless > (1 - ON_GRID_SHARE) * total:
         chosen.add(CHORDS)  # rather than drop them
     if chosen <= {DRUMS, CHORDS} or len(chosen) == 1:
@@ -536,7 +561,7 @@ def _with_kind(part: Part, number: int, tables: list[NoteTable], grid: Grid) -> 
     return replace(part, kind="block") if together > TOGETHER_SHARE * begun else part
 
 
-def _sorted_notes(tables: list[NoteTable], grid: Grid) -> list[list[tuple[Int64, Int64]]]:
+def _sorted_notes(tables: list[NoteTable], grid: Grid) -> list[list[PartNotes]]:
     """Return `notes_of_parts` of every song that the grid can take."""
     found = []
     for table in tables:
@@ -545,10 +570,11 @@ def _sorted_notes(tables: list[NoteTable], grid: Grid) -> list[list[tuple[Int64,
     return found
 
 
-def _fit(part: Part, songs: list[tuple[Int64, Int64]], grid: Grid) -> Part:
+def _fit(part: Part, songs: list[PartNotes], grid: Grid) -> Part:
     """Give a part the range and the programme of its notes in all songs."""
-    pitches = np.concatenate([np.zeros(0, np.int64), *(pitch for pitch, _ in songs)])
-    programs = np.concatenate([np.zeros(0, np.int64), *(program for _, program in songs)])
+    none = np.zeros(0, np.int64)
+    pitches = np.concatenate([none, *(song.pitch for song in songs)])
+    programs = np.concatenate([none, *(song.program for song in songs)])
     if not len(pitches):
         return part
     low, high = int(pitches.min()), int(pitches.max())

@@ -16,6 +16,7 @@ from midigen.cli import main
 from midigen.config import Grid, Part
 from midigen.corpus import Corpus
 from midigen.errors import MidigenError, UsageError
+from midigen.midi.dynamics import PLACES, Dynamics
 from midigen.midi.inputs import Input, expand
 from midigen.midi.roll import part_notes
 from midigen.midi.worker import Setup, call_with_limits
@@ -316,6 +317,33 @@ class TestDecisions:
         ]
         parts = prepare_folder(self.write(tmp_path, *songs))[0].grid.parts
         assert [part.program for part in parts] == [73, 0]
+
+    def test_how_loud_each_part_is(self, tmp_path):
+        """And each drum: flat songs tell no more than levels."""
+        drums = b"".join(
+            note(pitch, channel=9, velocity=velocity)
+            for pitch, velocity in [(36, 99), (42, 50)] * 8
+        )
+        accents = b"".join(note(72 + i % 4, velocity=(90, 80, 85, 80)[i % 4]) for i in range(32))
+        tune = meta(0x03, b"melody") + accents
+        chords = chord_track(*[48] * 8, length=1920)
+        corpus, _ = prepare_folder(self.write(tmp_path, midi(tune, chords, drums)))
+        found = corpus.dynamics
+        assert {name: own.level for name, own in found.items()} == {
+            "melody": 83.75,
+            "chords": 64,
+            "drums": 74.5,
+        }
+        accents = dict(zip(PLACES, found["melody"].accents, strict=True))
+        assert accents["downbeat"] > 3 > accents["middle"] > 0 > accents["beat"]
+        assert not any(found["chords"].accents) and not any(found["drums"].accents)
+        assert found["drums"].drums == ((36, 99.0), (42, 50.0))
+
+    def test_how_loud_notes_without_parts_are(self, tmp_path):
+        self.write(tmp_path, tune_and_chords())
+        assert prepare_folder(tmp_path, parts="none")[0].dynamics == {"notes": Dynamics(64.0)}
+        velocities = Settings(grid=Grid(values="velocity"))
+        assert prepare(expand([str(tmp_path)]), velocities)[0].dynamics == {}
 
     def test_named_parts(self, tmp_path):
         bass = named("bass", 40, 41, channel=2)

@@ -102,6 +102,7 @@ class Run:
             settings=settings.to_json(),
             outlines=[song.outline for song in known],
             figures={name: tuple(spread) for name, spread in spreads_of(pieces).items()},
+            dynamics=corpus.dynamics,
             temperature=fitting_for(corpus).temperature,
             **corpus.statistics(),
         )
