@@ -101,7 +101,7 @@ class Run:
             seed=settings.seed,
             settings=settings.to_json(),
             outlines=[song.outline for song in known],
-            figures={name: tuple(spread) for name, spread in spreads_of(pieces).items()},
+            figures={name: (mean, by) for name, (mean, by) in spreads_of(pieces).items()},
             dynamics=corpus.dynamics,
             temperature=fitting_for(corpus).temperature,
             **corpus.statistics(),
