@@ -15,6 +15,8 @@ DEFAULT_MINUTES = 2.0
 MAX_METRE = 64  # of numerator and denominator
 DENOMINATORS = 1, 2, 4, 8, 16, 32, MAX_METRE
 SPLITS = ("train", "valid", "test")
+# where what is made goes unless -o says so
+CORPORA, RUNS, SONGS = "output/corpora", "output/runs", "output/songs"
 PARTS = ("melody", "chords", "bass", "drums")  # that notes are sorted into, in this order
 
 T = TypeVar("T")

@@ -483,11 +483,12 @@ class TestCommand:
         corpus = Corpus.load(out.strip())
         assert (
             code == 0
-            and out == os.path.join("output", f"corpus-{corpus.digest[:10]}.safetensors") + "\n"
+            and out
+            == os.path.join("output/corpora", f"corpus-{corpus.digest[:10]}.safetensors") + "\n"
         )
         assert "songs" in err and "not a MIDI file" in err and "kept once" in err
         assert run(capsys, "in")[1] == out
-        assert os.listdir("output") == [Path(out.strip()).name]
+        assert os.listdir("output/corpora") == [Path(out.strip()).name]
 
     def test_quiet_and_json(self, folder, capsys):
         assert run(capsys, "in", "-q")[2] == ""

@@ -216,16 +216,19 @@ def test_a_run_folder_and_its_path_on_stdout(corpus, tmp_path, capsys):
     assert train(corpus, "--epochs", "2", "--validate-every", "1", *SMALL) == 0
     assert train(corpus, "--epochs", "1", *SMALL, "-q") == 0
     out, err = capsys.readouterr()
-    assert out.split() == ["output/run-001/model.safetensors", "output/run-002/model.safetensors"]
+    assert out.split() == [
+        "output/runs/run-001/model.safetensors",
+        "output/runs/run-002/model.safetensors",
+    ]
     assert "all epochs done" in err
     lines = [
         json.loads(line)
-        for line in (tmp_path / "output/run-001/log.jsonl").read_text().splitlines()
+        for line in (tmp_path / "output/runs/run-001/log.jsonl").read_text().splitlines()
     ]
     assert [line["epoch"] for line in lines] == [1, 2] and all(
         line["event"] == "Validated" for line in lines
     )
-    card = RnnRbm.load("output/run-001").card
+    card = RnnRbm.load("output/runs/run-001").card
     assert card.bpm == 100.0 and card.notes_per_frame == 1.0 and card.longest_hold == 1
 
 
@@ -370,7 +373,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(corpus, tmp_path):
 
 def test_a_stop_before_the_first_validation_still_leaves_a_model(corpus):
     assert train(corpus, "--minutes", "0.0001", *SMALL, "-q") == 0
-    assert RnnRbm.load("output/run-001")
+    assert RnnRbm.load("output/runs/run-001")
 
 
 @pytest.mark.parametrize(

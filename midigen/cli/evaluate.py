@@ -48,7 +48,7 @@ def command(
 
     \b
         midigen evaluate MODEL [CORPUS]
-        midigen evaluate --songs output/*.mid --corpus CORPUS
+        midigen evaluate --songs output/songs/*.mid --corpus CORPUS
 
     MODEL, a run folder or its model.safetensors, is measured in nats a frame on songs that it was
     not trained on, beside simple predictors.  Left out, it is read from the pipe; CORPUS left out

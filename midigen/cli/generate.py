@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import re
 import secrets
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import click
 
 from midigen.backends.choose import backend_of, choose
 from midigen.cli.command import Command
+from midigen.cli.destination import destination_of
 from midigen.cli.options import device_option, make, options, quiet_option
-from midigen.cli.streams import path_from_stdin, print_path, teller
-from midigen.config import GenerateConfig, Grid
+from midigen.cli.streams import path_from_stdin, teller
+from midigen.config import SONGS, GenerateConfig, Grid
 from midigen.duration import length_in_frames, playable_bpm
-from midigen.errors import MidigenError, UsageError
+from midigen.errors import UsageError
 
+NEW_SEEDS = 1_000_000  # that a seed is drawn from: six digits, since they stand in names
 MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a slip
 
 
@@ -36,10 +36,11 @@ MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a sl
 @click.option(
     "-o",
     "--output",
-    default="output",
+    default=SONGS,
     show_default=True,
-    metavar="DIR",
-    help="Folder for the songs, made where it is missing; - writes the one song to stdout.",
+    metavar="DIR|FILE.mid|-",
+    help="Folder for the songs, made where it is missing; a name ending in .mid is that of the one "
+    "song; - writes it to stdout.",
 )
 @quiet_option()
 def command(
@@ -57,8 +58,7 @@ def command(
     Prints the path of each song. No file is ever overwritten.
     """
     settings = make(GenerateConfig, given)
-    if output == "-":
-        _check_stdout(settings.count)
+    destination = destination_of(output, settings.count)
     path = model or path_from_stdin("model")
 
     import midigen.kernels  # noqa: F401  ahead of NumPy, whose BLAS then keeps to one thread as well
@@ -71,7 +71,7 @@ def command(
     from midigen.output.generate import report
 
     if settings.seed is None:
-        settings = replace(settings, seed=secrets.randbelow(2**32))
+        settings = replace(settings, seed=secrets.randbelow(NEW_SEEDS))
     with _usage_errors():
         check_together(settings, primer, form_of)
     player = RnnRbm.load(path)
@@ -81,13 +81,13 @@ def command(
     _frames(settings.length, settings.count, grid, bpm, settings.metre or card.metre)
     with _usage_errors():
         plan = plan_songs(player, settings, primer, form_of)
-    folder = None if output == "-" else _make_folder(output)
+    destination.make_ready()
     rolls = []
     with progress(make_console(quiet), "generating", plan.frames) as advance:
         for number, song in enumerate(compose(player, plan, advance, backend_of(device)), start=1):
             rolls.append(song.roll)
             stem = f"{_stem(card.name)}-seed{settings.seed}-{number}"
-            _deliver(midi_bytes(song.midi), folder, stem)
+            destination.deliver(midi_bytes(song.midi), stem)
     report(rolls, grid, plan.bpm, card, quiet)
 
 
@@ -98,41 +98,6 @@ def _usage_errors() -> Iterator[None]:
         yield
     except ValueError as e:
         raise UsageError(str(e)) from None
-
-
-def _deliver(data: bytes, folder: Path | None, stem: str) -> None:
-    """Write one song, to a new file whose path is printed or, without a folder, to stdout."""
-    from midigen.midi.write import write_new
-
-    if folder is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        print_path(write_new(folder, stem, data))
-
-
-def _check_stdout(count: int) -> None:
-    """UsageError where the song cannot go to stdout."""
-    if count > 1:
-        raise UsageError("-o - writes one song: leave out --count, or name a folder")
-    if sys.stdout is None:
-        raise UsageError("-o - writes to stdout, which is closed: name a folder")
-    if sys.stdout.isatty():
-        raise UsageError(
-            "-o - writes the bytes of a MIDI file: send them to a file or a pipe, not to the "
-            "terminal"
-        )
-
-
-def _make_folder(name: str) -> Path:
-    """Make the folder for the songs where it is missing."""
-    try:
-        Path(name).mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise MidigenError(f"-o {name} is a file: name a folder") from None
-    except OSError as e:
-        raise MidigenError(f"cannot make the folder {name}: {e.strerror}") from None
-    return Path(name)
 
 
 def _frames(

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from midigen.cli.command import Command
 from midigen.cli.options import AUTO, make, options, quiet_option
 from midigen.cli.streams import names_on_stdin, print_path
-from midigen.config import Grid, PrepareConfig
+from midigen.config import CORPORA, Grid, PrepareConfig
 from midigen.errors import MidigenError, SkippedInputsError, UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ RANGES = {"piano": (21, 108), "note": (48, 83)}
     "-o",
     "--output",
     metavar="FILE",
-    show_default="output/corpus-DIGEST.safetensors",
+    show_default=f"{CORPORA}/corpus-DIGEST.safetensors",
     help="The corpus file; replaced if it is a corpus already.",
 )
 @options(Grid, "unit", "steps_per_beat", "step", "articulation", "values", "low", "high")
@@ -106,7 +106,7 @@ def command(
     settings = Settings(grid, decide, **config.to_json())
     with progress(console, "reading", len(files)) as advance:
         corpus, warnings = prepare(files, settings, on_file=lambda entry: advance())
-    path = output or os.path.join("output", f"corpus-{corpus.digest[:10]}.safetensors")
+    path = output or os.path.join(CORPORA, f"corpus-{corpus.digest[:10]}.safetensors")
     _check_replaceable(path)
     corpus.save(path)
     summary = summarise(corpus, warnings)

@@ -16,7 +16,7 @@ from click.core import ParameterSource
 from midigen.cli.command import Command
 from midigen.cli.options import AUTO, device_option, make, options, quiet_option, take
 from midigen.cli.streams import path_from_stdin, print_path, teller
-from midigen.config import DEFAULT_MINUTES, BudgetConfig, ModelConfig, TrainConfig
+from midigen.config import DEFAULT_MINUTES, RUNS, BudgetConfig, ModelConfig, TrainConfig
 from midigen.errors import MidigenError, UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ RESUMABLE = ("epochs", "minutes", "quiet", "corpus", "resume", "device")
     "-o",
     "--output",
     metavar="DIR",
-    show_default="output/run-001, run-002, ...",
+    show_default=f"{RUNS}/run-001, run-002, ...",
     help="Folder of the run, made where it is missing.",
 )
 @device_option
