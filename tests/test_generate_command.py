@@ -1,5 +1,6 @@
 """midigen generate around a fake model: files, names, lengths, limits, what is said."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -441,3 +442,25 @@ def test_a_truncated_model_is_one_line(run_folder, tmp_path, capsys, size):
         and "unexpectedly" not in err
     )
     assert not (tmp_path / "songs").exists()
+
+
+def test_json_has_settings_paths_and_figures(fake, capsys):
+    assert run("--json", "--count", "2", "--seed", "7", "--length", "8 bars") == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert (report["model"], report["seed"], report["settings"]["length"]) == (
+        "run1",
+        7,
+        [8, "bars"],
+    )
+    assert [song["path"] for song in report["songs"]] == [
+        f"output/songs/tunes-seed7-{i}.mid" for i in (1, 2)
+    ]
+    assert all(len(notes(song["path"])) == song["frames"] == 96 for song in report["songs"])
+    assert report["songs"][0]["notes_per_frame"] == 1 and report["warnings"] == []
+    assert "1.00 notes a frame" in err
+
+
+def test_json_and_a_song_do_not_share_stdout(fake, capsys):
+    assert run("--json", "-o", "-") == 2
+    assert "leave out one" in capsys.readouterr().err and not fake.calls

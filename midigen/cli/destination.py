@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-from midigen.cli.streams import print_path
 from midigen.errors import MidigenError, UsageError
 
 SUFFIXES = (".mid", ".midi")
@@ -20,7 +19,7 @@ class Destination(Protocol):
         """Make what is missing; MidigenError where no song can go there."""
 
     def deliver(self, data: bytes, stem: str) -> Path | None:
-        """Write a MIDI file's bytes, and print and return the path, if it has one.
+        """Write a MIDI file's bytes; return the path, if it has one.
 
         The stem is a name without its ending, for a destination that has none.
         """
@@ -45,9 +44,7 @@ class _Folder:
     def deliver(self, data: bytes, stem: str) -> Path:
         from midigen.midi.write import write_new
 
-        path = write_new(self._path, stem, data)
-        print_path(path)
-        return path
+        return write_new(self._path, stem, data)
 
 
 class _File:
@@ -66,7 +63,6 @@ class _File:
             write_as(self._path, data)
         except FileExistsError:
             raise self._taken() from None
-        print_path(self._path)
         return self._path
 
     def _taken(self) -> MidigenError:

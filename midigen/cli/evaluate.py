@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from functools import partial
@@ -13,8 +12,8 @@ import click
 
 from midigen.backends.choose import backend_of, choose
 from midigen.cli.command import Command
-from midigen.cli.options import device_option, make, options, quiet_option
-from midigen.cli.streams import names_on_stdin, path_from_stdin, teller
+from midigen.cli.options import device_option, json_option, make, options, quiet_option
+from midigen.cli.streams import names_on_stdin, path_from_stdin, print_json, teller
 from midigen.config import EvaluateConfig
 from midigen.errors import MidigenError, UsageError
 
@@ -33,7 +32,7 @@ from midigen.errors import MidigenError, UsageError
 @options(EvaluateConfig, "split", "temperatures", "chains", "rnn_frames", "max_frames")
 @device_option
 @options(EvaluateConfig, "seed")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option()
 @quiet_option("No progress on stderr.")
 def command(
     paths: tuple[str, ...],
@@ -64,7 +63,7 @@ def command(
     else:
         report = _model(paths, corpus, make(EvaluateConfig, given), device, quiet)
     if as_json:
-        click.echo(json.dumps(report))
+        print_json(**report)
     else:
         from midigen.output.evaluation import show_model, show_songs
 

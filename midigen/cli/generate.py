@@ -14,8 +14,8 @@ import click
 from midigen.backends.choose import backend_of, choose
 from midigen.cli.command import Command
 from midigen.cli.destination import destination_of
-from midigen.cli.options import device_option, make, options, quiet_option
-from midigen.cli.streams import path_from_stdin, teller
+from midigen.cli.options import device_option, json_option, make, options, quiet_option
+from midigen.cli.streams import path_from_stdin, print_json, print_path, teller
 from midigen.config import SONGS, GenerateConfig, Grid
 from midigen.duration import length_in_frames, playable_bpm
 from midigen.errors import UsageError
@@ -42,6 +42,7 @@ MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a sl
     help="Folder for the songs, made where it is missing; a name ending in .mid is that of the one "
     "song; - writes it to stdout.",
 )
+@json_option("Print one JSON object in place of the paths: settings, paths, figures.")
 @quiet_option()
 def command(
     model: str | None,
@@ -49,6 +50,7 @@ def command(
     form_of: str | None,
     device: str,
     output: str,
+    as_json: bool,
     quiet: bool,
     **given: Any,
 ) -> None:
@@ -59,6 +61,8 @@ def command(
     """
     settings = make(GenerateConfig, given)
     destination = destination_of(output, settings.count)
+    if as_json and output == "-":
+        raise UsageError("-o - and --json both write to stdout: leave out one")
     path = model or path_from_stdin("model")
 
     import midigen.kernels  # noqa: F401  ahead of NumPy, whose BLAS then keeps to one thread as well
@@ -68,7 +72,7 @@ def command(
     from midigen.midi.write import midi_bytes
     from midigen.model.rnn_rbm import RnnRbm
     from midigen.output.console import make_console, progress
-    from midigen.output.generate import report
+    from midigen.output.generate import findings, show, song_figures
 
     if settings.seed is None:
         settings = replace(settings, seed=secrets.randbelow(NEW_SEEDS))
@@ -82,13 +86,27 @@ def command(
     with _usage_errors():
         plan = plan_songs(player, settings, primer, form_of)
     destination.make_ready()
-    rolls = []
-    with progress(make_console(quiet), "generating", plan.frames) as advance:
-        for number, song in enumerate(compose(player, plan, advance, backend_of(device)), start=1):
+    rolls, paths = [], []
+    with progress(make_console(quiet), "generating", plan.frames) as bar:
+        for number, song in enumerate(compose(player, plan, bar, backend_of(device)), start=1):
             rolls.append(song.roll)
             stem = f"{_stem(card.name)}-seed{settings.seed}-{number}"
-            destination.deliver(midi_bytes(song.midi), stem)
-    report(rolls, grid, plan.bpm, card, quiet)
+            with bar.hidden():
+                path_of_song = destination.deliver(midi_bytes(song.midi), stem)
+                if path_of_song and not as_json:
+                    print_path(path_of_song)
+            paths.append(path_of_song)
+    show(rolls, grid, plan.bpm, card, quiet)
+    if as_json:
+        asked = {**plan.settings.to_json(), "primer": primer, "form_of": form_of, "bpm": plan.bpm}
+        figures = song_figures(rolls, grid, plan.bpm)
+        print_json(
+            model=path,
+            seed=settings.seed,
+            settings=asked,
+            songs=[{"path": str(p), **figure} for p, figure in zip(paths, figures, strict=True)],
+            warnings=findings(rolls, grid, plan.bpm, card)[1:],
+        )
 
 
 @contextmanager

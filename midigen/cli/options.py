@@ -336,6 +336,11 @@ device_option = click.option(
 )
 
 
+def json_option(text: str = "Print one JSON object in place of the table.") -> Callable[[F], F]:
+    """Make the option --json, as_json in Python."""
+    return click.option("--json", "as_json", is_flag=True, help=text)
+
+
 def quiet_option(text: str = "Say nothing on stderr but errors.") -> Callable[[F], F]:
     """Make the option -q, --quiet."""
     return click.option("-q", "--quiet", is_flag=True, help=text)

@@ -1,9 +1,12 @@
 """Paths from stdin and to stdout, and lines to stderr."""
 
 import io
+import json
+import math
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -59,6 +62,19 @@ def names_on_stdin(end: bytes = b"\n") -> list[str]:
 def print_path(path: Path) -> None:
     """Print a path as names_on_stdin reads it."""
     click.echo(os.fsencode(path))
+
+
+def print_json(**report: Any) -> None:
+    """Print one JSON object on stdout; a number that is not finite, which JSON lacks, is null."""
+    click.echo(json.dumps(_finite(report), allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_error(message: object) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -34,8 +34,32 @@ def warn(console: Console, message: str) -> None:
     console.print(f"warning: {message}", style="yellow", soft_wrap=True)
 
 
+class Bar:
+    """A bar on a terminal: call it after each step, or with a number of steps."""
+
+    def __init__(self, bars: Progress, what: str, total: int) -> None:
+        self._bars = bars
+        self._task = bars.add_task(what, total=total)
+
+    def __call__(self, steps: int = 1) -> None:
+        """Move the bar on."""
+        self._bars.advance(self._task, steps)
+
+    @contextlib.contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Take the bar away for the block, in which stdout, perhaps the same terminal, is written.
+
+        What is written has a line of its own then.
+        """
+        self._bars.stop()
+        try:
+            yield
+        finally:
+            self._bars.start()
+
+
 @contextlib.contextmanager
-def progress(console: Console, what: str, total: int) -> Iterator[Callable[..., None]]:
+def progress(console: Console, what: str, total: int) -> Iterator[Bar]:
     """Show a bar while the block runs, on a terminal only.
 
     Parameters
@@ -49,7 +73,7 @@ def progress(console: Console, what: str, total: int) -> Iterator[Callable[..., 
 
     Yields
     ------
-    callable
+    Bar
         To be called after each step, or with a number of steps.
     """
     columns = (
@@ -60,9 +84,4 @@ def progress(console: Console, what: str, total: int) -> Iterator[Callable[..., 
     )
     hidden = console.quiet or not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as bars:
-        task = bars.add_task(what, total=total)
-
-        def advance(steps: int = 1) -> None:
-            bars.advance(task, steps)
-
-        yield advance
+        yield Bar(bars, what, total)
