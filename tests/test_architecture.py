@@ -34,6 +34,8 @@ LAYERS = [
         "midigen.randomness",
         "midigen.interrupts",
         "midigen.starter",
+        "midigen.progress",
+        "midigen.shell",
     ],
     ["midigen.errors", "midigen"],
 ]

@@ -133,6 +133,12 @@ def test_settings_reach_the_model_and_the_file(fake):
         ("60 seconds", 360),
         ("6s", 36),
         ("6 sec", 36),
+        ("3 minutes", 1080),
+        ("3m", 1080),
+        ("0.5 min", 180),
+        ("1:30", 540),
+        ("0:06", 36),
+        ("90s", 540),
     ],
 )
 def test_length(fake, length, frames):
@@ -157,6 +163,10 @@ def test_absurd_lengths_are_refused(length):
         ("--length", "many"),
         ("--length", "-3 bars"),
         ("--length", "3 miles"),
+        ("--length", "32b"),
+        ("--length", "1:60"),
+        ("--length", "1:2:3"),
+        ("--length", "9999999:00"),
         ("--length", "nan"),
         ("--length", "0"),
         ("--length", "999999 bars"),
@@ -178,6 +188,12 @@ def test_impossible_settings_name_their_option(fake, capsys, option, value):
     out, err = capsys.readouterr()
     assert (out, fake.calls) == ("", [])
     assert option in err.splitlines()[-1] and "Traceback" not in err
+
+
+def test_a_length_of_no_unit_is_told_what_there_is(fake, capsys):
+    assert run("--length", "32b") == 2
+    err = capsys.readouterr().err
+    assert "b may be bars or beats" in err and "90 seconds (90s), 3 minutes (3m) or 1:30" in err
 
 
 @pytest.mark.parametrize("bpm, microseconds", [(60e6, 60_000), (3.576, 15_000_000)])

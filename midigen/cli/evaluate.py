@@ -12,19 +12,24 @@ import click
 
 from midigen.backends.choose import backend_of, choose
 from midigen.cli.command import Command
-from midigen.cli.options import device_option, json_option, make, options, quiet_option
+from midigen.cli.kinds import explained
+from midigen.cli.options import PATH, device_option, json_option, make, options, quiet_option
 from midigen.cli.streams import names_on_stdin, path_from_stdin, print_json, teller
 from midigen.config import EvaluateConfig
 from midigen.errors import MidigenError, UsageError
+from midigen.shell import quoted
+
+MOST_NAMED = 5  # songs in a message
 
 
 @click.command(cls=Command, short_help="Measure a model, or songs, against a corpus.")
-@click.argument("paths", nargs=-1, metavar="[MODEL [CORPUS] | SONG...]")
+@click.argument("paths", nargs=-1, type=PATH, metavar="[MODEL [CORPUS] | SONG...]")
 @click.option(
     "--songs", is_flag=True, help="Judge SONGs, MIDI files or folders of them, instead of a model."
 )
 @click.option(
     "--corpus",
+    type=PATH,
     metavar="FILE",
     show_default="the model's own",
     help="The corpus file to measure against; --songs needs it.",
@@ -78,6 +83,7 @@ def _model(
     quiet: bool,
 ) -> dict[str, Any]:
     """Measure a model."""
+    _refuse_songs(paths)
     if len(paths) > 2 or (len(paths) == 2 and corpus_path):
         raise UsageError("name one model and one corpus, or judge songs with --songs")
     path = paths[0] if paths else path_from_stdin("model")
@@ -91,10 +97,12 @@ def _model(
     from midigen.model.rnn_rbm import RnnRbm
     from midigen.output.console import make_console, progress
 
-    model = RnnRbm.load(path)
+    with explained(path, "model"):
+        model = RnnRbm.load(path)
     backend = backend_of(choose(device, say=teller(quiet)))
     corpus_path = corpus_path or (paths[1] if len(paths) == 2 else _corpus_of(path))
-    corpus = Corpus.load(corpus_path)
+    with explained(corpus_path, "corpus"):
+        corpus = Corpus.load(corpus_path)
     console = make_console(quiet)
     if not is_compiled():
         console.print("compiling for this machine, once: half a minute or so")
@@ -102,6 +110,18 @@ def _model(
         model, corpus, **settings.to_json(), progress=partial(progress, console), backend=backend
     )
     return {"model": str(path), "corpus": str(corpus_path), **report}
+
+
+def _refuse_songs(paths: tuple[str, ...]) -> None:
+    """UsageError, with what to type, where songs are named without --songs."""
+    from midigen.midi.inputs import MIDI
+
+    if not any(path.lower().endswith(MIDI) for path in paths):
+        return
+    named = quoted(*paths) if len(paths) <= MOST_NAMED else "FILES"
+    raise UsageError(
+        f"{paths[0]} is no model: to judge songs: midigen evaluate --songs {named} --corpus CORPUS"
+    )
 
 
 def _corpus_of(model_path: str) -> str:
@@ -131,7 +151,8 @@ def _songs(
     from midigen.midi.inputs import expand, is_benchmark
     from midigen.output.console import make_console, progress
 
-    corpus = Corpus.load(corpus_path)
+    with explained(corpus_path, "corpus"):
+        corpus = Corpus.load(corpus_path)
     named = expand(paths, () if paths else _listed())
     files = [file.path for file in named if not is_benchmark(file.path)]
     if not files:

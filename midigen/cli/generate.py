@@ -14,7 +14,8 @@ import click
 from midigen.backends.choose import backend_of, choose
 from midigen.cli.command import Command
 from midigen.cli.destination import destination_of
-from midigen.cli.options import device_option, json_option, make, options, quiet_option
+from midigen.cli.kinds import explained
+from midigen.cli.options import PATH, device_option, json_option, make, options, quiet_option
 from midigen.cli.streams import path_from_stdin, print_json, print_path, teller
 from midigen.config import SONGS, GenerateConfig, Grid
 from midigen.duration import length_in_frames, playable_bpm
@@ -22,20 +23,30 @@ from midigen.errors import UsageError
 
 NEW_SEEDS = 1_000_000  # that a seed is drawn from: six digits, since they stand in names
 MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a slip
+SHOWN = (
+    *("count", "length", "form", "style", "metre", "primer", "temperature", "bpm", "program"),
+    *("seed", "output", "as_json", "quiet"),
+)
 
 
-@click.command(cls=Command, short_help="Write new songs with a trained model.")
-@click.argument("model", required=False)
+@click.command(cls=Command, shown=SHOWN, short_help="Write new songs with a trained model.")
+@click.argument("model", required=False, type=PATH)
 @options(GenerateConfig, "count", "length", "form")
-@click.option("--form-of", metavar="FILE.mid", help="A song whose form is taken, not its notes.")
+@click.option(
+    "--form-of",
+    type=PATH,
+    metavar="FILE.mid",
+    help="A song whose form is taken, not its notes.",
+)
 @options(GenerateConfig, "style", "metre")
-@click.option("--primer", metavar="FILE.mid", help="A song to go on from.")
+@click.option("--primer", type=PATH, metavar="FILE.mid", help="A song to go on from.")
 @options(GenerateConfig, "keep_primer", "temperature", "gibbs_steps", "bpm", "program", "velocity")
 @device_option
 @options(GenerateConfig, "seed")
 @click.option(
     "-o",
     "--output",
+    type=PATH,
     default=SONGS,
     show_default=True,
     metavar="DIR|FILE.mid|-",
@@ -78,7 +89,8 @@ def command(
         settings = replace(settings, seed=secrets.randbelow(NEW_SEEDS))
     with _usage_errors():
         check_together(settings, primer, form_of)
-    player = RnnRbm.load(path)
+    with explained(path, "model"):
+        player = RnnRbm.load(path)
     device = choose(device, say=teller(quiet))
     grid, card = player.grid, player.card
     bpm = settings.bpm or playable_bpm(card.bpm)

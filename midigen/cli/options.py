@@ -17,6 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S", bound=Settings)
 Decorator = Callable[[Any], Any]
 AUTO = "auto"
+PATH = click.Path(readable=False)  # any path, which shells complete; commands check it themselves
 
 
 class TupleType(click.ParamType):
@@ -143,7 +144,7 @@ class Deviations(TupleType):
 
 
 class Length(TupleType):
-    """An amount of music: "32 bars", "64beats", "90 s", or a bare number of beats."""
+    """An amount of music: "32 bars", "64beats", "90 s", "3m", "1:30", or a bare number of beats."""
 
     name = "length"
 

@@ -19,9 +19,9 @@ def teller(quiet: bool) -> Callable[[str], None]:
     """Return say(line), which writes to stderr, or nothing."""
 
     def say(line: str) -> None:
-        from midigen.output.console import make_console
+        from midigen.output import console
 
-        make_console(quiet).print(line, soft_wrap=True)
+        console.say(console.make_console(quiet), line)
 
     return say
 

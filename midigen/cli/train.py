@@ -14,7 +14,8 @@ import click
 from click.core import ParameterSource
 
 from midigen.cli.command import Command
-from midigen.cli.options import AUTO, device_option, make, options, quiet_option, take
+from midigen.cli.kinds import explained
+from midigen.cli.options import AUTO, PATH, device_option, make, options, quiet_option, take
 from midigen.cli.streams import path_from_stdin, print_path, teller
 from midigen.config import DEFAULT_MINUTES, RUNS, BudgetConfig, ModelConfig, TrainConfig
 from midigen.errors import MidigenError, UsageError
@@ -27,21 +28,31 @@ Say = Callable[[str], None]
 RESUMABLE = ("epochs", "minutes", "quiet", "corpus", "resume", "device")
 
 
-@click.command(cls=Command, short_help="Train a model on a corpus.")
-@click.argument("corpus", required=False)
+SHOWN = (
+    *("minutes", "output", "resume", "like", "seed"),
+    *("hidden", "learning_rate", "dropout", "transpose", "device", "as_json", "quiet"),
+)
+
+
+@click.command(cls=Command, shown=SHOWN, short_help="Train a model on a corpus.")
+@click.argument("corpus", required=False, type=PATH)
 @options(ModelConfig, ranges=False)
 @options(TrainConfig, ranges=False)
 @options(BudgetConfig)
 @click.option(
     "-o",
     "--output",
+    type=PATH,
     metavar="DIR",
     show_default=f"{RUNS}/run-001, run-002, ...",
     help="Folder of the run, made where it is missing.",
 )
 @device_option
 @click.option(
-    "--resume", metavar="RUN", help="Go on with the run in this folder, with its own settings."
+    "--resume",
+    type=PATH,
+    metavar="RUN",
+    help="Go on with the run in this folder, with its own settings.",
 )
 @quiet_option()
 @click.pass_context
@@ -108,7 +119,9 @@ def _new(
     def make_folder() -> str | Path:
         return use_run_folder(output) if output else new_run_folder()
 
-    return Run.new(make_folder, Corpus.load(path), path, sizes, learning, device, say)
+    with explained(path, "corpus"):
+        corpus = Corpus.load(path)
+    return Run.new(make_folder, corpus, path, sizes, learning, device, say)
 
 
 def _resume(folder: str, corpus_path: str | None, device: str, say: Say) -> Run:
@@ -117,6 +130,8 @@ def _resume(folder: str, corpus_path: str | None, device: str, say: Say) -> Run:
     from midigen.training.checkpoint import Checkpoint
     from midigen.training.run import Run
 
+    if os.path.isfile(folder):  # as `midigen train` prints it
+        folder = os.path.dirname(folder) or os.curdir
     checkpoint = Checkpoint(folder)
     path = corpus_path or checkpoint.corpus
     if not corpus_path and not os.path.exists(path):
@@ -124,7 +139,9 @@ def _resume(folder: str, corpus_path: str | None, device: str, say: Say) -> Run:
             f"there is no file {path}, on which {folder} was training: if it has moved, name it "
             f"behind --resume {folder}"
         )
-    return Run.resumed(folder, checkpoint, Corpus.load(path), path, device, say)
+    with explained(path, "corpus"):
+        corpus = Corpus.load(path)
+    return Run.resumed(folder, checkpoint, corpus, path, device, say)
 
 
 def _train(run: Run, limits: BudgetConfig, interrupted: Callable[[], bool], quiet: bool) -> None:

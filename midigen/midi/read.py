@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 MAX_BYTES = PrepareConfig.max_bytes
 MAX_HOURS = 12
 MAX_TICKS = 9_999_999  # pretty_midi's own limit: it keeps a table of every tick
+OWN_TEXT = "midigen "  # what the text event begins with that `midigen generate` writes
 # a number in a MIDI file has 4 bytes at most; mido reads a longer one in quadratic time
 ENDLESS_NUMBER = re.compile(rb"[\x80-\xff]{2048}")
 
@@ -202,6 +203,7 @@ def _parse(data: bytes, name: str, caught: list[warnings.WarningMessage]) -> Not
         drum_seconds=drum_seconds,
         metres=metres,
         keys=tuple(sorted(told.keys, key=lambda key: key[0])),
+        text=printable(told.texts[0]) if told.texts else "",
     )
 
 
@@ -242,6 +244,7 @@ class _Told:
     metres: list[tuple[int, int, int]] = field(default_factory=list)
     keys: list[tuple[int, str]] = field(default_factory=list)
     programs: dict[int, int] = field(default_factory=dict)  # the first of each channel
+    texts: list[str] = field(default_factory=list)  # midigen's own
     misplaced: bool = False  # whether tempi are on other tracks than the first
 
     def read(self, event: "mido.MetaMessage", tick: int, in_first: bool) -> None:
@@ -257,6 +260,8 @@ class _Told:
             self.keys.append((tick, event.key))
         elif event.type == "program_change":
             self.programs.setdefault(event.channel, event.program)
+        elif event.type == "text" and event.text.startswith(OWN_TEXT):
+            self.texts.append(event.text)
 
 
 def _simplify(midi: "mido.MidiFile") -> _Told:

@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from midigen.output.console import say
+
 # with a larger share of frames whose chains disagree, the model's figure is not to be trusted
 MAX_DISAGREEING = 0.05
 MARK = " *"  # behind what is conditional on more than the past
@@ -48,7 +50,7 @@ def show_model(report: Report) -> None:
         )
     console.print(table)
     for line in model_remarks(report):
-        console.print(line, soft_wrap=True)
+        say(console, line)
 
 
 def model_remarks(report: Report) -> list[str]:
@@ -102,7 +104,7 @@ def show_songs(report: Report, console: Console | None = None) -> None:
         console.print(table)
         console.print()
     for line in song_remarks(report):
-        console.print(line, soft_wrap=not console.is_terminal)
+        say(console, line)
 
 
 def song_remarks(report: Report) -> list[str]:

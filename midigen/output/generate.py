@@ -9,7 +9,7 @@ from midigen.config import Grid
 from midigen.corpus import longest_hold, velocity_moments
 from midigen.midi.roll import sounding
 from midigen.model.card import ModelCard
-from midigen.output.console import make_console, warn
+from midigen.output.console import make_console, say, warn
 
 CHAOS = 3.0  # times the corpus's notes a frame
 LONGEST_HOLD = 8.0  # beats
@@ -25,7 +25,7 @@ def show(
     """Show the `findings`: the figures, and what went wrong as warnings."""
     console = make_console(quiet)
     figures, *faults = findings(rolls, grid, bpm, card)
-    console.print(figures, soft_wrap=True)
+    say(console, figures)
     for fault in faults:
         warn(console, fault)
 
