@@ -17,6 +17,7 @@ MODULES = {
 LAYERS = [
     ["midigen.cli", "midigen.__main__"],
     ["midigen.api", "midigen.output", "midigen.checks"],
+    ["midigen.rendering"],
     ["midigen.evaluation"],
     ["midigen.training"],
     ["midigen.composition"],

@@ -20,6 +20,7 @@ from midigen.files import load, save
 from midigen.generation import generate
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.checkpoint import Checkpoint, alone_in
+from midigen.training.log import on_the_way, read_log
 
 GRID = Grid(low=60, high=70)
 SMALL = ["--rbm-hidden", "10", "--recurrent", "10", "--hidden", "10"]
@@ -300,9 +301,41 @@ def test_resuming_is_bit_for_bit(corpus, tmp_path, more):
     assert _tensors(straight["checkpoint.safetensors"]) == _tensors(
         stopped["checkpoint.safetensors"]
     )
-    assert (tmp_path / "straight/log.jsonl").read_text() == (
-        tmp_path / "stopped/log.jsonl"
-    ).read_text()
+    assert _told(tmp_path / "straight") == _told(tmp_path / "stopped")
+
+
+def _told(folder):
+    """The log of a run, without its times and what was set aside when it was resumed."""
+    times = {"time", "seconds"}
+    return [
+        {key: value for key, value in line.items() if key not in times}
+        for line in on_the_way(read_log(folder))
+    ]
+
+
+def test_the_log_s_last_best_is_the_model_that_is_kept(corpus):
+    """After a resume as well, from a checkpoint that does not know of the model."""
+    options = [*SMALL, "--seed", "5", "--validate-every", "1", "--learning-rate", "0.3", "-q"]
+    assert train(corpus, "--epochs", "10", "-o", "run", *options) == 0
+    assert _last_best("run") == RnnRbm.load("run").card.validation
+    # however it goes on: the model of the cool-down, of which the checkpoint knows nothing, is
+    # better than what the resumed run finds
+    better = 0.001
+    lines = read_log("run")
+    assert lines[-1]["steps"] > Checkpoint("run").header["steps"]
+    lines[-1].update(validation=better, best=True)
+    with open("run/log.jsonl", "w") as f:
+        f.writelines(json.dumps(line) + "\n" for line in lines)
+    model = RnnRbm.load("run")
+    model.card.validation = better
+    model.save("run/model.safetensors")
+    assert train("--resume", "run", "--epochs", "12", "-q") == 0
+    assert len(on_the_way(read_log("run"))) == 12
+    assert _last_best("run") == RnnRbm.load("run").card.validation == better
+
+
+def _last_best(folder):
+    return [line["validation"] for line in read_log(folder) if line["best"]][-1]
 
 
 def _tensors(data):

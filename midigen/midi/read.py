@@ -4,16 +4,17 @@ A file made to do harm can take seconds and hundreds of megabytes; `read_many` r
 anywhere in worker processes with limits.
 """
 
+import contextlib
 import io
 import os
 import re
 import struct
 import warnings
 from collections import Counter
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,11 +133,19 @@ def parse(data: bytes, name: str) -> NoteTable:
     MidigenError
         Where it cannot be read; the message is the reason alone.
     """
-    data = _check_header(data)
+    with plain_errors():
+        parsed = parse_song(data)
+        sounding = [i for i in parsed.song.instruments if i.notes]
+        if all(i.is_drum for i in sounding):
+            raise MidigenError("no notes but drums" if sounding else "no notes")
+        return note_table(parsed, name)
+
+
+@contextlib.contextmanager
+def plain_errors() -> Iterator[None]:
+    """Raise what goes wrong with a damaged file as MidigenError with the reason alone."""
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            return _parse(data, name, caught)
+        yield
     except (MidigenError, MemoryError):
         raise
     except EOFError:
@@ -171,24 +180,48 @@ def _check_header(data: bytes) -> bytes:
     return data
 
 
-def _parse(data: bytes, name: str, caught: list[warnings.WarningMessage]) -> NoteTable:
-    """Make the table of notes of a file whose header is sound; `caught` fills as it is read."""
+class ParsedSong(NamedTuple):
+    """What the parser made of a file.
+
+    Parameters
+    ----------
+    song : pretty_midi.PrettyMIDI
+        Its notes, names, tempi and programmes.
+    told : Told
+        What else it says.
+    remarks : tuple of str
+        What is odd about it.
+    """
+
+    song: "pretty_midi.PrettyMIDI"
+    told: "Told"
+    remarks: tuple[str, ...]
+
+
+def parse_song(data: bytes) -> ParsedSong:
+    """Read the bytes of a MIDI file as the parser has them; in the block of `plain_errors`."""
     import mido
     import pretty_midi
 
-    midi = mido.MidiFile(file=io.BytesIO(data), clip=True)
-    told = _simplify(midi)
-    song = pretty_midi.PrettyMIDI(mido_object=midi)
-    del midi  # the memory limit counts both
+    data = _check_header(data)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        midi = mido.MidiFile(file=io.BytesIO(data), clip=True)
+        told = _simplify(midi)
+        song = pretty_midi.PrettyMIDI(mido_object=midi)
+    remarks = ["tempo changes outside the first track"] if told.misplaced else []
+    remarks += sorted({printable(w.message) for w in caught})
+    return ParsedSong(song, told, tuple(remarks))
+
+
+def note_table(parsed: ParsedSong, name: str) -> NoteTable:
+    """Make the table of notes of a file, which may have drums alone, or none."""
+    song, told = parsed.song, parsed.told
     pitched = [i for i in song.instruments if not i.is_drum]
     drums = [i for i in song.instruments if i.is_drum]
-    if not any(i.notes for i in pitched):
-        raise MidigenError("no notes" if not any(i.notes for i in drums) else "no notes but drums")
     notes, seconds, track = _table(song, pitched)
     drum_notes, drum_seconds, _ = _table(song, drums)
     metres = tuple(sorted(told.metres, key=lambda metre: metre[0]))
-    remarks = ["tempo changes outside the first track"] if told.misplaced else []
-    remarks += sorted({printable(w.message) for w in caught})
     return NoteTable(
         notes=notes,
         ticks_per_beat=song.resolution,
@@ -196,7 +229,7 @@ def _parse(data: bytes, name: str, caught: list[warnings.WarningMessage]) -> Not
         metre=metres[0][1:] if metres else (4, 4),
         seconds=seconds,
         name=name,
-        warnings=tuple(remarks),
+        warnings=parsed.remarks,
         tracks=tuple(Track(printable(i.name), int(i.program), i.is_drum) for i in song.instruments),
         track=np.flatnonzero([not i.is_drum for i in song.instruments])[track],
         drum_notes=drum_notes,
@@ -237,7 +270,7 @@ def _table(
 
 
 @dataclass
-class _Told:
+class Told:
     """What a file says besides its notes, each with its tick where it has one."""
 
     tempi: "list[tuple[int, mido.MetaMessage]]" = field(default_factory=list)
@@ -245,6 +278,7 @@ class _Told:
     keys: list[tuple[int, str]] = field(default_factory=list)
     programs: dict[int, int] = field(default_factory=dict)  # the first of each channel
     texts: list[str] = field(default_factory=list)  # midigen's own
+    title: str = ""  # the first track's name, where that has no notes
     misplaced: bool = False  # whether tempi are on other tracks than the first
 
     def read(self, event: "mido.MetaMessage", tick: int, in_first: bool) -> None:
@@ -264,7 +298,7 @@ class _Told:
             self.texts.append(event.text)
 
 
-def _simplify(midi: "mido.MidiFile") -> _Told:
+def _simplify(midi: "mido.MidiFile") -> Told:
     """Leave in `midi` only notes, names, tempi and programmes, with all tempi on the first track.
 
     pretty_midi takes tempi from the first track alone, fails on some metres and keeps every pedal
@@ -273,7 +307,7 @@ def _simplify(midi: "mido.MidiFile") -> _Told:
     """
     import mido
 
-    told, tracks = _Told(), []
+    told, tracks = Told(), []
     notes: list[Counter[tuple[int, int | None]]] = []  # by channel and programme, of each track
     for index, track in enumerate(midi.tracks):
         tick, last, kept = 0, 0, mido.MidiTrack()
@@ -292,6 +326,8 @@ def _simplify(midi: "mido.MidiFile") -> _Told:
             told.read(event, tick, index == 0)
             if event.type == "program_change":
                 programs[event.channel] = event.program
+        if index == 0 and not count:
+            told.title = next((e.name for e in kept if e.type == "track_name"), "")
         if kept:
             tracks.append(kept)
             notes.append(count)
