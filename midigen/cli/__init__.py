@@ -24,6 +24,7 @@ COMMANDS = {
     "train": ("midigen.cli.train", "Train a model on a corpus."),
     "generate": ("midigen.cli.generate", "Write new songs with a trained model."),
     "evaluate": ("midigen.cli.evaluate", "Measure a model, or songs, against a corpus."),
+    "runs": ("midigen.cli.runs", "List the runs of training."),
     "check": ("midigen.cli.check", "Check the arithmetic on this machine."),
 }
 
@@ -70,11 +71,11 @@ class LazyGroup(click.Group):
 
 def _meant(word: str) -> str:
     """Say what an unknown command may have been meant for."""
-    near = nearest(word, COMMANDS)
-    if near:
-        return f": did you mean {near}?"
     kind = kind_of(word) if os.path.exists(word) else None
-    return f": for {WHAT[kind]}, midigen {NEXT[kind]} {quoted(word)}" if kind else ""
+    if kind:
+        return f": for {WHAT[kind]}, midigen {NEXT[kind]} {quoted(word)}"
+    near = nearest(word, COMMANDS)
+    return f": did you mean {near}?" if near else ""
 
 
 @click.group(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from midigen.cli.command import Command
@@ -21,10 +23,11 @@ def command(ctx: click.Context, as_json: bool) -> None:
     """  # noqa: D205  one paragraph of the help
     from midigen import checks
     from midigen.kernels.jit import is_compiled
+    from midigen.output.console import make_console, progress
 
     if not is_compiled():
         teller(False)("compiling for this machine, once: half a minute or so")
-    environment, results = checks.environment(), list(checks.run())
+    environment, results = checks.environment(), checks.run(partial(progress, make_console()))
     passed = all(result.passed for result in results)
     if as_json:
         from dataclasses import asdict

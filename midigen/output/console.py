@@ -16,6 +16,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+PIPED_WIDTH = 120  # columns, where stdout is no terminal
 MOST_BAR = 40  # columns of a bar
 BESIDE_BAR = 50  # columns that are kept for what stands beside it
 
@@ -39,6 +40,14 @@ def make_console(quiet: bool = False) -> Console:
         Whether it shows nothing.
     """
     return _Stderr(stderr=True, quiet=quiet, markup=False, highlight=False, emoji=False)
+
+
+def make_table_console() -> Console:
+    """Make a console on stdout, for results; it is wide enough for tables where that is a pipe."""
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = max(console.width, PIPED_WIDTH)
+    return console
 
 
 def say(console: Console, line: str, style: str | None = None) -> None:

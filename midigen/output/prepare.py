@@ -19,8 +19,8 @@ def show_summary(console: Console, summary: Mapping[str, Any], path: str) -> Non
     It is a table, and the first of the files that were skipped.
     """
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold")
-    table.add_column(justify="right")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
     table.add_column()
     for name, value, remark in _rows(summary):
         table.add_row(name, f"{value:,}" if isinstance(value, int) else f"{value:.2f}", remark)

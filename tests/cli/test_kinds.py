@@ -72,7 +72,7 @@ def test_kinds(things, path, kind):
         ),
         ("my songs", "there is no command my songs: for MIDI, midigen prepare 'my songs'"),
         ("corpus", "there is no command corpus: for a corpus, midigen train corpus"),
-        ("run", "there is no command run"),
+        ("run", "there is no command run: for a model, midigen generate run"),
     ],
 )
 @pytest.mark.skipif("os.name == 'nt'", reason="quotes as a Unix shell takes them")
