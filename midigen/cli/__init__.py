@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": ("midigen.cli.evaluate", "Measure a model, or songs, against a corpus."),
     "runs": ("midigen.cli.runs", "List the runs of training."),
     "check": ("midigen.cli.check", "Check the arithmetic on this machine."),
+    "completion": ("midigen.cli.completion", "Complete commands with the Tab key."),
 }
 
 
