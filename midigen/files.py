@@ -9,6 +9,7 @@ import hashlib
 import json
 import operator
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import numpy as np
 from midigen.errors import MidigenError
 
 KEY = "midigen"  # the one metadata entry: with two, safetensors would write them in a random order
+WINDOWS = os.name == "nt"
+REPLACE_TRIES, REPLACE_SECONDS = 20, 0.1  # there
 REMEDY = {
     "corpus": "make one with `midigen prepare`",
     "model": "make one with `midigen train`",
@@ -51,12 +54,25 @@ def replacing(path: StrPath) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb+") as f:
             os.fsync(f.fileno())
-        os.replace(temporary, path)
+        _replace(temporary, path)
     except OSError as e:
         raise MidigenError(f"cannot write {path}: {e.strerror or e}") from None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Move a file; on Windows wait a while for a program that has the target open."""
+    for _ in range(REPLACE_TRIES - 1):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if not WINDOWS:
+                raise
+            time.sleep(REPLACE_SECONDS)
+    os.replace(source, target)
 
 
 def save(

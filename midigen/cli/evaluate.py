@@ -157,7 +157,9 @@ def _songs(
     files = [file.path for file in named if not is_benchmark(file.path)]
     if not files:
         raise MidigenError("no MIDI files (.mid, .midi, .kar) among the songs")
-    with progress(make_console(quiet), "songs", steps_of_songs(len(files), corpus)) as advance:
+    with progress(
+        make_console(quiet), "measuring songs", steps_of_songs(len(files), corpus)
+    ) as advance:
         report = evaluate_songs(files, corpus, seed, advance)
     return {"corpus": str(corpus_path), **report}
 

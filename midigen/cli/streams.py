@@ -1,5 +1,6 @@
 """Paths from stdin and to stdout, and lines to stderr."""
 
+import codecs
 import io
 import json
 import math
@@ -11,6 +12,9 @@ from typing import Any
 import click
 
 from midigen.errors import MidigenError, UsageError
+
+READABLE = "midigen.readable"  # name of an error handler
+LIKE = {"±": "+-", "…": "...", "–": "-"}  # what stands for a character that cannot be written
 
 Path = str | bytes | os.PathLike[str]
 
@@ -77,15 +81,26 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _in_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Write what a stream's encoding lacks in ASCII, as an error handler of codecs."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    if error.object[error.start] in LIKE:
+        return LIKE[error.object[error.start]], error.start + 1
+    return codecs.backslashreplace_errors(error)
+
+
 def print_error(message: object) -> None:
     """Print a message in one line on stderr."""
     click.echo(f"midigen: {' '.join(str(message).split())}", err=True)
 
 
 def ready_streams() -> None:
-    """Make stdout and the width of the terminal such that nothing fails on them."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # no name of a song ends a table, whatever the encoding
-        sys.stdout.reconfigure(errors="backslashreplace")
+    """Make stdout, stderr and the width of the terminal such that nothing fails on them."""
+    codecs.register_error(READABLE, _in_ascii)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # no name of a song ends a table, whatever the encoding
+            stream.reconfigure(errors=READABLE)
     if not os.environ.get("COLUMNS", "").strip("0"):
         os.environ.pop("COLUMNS", None)  # rich takes 0 for a width in which nothing can be shown

@@ -126,7 +126,7 @@ def progress(console: Console, what: str, total: int | None = None) -> Iterator[
     """
     columns: list[ProgressColumn] = [TextColumn("{task.description}"), TimeColumn()]
     if total is None:
-        columns.insert(0, SpinnerColumn())
+        columns.insert(0, SpinnerColumn("line"))
     else:
         width = min(MOST_BAR, console.width - BESIDE_BAR)
         columns[1:1] = [BarColumn(width)] * (width > 0) + [MofNCompleteColumn()]
