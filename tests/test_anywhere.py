@@ -39,7 +39,7 @@ SMALL = ["--context", "none", "--gates", "none", "--hidden", "4", "--recurrent",
 
 @pytest.fixture
 def elsewhere(tmp_path):
-    """elsewhere(ARGS) runs `midigen ARGS`, or a program, without all that, in a folder with a space."""
+    """elsewhere(ARGS) runs `midigen ARGS`, or a program, without that, in a folder with a space."""
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(WITHOUT, encoding="utf-8")
     folder = tmp_path / "my music"

@@ -118,8 +118,9 @@ def command(
         warnings.append(f"{_counted(recordings)} ignored: midigen reads MIDI")
     path = output or os.path.join(CORPORA, f"corpus-{corpus.digest[:10]}.safetensors")
     _check_replaceable(path)
-    corpus.save(path)
-    summary = summarise(corpus, warnings)
+    with progress(console, "writing"):
+        corpus.save(path)
+        summary = summarise(corpus, warnings)
     if as_json:
         print_json(corpus=path, **summary)
     else:
