@@ -24,8 +24,8 @@ from midigen.errors import UsageError
 NEW_SEEDS = 1_000_000  # that a seed is drawn from: six digits, since they stand in names
 MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a slip
 SHOWN = (
-    *("count", "length", "form", "style", "metre", "primer", "temperature", "bpm", "program"),
-    *("seed", "output", "as_json", "quiet"),
+    *("count", "length", "form", "style", "metre", "primer", "best_of", "temperature", "bpm"),
+    *("program", "seed", "output", "as_json", "quiet"),
 )
 
 
@@ -40,7 +40,16 @@ SHOWN = (
 )
 @options(GenerateConfig, "style", "metre")
 @click.option("--primer", type=PATH, metavar="FILE.mid", help="A song to go on from.")
-@options(GenerateConfig, "keep_primer", "temperature", "gibbs_steps", "bpm", "program", "velocity")
+@options(
+    GenerateConfig,
+    "best_of",
+    "keep_primer",
+    "temperature",
+    "gibbs_steps",
+    "bpm",
+    "program",
+    "velocity",
+)
 @device_option
 @options(GenerateConfig, "seed")
 @click.option(
@@ -98,10 +107,11 @@ def command(
     with _usage_errors():
         plan = plan_songs(player, settings, primer, form_of)
     destination.make_ready()
-    rolls, paths = [], []
+    rolls, paths, distances = [], [], []
     with progress(make_console(quiet), "generating", plan.frames) as bar:
         for number, song in enumerate(compose(player, plan, bar, backend_of(device)), start=1):
             rolls.append(song.roll)
+            distances.append(song.distance)
             stem = f"{_stem(card.name)}-seed{settings.seed}-{number}"
             with bar.hidden():
                 path_of_song = destination.deliver(midi_bytes(song.midi), stem)
@@ -111,12 +121,12 @@ def command(
     show(rolls, grid, plan.bpm, card, quiet)
     if as_json:
         asked = {**plan.settings.to_json(), "primer": primer, "form_of": form_of, "bpm": plan.bpm}
-        figures = song_figures(rolls, grid, plan.bpm)
+        found = zip(paths, distances, song_figures(rolls, grid, plan.bpm), strict=True)
         print_json(
             model=path,
             seed=settings.seed,
             settings=asked,
-            songs=[{"path": str(p), **figure} for p, figure in zip(paths, figures, strict=True)],
+            songs=[{"path": str(p), "distance": far, **figures} for p, far, figures in found],
             warnings=findings(rolls, grid, plan.bpm, card)[1:],
         )
 
