@@ -42,7 +42,7 @@ FITTING = (
     Fitting(
         50_000,
         {"hidden": (64,), "recurrent": 48, "rbm_hidden": 150},
-        {"weight_decay": 5e-4, "rbm_weight_decay": 2e-4, "dropout": 0.4, "gibbs_steps": 15},
+        {"weight_decay": 5e-4, "rbm_weight_decay": 2e-4, "dropout": 0.4, "gibbs_steps": 10},
         0.9,
     ),
     Fitting(math.inf, _defaults(ModelConfig, *SIZES), _defaults(TrainConfig, *SETTINGS), 0.9),
