@@ -20,6 +20,7 @@ from midigen.files import load, save
 from midigen.generation import generate
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.checkpoint import Checkpoint, alone_in
+from midigen.training.defaults import FITTING
 from midigen.training.log import on_the_way, read_log
 
 GRID = Grid(low=60, high=70)
@@ -567,6 +568,13 @@ def test_the_last_part_of_a_run_cools_down_and_is_not_in_the_checkpoint(corpus, 
     kept = RnnRbm.load("run").card.validation
     assert train("--resume", "run", "--epochs", "24", "-q") == 0
     assert RnnRbm.load("run").card.validation <= kept
+
+
+def test_what_is_not_asked_for_suits_the_size_of_the_collection(corpus):
+    assert train(corpus, "--epochs", "1", "-o", "run", "-q") == 0
+    model, fitting = RnnRbm.load("run"), FITTING[0]
+    assert model.card.settings | fitting.settings == model.card.settings
+    assert model.config.to_json() | fitting.sizes | {"hidden": [32]} == model.config.to_json()
 
 
 def test_json_is_alone_on_stdout(corpus, capsys):
