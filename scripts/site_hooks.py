@@ -44,6 +44,8 @@ def moved(text: str) -> str:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put a player under a link to a sound, and leave out links to what the site has not."""
+    for source, target in PAGES.items():
+        markdown = markdown.replace(f"../{source}", target)
     return SOUND.sub(player, ELSEWHERE.sub(r"\1", markdown))
 
 
