@@ -23,6 +23,7 @@ COMMANDS = {
     "render": ("midigen.cli.render", "Make sound of songs."),
     "play": ("midigen.cli.play", "Play songs."),
     "evaluate": ("midigen.cli.evaluate", "Measure a model, or songs, against a corpus."),
+    "compare": ("midigen.cli.compare", "Compare songs by ear, blind."),
     "check": ("midigen.cli.check", "Check the arithmetic on this machine."),
 }
 
