@@ -91,7 +91,7 @@ def unseal(sealed: str) -> Key:
             tuple((int(source), printable(song), int(bar)) for source, song, bar in excerpts),
             dict(settings),
         )
-    except (zlib.error, ValueError, TypeError, RecursionError) as e:
+    except (zlib.error, ValueError, TypeError, OverflowError, RecursionError) as e:
         raise ValueError(f"the seal cannot be opened ({e})") from None
     counts = Counter(source for source, _, _ in key.excerpts)
     if not set(counts) <= set(range(len(key.sources))):
@@ -128,7 +128,7 @@ def read_ratings(path: StrPath) -> Ratings:
 
 
 def _words(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
         return "it is no JSON"
     if isinstance(error, KeyError):
         return f"it has no {error}"

@@ -45,7 +45,7 @@ def remarks(report: Report) -> list[str]:
         for pair in report["pairs"]
         if pair["first"] == best and pair["p_holm"] >= LEVEL
     ]
-    lines = [f"liked best: {best}"]
+    lines = [f"liked best: {best}" if report["pairs"] else f"only {best} is rated"]
     if unsure:
         lines = [f"highest mean: {best}, but not shown to be liked better than {', '.join(unsure)}"]
     return [

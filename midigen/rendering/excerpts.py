@@ -73,8 +73,10 @@ def read_piece(path: str | PathLike[str], grid: Grid) -> Piece:
         roll, counts = notes_to_roll(table, grid)
     except MidigenError as e:
         raise MidigenError(f"{path}: {e}") from None
-    pickup = outline_of(table, grid, roll, counts).pickup
-    return Piece.of(table.name, roll, grid, table.bpm, table.metre, pickup)
+    outline = outline_of(table, grid, roll, counts)
+    # a short first bar has a metre of its own in the file, and none in the outline
+    metre = outline.metres[0][1:] if outline.metres else table.metre
+    return Piece.of(table.name, roll, grid, table.bpm, metre, outline.pickup)
 
 
 def in_key_of(piece: Piece, other: Piece) -> Piece:
