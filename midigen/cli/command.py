@@ -157,7 +157,7 @@ def _meaning(option: click.Option, name: str, value: object, ctx: click.Context)
     """
     assert option.name
     if not option.is_flag:
-        return {option.name: str(value)}
+        return {option.name: [str(value)] if option.multiple else str(value)}
     on = click.BOOL.convert(str(value), option, ctx)
     if option.is_bool_flag:
         return {option.name: on == ("--" + name in option.opts)}
