@@ -152,18 +152,20 @@ def _page(files: Sequence[str], output: str | None, target: Path | None, request
     from midigen.cli.pages import page_name, write_page
     from midigen.rendering.page import PageSong
 
-    songs, errors = [], []
+    errors: list[MidigenError] = []
+
+    def leave_out(error: MidigenError) -> None:
+        if len(files) == 1:
+            raise error
+        errors.append(error)
+        print_error(error)
+
+    songs = []
     for file in files:
         try:
             songs.append(PageSong(Path(file).name, _read(file)))
         except MidigenError as e:
-            errors.append(e)
-            print_error(e)
-
-    def leave_out(error: MidigenError) -> None:
-        errors.append(error)
-        print_error(error)
-
+            leave_out(e)
     place = target or page_name([Path(file) for file in files])
     if target is None and output is not None:
         place = make_folder(output) / place.name

@@ -25,7 +25,7 @@ RATE = 32_000  # samples a second: what these bit rates can keep, up to 13 kHz, 
 UNSAID = ("song", "frames")  # of what stands in a file: what the page shows in other words
 DIGEST = 12  # letters of a model's digest that are shown
 SHELL_BYTES = 60_000  # of a page without songs, at most
-NOTE_BYTES = 17  # start, length, pitch and velocity with their commas, at most
+NOTE_BYTES = 23  # start, length, pitch and velocity with their commas, at most
 TAIL = 2.5  # seconds that the last note may ring on
 
 NUMBERS = "Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve".split()
@@ -214,7 +214,6 @@ def _roll(view: SongView) -> dict[str, Any]:
     return {
         "parts": parts,
         "bars": [round(float(bar), 3) for bar in view.bars],
-        "end": round(view.end, 3),
         "key": view.key,
     }
 

@@ -48,13 +48,13 @@ function placeIn(starts, time) {
 
 /**
  * A song as the page has it, {parts: [{name, colour, drums, notes: [start, length, pitch, velocity,
- * ...] in ms}], bars: seconds, end: seconds, key} -> its notes in order, and its rows.
+ * ...] in ms}], bars: seconds, sound: {seconds}, key} -> its notes in order, and its rows.
  */
 class Score {
   constructor(song) {
     this.song = song;
-    this.bars = song.bars;
-    this.end = song.end;
+    this.end = song.sound.seconds; // the last note rings on
+    this.bars = song.bars.filter((bar) => bar < this.end);
     this.notes = [];
     song.parts.forEach((part, of) => {
       for (let n = 0; n < part.notes.length; n += 4) {
