@@ -255,6 +255,8 @@ VALUES = {
     "momentum": 0.5,
     "average": 0.5,
     "dropout": 0.5,
+    "audio": "ogg",
+    "format": "ogg",
 }
 EVERY = [
     (name, flag, option) for name in COMMANDS for flag, option in long_names(command(name)).items()

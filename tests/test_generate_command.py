@@ -390,3 +390,31 @@ def test_a_truncated_model_is_one_line(run_folder, tmp_path, capsys, size):
         and "unexpectedly" not in err
     )
     assert not (tmp_path / "songs").exists()
+
+
+@pytest.mark.parametrize(
+    "audio, magic", [(["--audio"], b"RIFF"), (["--audio", "ogg"], b"OggS"), (["--audio=ogg"], b"O")]
+)
+def test_sound_stands_beside_every_song(fake, capsys, audio, magic):
+    assert run("--seed", "7", "--count", "2", "--length", "1 bar", *audio) == 0
+    suffix = ".wav" if magic == b"RIFF" else ".ogg"
+    paths = capsys.readouterr().out.split()
+    assert paths == [f"output/tunes-seed7-{i}{end}" for end in (".mid", suffix) for i in (1, 2)]
+    for path in paths[2:]:
+        with open(path, "rb") as f:
+            assert f.read(4).startswith(magic)
+
+
+def test_a_model_behind_audio_is_the_model(fake, capsys):
+    assert main(["generate", "--length", "1 bar", "--audio", "run1"]) == 0
+    assert len(capsys.readouterr().out.split()) == 2
+
+
+def test_audio_and_stdout_do_not_go_together(fake, capsys):
+    assert run("-o", "-", "--audio") == 2
+    assert "--audio makes files beside the songs" in capsys.readouterr().err
+
+
+def test_an_unknown_format_is_named(fake, capsys):
+    assert run("--audio=xyz") == 2
+    assert "'xyz' is not one of 'wav', 'ogg', 'flac', 'mp3'" in capsys.readouterr().err

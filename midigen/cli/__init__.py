@@ -21,6 +21,7 @@ COMMANDS = {
     "train": ("midigen.cli.train", "Train a model on a corpus."),
     "generate": ("midigen.cli.generate", "Write new songs with a trained model."),
     "render": ("midigen.cli.render", "Make sound of songs."),
+    "play": ("midigen.cli.play", "Play songs."),
     "evaluate": ("midigen.cli.evaluate", "Measure a model, or songs, against a corpus."),
     "check": ("midigen.cli.check", "Check the arithmetic on this machine."),
 }

@@ -22,7 +22,7 @@ class Command(click.Command):
         for name, value in given.items():
             defaults |= _meaning(options[name], name, value, ctx)
         ctx.default_map = defaults
-        rest = super().parse_args(ctx, args)
+        rest = super().parse_args(ctx, _spelled_out(args, options))
         for param in self.params:
             _refuse_empty(param, ctx)
         return rest
@@ -101,6 +101,24 @@ def _refuse(path: str, wrong: str, right: Mapping[str, str]) -> NoReturn:
 
     nearest = difflib.get_close_matches(wrong.strip("[]").split("] ")[-1], right, 1, 0)[0]
     raise click.UsageError(f"{path}: {wrong} is no setting; the nearest is {right[nearest]}")
+
+
+def _spelled_out(args: list[str], options: Mapping[str, click.Option]) -> list[str]:
+    """Give an option whose value may be left out that value where what follows is none of it.
+
+    So `--audio MODEL` is what it looks like, where click takes any word that follows for the value.
+    """
+    spelled = []
+    for number, arg in enumerate(args):
+        option = options.get(arg[2:]) if arg.startswith("--") else None
+        kind = option.type if option and not option.is_flag else None
+        if option and isinstance(kind, click.Choice) and isinstance(option.flag_value, str):
+            if not args[number + 1 :] or args[number + 1] not in kind.choices:
+                arg = f"{arg}={option.flag_value}"
+        spelled.append(arg)
+        if arg == "--":
+            return spelled + args[number + 1 :]
+    return spelled
 
 
 def _variables(ctx: click.Context, names: Mapping[str, object]) -> dict[str, str]:

@@ -16,12 +16,14 @@ import click
 from midigen.backends.choose import backend_of, choose
 from midigen.cli.command import Command
 from midigen.cli.options import device_option, make, options, quiet_option
+from midigen.cli.render import SOUND, make_request, render_each
 from midigen.cli.streams import make_folder, path_from_stdin, print_path, teller
 from midigen.config import GenerateConfig, Grid
 from midigen.duration import length_in_frames, playable_bpm
 from midigen.errors import UsageError
 
 MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a slip
+FORMATS = tuple(suffix.removeprefix(".") for suffix in SOUND)
 
 
 @click.command(cls=Command, short_help="Write new songs with a trained model.")
@@ -42,6 +44,15 @@ MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a sl
     help="Folder for the songs, made where it is missing; - writes the one song to stdout.",
 )
 @click.option(
+    "--audio",
+    is_flag=False,
+    flag_value=FORMATS[0],
+    type=click.Choice(FORMATS),
+    metavar="[FORMAT]",
+    help=f"Make a sound file of each song as well, beside it: {', '.join(FORMATS)}; wav where the "
+    "format is left out.",
+)
+@click.option(
     "--page", is_flag=True, help="Write a page as well, on which the songs are seen and heard."
 )
 @quiet_option()
@@ -51,6 +62,7 @@ def command(
     form_of: str | None,
     device: str,
     output: str,
+    audio: str | None,
     page: bool,
     quiet: bool,
     **given: Any,
@@ -58,13 +70,16 @@ def command(
     """Write new songs with MODEL, a run folder or its model.safetensors.
 
     Without MODEL its path is read from the pipe: midigen train | midigen generate.
-    Prints the path of each song. No file is ever overwritten.
+    Prints the path of each song, then those of --audio and --page; commands that read songs from a
+    pipe pass over the latter: midigen generate --audio | midigen evaluate --songs --corpus CORPUS.
+    No file is ever overwritten.
     """
     settings = make(GenerateConfig, given)
     if output == "-":
         _check_stdout(settings.count)
-        if page:
-            raise UsageError("--page is a file beside the songs: name a folder, not -o -")
+        if page or audio:
+            what = "--page" if page else "--audio"
+            raise UsageError(f"{what} makes files beside the songs: name a folder, not -o -")
     path = model or path_from_stdin("model")
 
     import midigen.kernels  # noqa: F401  ahead of NumPy, whose BLAS then keeps to one thread as well
@@ -95,6 +110,8 @@ def command(
             stem = f"{_stem(card.name)}-seed{settings.seed}-{number}"
             paths += _deliver(midi_bytes(song.midi), folder, stem)
     report([song.roll for song in songs], grid, plan.bpm, card, quiet)
+    if audio:
+        render_each([str(path) for path in paths], f".{audio}", make_request(None, quiet))
     if page:
         from midigen.cli.pages import write_page_of_new
 

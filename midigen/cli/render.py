@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -12,9 +13,9 @@ import click
 
 from midigen.cli.command import Command
 from midigen.cli.options import quiet_option
-from midigen.cli.songs import named_songs
-from midigen.cli.streams import make_folder, print_error, print_path, teller
-from midigen.errors import MidigenError, UsageError
+from midigen.cli.songs import Failures, for_each, named_songs, read_song
+from midigen.cli.streams import make_folder, print_path, teller
+from midigen.errors import UsageError
 
 
 class Request(NamedTuple):
@@ -34,9 +35,24 @@ class Request(NamedTuple):
     say: Callable[[str], None]
     quiet: bool
 
+    @contextmanager
+    def bar(self, doing: str, songs: Sequence[str], song: str) -> Iterator[Progress]:
+        """Show a bar for one of some songs; call it with the share that each step has done."""
+        from midigen.output.console import make_console, progress
+
+        number = f" {songs.index(song) + 1} of {len(songs)}" if len(songs) > 1 else ""
+        with progress(make_console(self.quiet), doing + number, PERCENT) as advance:
+            yield lambda share: advance(PERCENT * share)
+
+
+def make_request(soundfont: str | None, quiet: bool) -> Request:
+    """Make the Request of a command, which tells every line once."""
+    return Request(soundfont, cache(teller(quiet)), quiet)
+
 
 Progress = Callable[[float], None]  # takes the share of a song that each step has done
 Renderer = Callable[[bytes, str, Request, Progress], bytes]
+PERCENT = 100
 
 
 def _audio(midi: bytes, suffix: str, request: Request, progress: Progress) -> bytes:
@@ -47,10 +63,18 @@ def _audio(midi: bytes, suffix: str, request: Request, progress: Progress) -> by
 
 
 # the ending of a file's name -> what makes such a file of a MIDI file, that ending and a request
-RENDERERS: dict[str, Renderer] = dict.fromkeys((".wav", ".ogg", ".flac", ".mp3"), _audio)
+SOUND = (".wav", ".ogg", ".flac", ".mp3")
+RENDERERS: dict[str, Renderer] = dict.fromkeys(SOUND, _audio)
 PAGE = ".html"  # one for all songs
 SUFFIXES = (*RENDERERS, PAGE)
 DEFAULT = ".wav"
+
+soundfont_option = click.option(
+    "--soundfont",
+    metavar="FILE.sf2",
+    show_default="the small one that comes with pretty_midi",
+    help="Instruments for sound.",
+)
 
 
 @click.command(cls=Command, short_help="Make sound of songs.")
@@ -70,12 +94,7 @@ DEFAULT = ".wav"
     show_default="by the name of -o, else wav",
     help="What to make.",
 )
-@click.option(
-    "--soundfont",
-    metavar="FILE.sf2",
-    show_default="the small one of pretty_midi",
-    help="Instruments for sound.",
-)
+@soundfont_option
 @quiet_option()
 def command(
     songs: tuple[str, ...],
@@ -100,7 +119,7 @@ def command(
     """  # noqa: D301  click wants the backspace itself
     suffix, target = _target(output, form)
     files = named_songs(songs)
-    request = Request(soundfont, cache(teller(quiet)), quiet)  # a line is said once
+    request = make_request(soundfont, quiet)
     if suffix == PAGE:
         return _page(files, output, target, request)
     if target is not None and len(files) > 1:
@@ -108,25 +127,43 @@ def command(
             f"-o {output} is one file, but there are {len(files)} songs: name a folder"
         )
     folder = None if output is None or target is not None else make_folder(output)
-    failed = 0
-    for number, file in enumerate(files, start=1):
-        what = "rendering" if len(files) == 1 else f"rendering {number} of {len(files)}"
-        try:
-            data = _render(file, suffix, request, what)
-        except MidigenError as e:
-            if len(files) == 1:
-                raise
-            failed += 1
-            print_error(e)
-            continue
-        print_path(_write(data, Path(file), suffix, target, folder))
-    _tell_failed(failed, len(files))
+    render_each(files, suffix, request, target, folder)
 
 
-def _tell_failed(failed: int, files: int) -> None:
-    """MidigenError where some of the songs could not be rendered."""
-    if failed:
-        raise MidigenError(f"{failed} of {files} songs could not be rendered")
+def render_each(
+    files: Sequence[str],
+    suffix: str,
+    request: Request,
+    target: Path | None = None,
+    folder: Path | None = None,
+) -> None:
+    """Render songs, each on its own, and print the new paths.
+
+    Parameters
+    ----------
+    files : sequence of str
+        The songs.
+    suffix : str
+        One of RENDERERS.
+    request : Request
+        How they are rendered.
+    target : Path, optional
+        The file to write or replace, of a single song.
+    folder : Path, optional
+        Where new files are put, by default beside each song; none is replaced.
+
+    Raises
+    ------
+    MidigenError
+        At the end, where any could not be rendered.
+    """
+
+    def render(song: str, midi: bytes) -> None:
+        with request.bar("rendering", files, song) as advance:
+            data = RENDERERS[suffix](midi, suffix, request, advance)
+        print_path(_write(data, Path(song), suffix, target, folder))
+
+    for_each(files, render, "rendered")
 
 
 def _target(output: str | None, form: str | None) -> tuple[str, Path | None]:
@@ -152,50 +189,17 @@ def _page(files: Sequence[str], output: str | None, target: Path | None, request
     from midigen.cli.pages import page_name, write_page
     from midigen.rendering.page import PageSong
 
-    errors: list[MidigenError] = []
-
-    def leave_out(error: MidigenError) -> None:
-        if len(files) == 1:
-            raise error
-        errors.append(error)
-        print_error(error)
-
-    songs = []
+    songs, failures = [], Failures(len(files))
     for file in files:
-        try:
-            songs.append(PageSong(Path(file).name, _read(file)))
-        except MidigenError as e:
-            leave_out(e)
+        with failures.kept(file):
+            songs.append(PageSong(Path(file).name, read_song(file)))
     place = target or page_name([Path(file) for file in files])
     if target is None and output is not None:
         place = make_folder(output) / place.name
-    write_page(songs, place, target is not None, request.soundfont, request.quiet, leave_out)
-    _tell_failed(len(errors), len(files))
-
-
-def _render(file: str, suffix: str, request: Request, what: str) -> bytes:
-    """Render one song, with a bar; MidigenError names the file."""
-    from midigen.midi.inputs import printable
-    from midigen.output.console import make_console, progress
-
-    data = _read(file)
-    try:
-        with progress(make_console(request.quiet), what, 100) as advance:
-            return RENDERERS[suffix](data, suffix, request, lambda share: advance(100 * share))
-    except MidigenError as e:
-        raise MidigenError(f"{printable(file)}: {e}") from None
-
-
-def _read(file: str) -> bytes:
-    """Return the bytes of a song; MidigenError names the file."""
-    from midigen.midi.inputs import printable
-    from midigen.midi.performance import MAX_BYTES
-    from midigen.midi.read import read_file
-
-    try:
-        return read_file(file, MAX_BYTES, "at most")
-    except MidigenError as e:
-        raise MidigenError(f"{printable(file)}: {e}") from None
+    if songs:
+        leave_out = failures.add if len(files) > 1 else None
+        write_page(songs, place, target is not None, request.soundfont, request.quiet, leave_out)
+    failures.report("rendered")
 
 
 def _write(data: bytes, song: Path, suffix: str, target: Path | None, folder: Path | None) -> Path:

@@ -26,6 +26,7 @@ REST = 0.5  # seconds of silence at the end
 
 
 QUALITY = 0.5
+SYNTHESIS = 0.8  # share of the time to render a song; the rest is for its loudness
 MP3_KBPS = 32, 320  # what MPEG-1 has, for libsndfile's compression levels 1 and 0
 # what libsndfile is told of each kind
 _CODECS = {
@@ -90,8 +91,11 @@ def render_audio(
     performance = read_performance(midi)
     if not len(performance.notes):
         raise MidigenError("no notes")
-    samples = _trimmed(synthesise(performance, soundfont, say, progress), performance)
+    tell = progress or (lambda share: None)
+    samples = synthesise(performance, soundfont, say, lambda share: tell(SYNTHESIS * share))
+    samples = _trimmed(samples, performance)
     normalise(samples, LOUDNESS, CEILING)
+    tell(1 - SYNTHESIS)
     return Sound(samples, RATE)
 
 
