@@ -93,7 +93,7 @@ def write_page_of_new(
 ) -> None:
     """Make the page of new songs, which are at `paths`, with what is measured of them."""
     from midigen.output.console import make_console, progress
-    from midigen.rendering.facts import frames_measured, song_facts
+    from midigen.rendering.measured import frames_measured, song_facts
     from midigen.rendering.page import PageSong
 
     say = teller(quiet)
