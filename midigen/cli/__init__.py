@@ -23,6 +23,7 @@ COMMANDS = {
     "render": ("midigen.cli.render", "Make sound of songs."),
     "play": ("midigen.cli.play", "Play songs."),
     "evaluate": ("midigen.cli.evaluate", "Measure a model, or songs, against a corpus."),
+    "show": ("midigen.cli.show", "Show a song, a corpus or a run."),
     "check": ("midigen.cli.check", "Check the arithmetic on this machine."),
 }
 

@@ -96,3 +96,15 @@ def fitting_for(corpus: Corpus) -> Fitting:
     """Return what suits a corpus by the frames of its training songs."""
     frames = sum(song.outline.frames for song in corpus.songs if song.split == "train")
     return next(fitting for fitting in FITTING if frames <= fitting.frames)
+
+
+def defaults_of(kind: type[ModelConfig | TrainConfig], name: str) -> list[Any]:
+    """Return the values that a setting may have where nothing is asked for it."""
+    setting, default = kind.setting_of(name), kind.__dataclass_fields__[name].default
+    if name in ("context", "gates"):
+        return [setting.choices]
+    if name == "visible_model":
+        return list(setting.choices)
+    found = [fitting.settings.get(name, default) for fitting in FITTING]
+    more: dict[str, list[Any]] = {"self_fed": [0.0, SELF_FED], "transpose": [(0, 0)]}
+    return [default, *found, *more.get(name, [])]
