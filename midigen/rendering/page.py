@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from midigen.errors import MidigenError
 from midigen.midi.inputs import printable
+from midigen.midi.names import drum_name, program_name
 from midigen.midi.view import SongView, read_view
 from midigen.rendering.audio import Sound, encode_audio, render_audio
 from midigen.rendering.colours import track_colours
@@ -28,6 +29,7 @@ SHELL_BYTES = 60_000  # of a page without songs, at most
 NOTE_BYTES = 23  # start, length, pitch and velocity with their commas, at most
 TAIL = 2.5  # seconds that the last note may ring on
 
+START, END, PITCH = 0, 1, 2  # columns of notes
 NUMBERS = "Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve".split()
 
 
@@ -198,9 +200,9 @@ def _roll(view: SongView) -> dict[str, Any]:
     parts = []
     for track, colour in zip(view.tracks, track_colours(view.tracks), strict=True):
         notes = track.notes.copy()
-        notes[:, 1] -= notes[:, 0]
-        notes[:, :2] *= 1000
-        instrument = track.instrument
+        notes[:, END] -= notes[:, START]
+        notes[:, [START, END]] *= 1000
+        instrument = "" if track.drums else program_name(track.program)
         name = clean(track.name) or track.part
         parts.append(
             {
@@ -211,8 +213,10 @@ def _roll(view: SongView) -> dict[str, Any]:
                 "notes": notes.round().astype(int).ravel().tolist(),
             }
         )
+    drums = {int(pitch) for track in view.tracks if track.drums for pitch in track.notes[:, PITCH]}
     return {
         "parts": parts,
+        "drumNames": {pitch: drum_name(pitch) for pitch in sorted(drums)},
         "bars": [round(float(bar), 3) for bar in view.bars],
         "key": view.key,
     }

@@ -62,6 +62,7 @@ def test_the_song_is_in_it(silent):
         (True, ""),
     ]
     assert entry["bars"] == [0]
+    assert entry["drumNames"] == {"36": "Bass Drum 1"}
     assert entry["gist"] == "4/4 · ♩ = 120 · 1 bar · 0:01"
     assert entry["facts"] == [facts[0]._asdict()]
     assert entry["settings"] == []

@@ -7,14 +7,6 @@ const NOTE_NAMES = {
 };
 const FLAT_KEYS = /^([A-G]b |F major|[DGCF] minor)/;
 const IS_BLACK = [1, 3, 6, 8, 10];
-// General MIDI drums, those that are heard most
-const DRUM_NAMES = {
-  35: "bass drum", 36: "bass drum", 37: "side stick", 38: "snare", 39: "hand clap", 40: "snare",
-  41: "floor tom", 42: "closed hi-hat", 43: "floor tom", 44: "pedal hi-hat", 45: "low tom",
-  46: "open hi-hat", 47: "mid tom", 48: "mid tom", 49: "crash", 50: "high tom", 51: "ride",
-  53: "ride bell", 54: "tambourine", 55: "splash", 56: "cowbell", 57: "crash", 59: "ride",
-};
-
 const ROLL = {
   keys: 58, // widths and heights in CSS pixels: of the keyboard at the left,
   right: 9, // behind the last note,
@@ -48,7 +40,7 @@ function placeIn(starts, time) {
 
 /**
  * A song as the page has it, {parts: [{name, colour, drums, notes: [start, length, pitch, velocity,
- * ...] in ms}], bars: seconds, sound: {seconds}, key} -> its notes in order, and its rows.
+ * ...] in ms}], drumNames, bars: seconds, sound: {seconds}, key} -> its notes in order, and its rows.
  */
 class Score {
   constructor(song) {
@@ -95,8 +87,8 @@ class Score {
   }
 
   nameOf(note) {
-    const drums = this.song.parts[note.of].drums;
-    return drums ? DRUM_NAMES[note.pitch] || `drum ${note.pitch}` : pitchName(note.pitch, this.song.key);
+    const { drums } = this.song.parts[note.of];
+    return drums ? this.song.drumNames[note.pitch] : pitchName(note.pitch, this.song.key);
   }
 }
 
