@@ -89,11 +89,15 @@ def _likelihoods(
         for song, outline in zip(songs, plan.outlines, strict=True)
     ]
     of_songs = [frames[plan.begun :] for frames in _frames(placed, new, progress)]
-    note = "Nearer to 0 is less of a surprise to the model."
+    meaning = (
+        "How likely the model finds the song, as a logarithm: nearer to 0 is less of a surprise."
+    )
     if held_out := _held_out(corpus):
         own = np.concatenate(_frames(placed, held_out, progress)).mean()
-        note += f" Songs of its corpus that it did not learn from: {_nats(own)}."
-    return [Fact("Likelihood", f"{_nats(f.mean())} nats a frame", note) for f in of_songs]
+        meaning += f" Songs of its corpus that it did not learn from have {_nats(own)}."
+    return [
+        Fact("Likelihood", f"{_nats(f.mean())} nats a frame", meaning=meaning) for f in of_songs
+    ]
 
 
 def _frames(
@@ -129,11 +133,15 @@ def _copied_runs(
 def _copied(found: Copied, usual: Sequence[float]) -> Fact:
     """Say what was copied, and how much of them the corpus's own held-out songs have."""
     value = f"{found.beats:.3g} beats" if found.frames else "none"
+    note = ""
     if found.frames:
         note = f"Bar {found.bar} is as bar {found.source_bar} of {found.source}"
         note += f", {found.transposed:+d} semitones." if found.transposed else "."
-    else:
-        note = f"No {RUN} onsets in a row are as in a song that it learned from."
-    if max(usual, default=0):
-        note += f" The longest in songs that it did not learn from: {max(usual):.3g}."
-    return Fact("Longest copied run", value, note)
+    meaning = (
+        f"{RUN} onsets or more in a row that are, in any key, as in a song that the model learned "
+        "from."
+    )
+    if usual:
+        longest = f"at most {max(usual):.3g} beats" if max(usual) else "none"
+        meaning += f" Songs of its corpus that it did not learn from have {longest}."
+    return Fact("Longest copied run", value, note, meaning)

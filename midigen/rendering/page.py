@@ -34,11 +34,22 @@ NUMBERS = "Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve".split()
 
 
 class Fact(NamedTuple):
-    """Something that was measured of a song: what, how much, and what that means."""
+    """Something that was measured of a song.
+
+    Parameters
+    ----------
+    label, value : str
+        What, and how much.
+    note : str
+        More of this one.
+    meaning : str
+        How to read any of this label, which a page says once.
+    """
 
     label: str
     value: str
     note: str = ""
+    meaning: str = ""
 
 
 class PageSong(NamedTuple):
@@ -150,7 +161,15 @@ def _document(shown: Sequence[tuple[PageSong, SongView, dict[str, Any]]], title:
         for (song, view, sound), own in zip(shown, settings, strict=True)
     ]
     title = clean(title or (entries[0]["name"] if len(shown) == 1 else f"{_count(shown)} songs"))
-    data = {"title": title, "lede": _lede(shared), "settings": shared, "songs": entries}
+    facts = [fact for song, _, _ in shown for fact in song.facts]
+    meanings = {fact.label: fact.meaning for fact in facts if fact.meaning}
+    data = {
+        "title": title,
+        "lede": _lede(shared),
+        "settings": shared,
+        "meanings": [{"label": label, "value": text} for label, text in meanings.items()],
+        "songs": entries,
+    }
     scripts = [web_file("roll.js"), web_file("page.js")]
     return document(title, "page.html", [web_file("page.css")], scripts, data)
 
@@ -185,7 +204,7 @@ def _entry(song: PageSong, view: SongView) -> dict[str, Any]:
         "name": clean(view.title) or clean(stem) or "song",
         "file": _file_name(stem),
         "gist": " · ".join(_gist(view)),
-        "facts": [fact._asdict() for fact in song.facts],
+        "facts": [{"label": f.label, "value": f.value, "note": f.note} for f in song.facts],
         "midi": base64_text(song.midi),
     }
 

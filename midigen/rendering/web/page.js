@@ -99,8 +99,10 @@
   fill("#title", data.title);
   fill("#lede", data.lede);
   $("#lede").hidden = !data.lede;
-  fillList($("#made .settings"), data.settings);
-  $("#made").hidden = !data.settings.length;
+  for (const [place, rows] of Object.entries({ made: data.settings, meanings: data.meanings })) {
+    fillList($(`#${place} dl`), rows);
+    $(`#${place}`).hidden = !rows.length;
+  }
   if (songs.length > 1) fill("#made h2", "How they were made");
   document.body.classList.toggle("single", songs.length === 1);
   $(".several").hidden = songs.length < 2;
