@@ -70,6 +70,7 @@
 
   songs.forEach((song, i) => {
     const root = roots[i];
+    root.setAttribute("aria-label", song.name);
     fillHead(song, i, root);
     fillParts(song, root);
     fillList($(".facts", root), song.facts);
