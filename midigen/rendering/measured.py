@@ -11,7 +11,11 @@ from midigen.backends.interface import Backend
 from midigen.composition import Composed, Plan
 from midigen.corpus import Corpus, Song
 from midigen.evaluation.copying import RUN, Collection, Copied
-from midigen.evaluation.likelihood import estimate_log_likelihood, teacher_forced
+from midigen.evaluation.likelihood import (
+    conditional_on,
+    estimate_log_likelihood,
+    teacher_forced,
+)
 from midigen.evaluation.piece import Piece
 from midigen.evaluation.report import choose_songs
 from midigen.evaluation.songs import corpus_pieces
@@ -92,6 +96,8 @@ def _likelihoods(
     meaning = (
         "How likely the model finds the song, as a logarithm: nearer to 0 is less of a surprise."
     )
+    if known := conditional_on(placed.model):
+        meaning += f" It is told {', '.join(known)} ahead."
     if held_out := _held_out(corpus):
         own = np.concatenate(_frames(placed, held_out, progress)).mean()
         meaning += f" Songs of its corpus that it did not learn from have {_nats(own)}."

@@ -64,6 +64,14 @@ def test_the_likelihood_is_that_of_the_song(model):
     assert [nats(of[0].value) for of in found] == pytest.approx(exact, abs=0.006)
 
 
+def test_what_it_is_given_is_said():
+    told = small_model(np.random.default_rng(1), context=("position", "end", "mode"))
+    [[given]] = facts(told, [melody(7)])
+    [[alone]] = facts(small_model(np.random.default_rng(1), context=()), [melody(7)])
+    assert given.meaning.endswith("It is told end, mode ahead.")
+    assert "told" not in alone.meaning
+
+
 def test_a_primer_is_heard_and_not_counted(model):
     opening, new = melody(9)[:24], melody(10)
     [[fact]] = facts(model, [new], opening=opening)
