@@ -16,7 +16,7 @@ from midigen.evaluation.likelihood import (
     estimate_log_likelihood,
     teacher_forced,
 )
-from midigen.evaluation.piece import Piece
+from midigen.figures.piece import Piece
 from midigen.evaluation.report import choose_songs
 from midigen.evaluation.songs import corpus_pieces
 from midigen.model.placed import PlacedModel
@@ -28,6 +28,10 @@ from midigen.rendering.page import Fact
 MOVES, CHAINS = 500, 2
 HELD_OUT_FRAMES = 4096  # of the corpus's own songs, to stand beside
 HELD_OUT_SONGS = 50
+DISTANCE = (
+    "How far the song's musical figures lie from those of the songs that the model learned from: the "
+    "mean over all figures, in deviations of those songs."
+)
 
 
 def song_facts(
@@ -62,6 +66,9 @@ def song_facts(
     columns = []
     if not model.gaussian:
         columns.append(_likelihoods(PlacedModel(model, backend), plan, songs, corpus, progress))
+    distances = [song.distance for song in songs]
+    if None not in distances:
+        columns.append([Fact("Distance", f"{far:.2f}", meaning=DISTANCE) for far in distances])
     if corpus is not None:
         columns.append(_copied_runs(model, plan, songs, corpus))
     return list(zip(*columns, strict=True)) if columns else [() for _ in songs]
@@ -129,9 +136,9 @@ def _copied_runs(
     metre = plan.settings.metre or model.card.metre
     facts = []
     for song, outline in zip(songs, plan.outlines, strict=True):
-        pickup = 0 if plan.begun else outline.pickup
-        own = outline.metres[0][1:] if outline.metres else metre
-        piece = Piece.of("", song.roll, model.grid, plan.bpm, own, pickup)
+        new = outline.after(plan.begun, model.grid) if plan.opening else outline
+        own = new.metres[0][1:] if new.metres else metre
+        piece = Piece.of("", song.roll, model.grid, plan.bpm, own, new.pickup)
         facts.append(_copied(collection.search(piece), usual))
     return facts
 

@@ -42,8 +42,8 @@ def plan_of(rolls, opening=None):
     )
 
 
-def facts(model, rolls, corpus=None, opening=None, progress=None):
-    songs = [Composed(roll, None) for roll in rolls]
+def facts(model, rolls, corpus=None, opening=None, progress=None, distance=None):
+    songs = [Composed(roll, None, distance) for roll in rolls]
     return song_facts(model, plan_of(rolls, opening), songs, corpus, cpu_backend(), progress)
 
 
@@ -112,3 +112,8 @@ def test_a_gaussian_model_has_no_likelihood(model):
     assert facts(model, [melody(7)]) == [()]
     [[fact]] = facts(model, [melody(7)], corpus_of("train", "train"))
     assert fact.label == "Longest copied run"
+
+
+def test_a_distance_that_is_known_is_shown(model):
+    [[_, fact]] = facts(model, [melody(7)], distance=0.625)
+    assert (fact.label, fact.value) == ("Distance", "0.62")
