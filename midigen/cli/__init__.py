@@ -24,6 +24,7 @@ COMMANDS = {
     "play": ("midigen.cli.play", "Play songs."),
     "evaluate": ("midigen.cli.evaluate", "Measure a model, or songs, against a corpus."),
     "show": ("midigen.cli.show", "Show a song, a corpus or a run."),
+    "compare": ("midigen.cli.compare", "Compare songs by ear, blind."),
     "check": ("midigen.cli.check", "Check the arithmetic on this machine."),
 }
 

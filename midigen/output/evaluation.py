@@ -33,7 +33,7 @@ Report = Mapping[str, Any]
 
 def show_model(report: Report) -> None:
     """Show what `evaluate_model` returns."""
-    console = _console()
+    console = result_console()
     table = _table("", "nats a frame", "± chains", "± songs", "frame accuracy", "pooled accuracy")
     for row in report["rows"]:
         # the model, whose likelihood may be estimated, is the last
@@ -91,7 +91,7 @@ def model_remarks(report: Report) -> list[str]:
 
 def show_songs(report: Report, console: Console | None = None) -> None:
     """Show what `evaluate_songs` returns, on stdout or another console."""
-    console = console or _console()
+    console = console or result_console()
     narrow = console.width < WIDE
     groups = [name for name in SONG_GROUPS if report["copying"][name]]
     for table in (
@@ -209,7 +209,7 @@ def _table(*headings: str, narrow: bool = False) -> Table:
     return table
 
 
-def _console() -> Console:
+def result_console() -> Console:
     """Make a console on stdout, without colour and wide enough where that is no terminal."""
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:

@@ -16,9 +16,9 @@ from midigen.evaluation.likelihood import (
     estimate_log_likelihood,
     teacher_forced,
 )
-from midigen.figures.piece import Piece
 from midigen.evaluation.report import choose_songs
 from midigen.evaluation.songs import corpus_pieces
+from midigen.figures.piece import Piece
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.model.songs import SongLike, Told

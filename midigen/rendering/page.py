@@ -12,7 +12,8 @@ from midigen.errors import MidigenError
 from midigen.midi.inputs import printable
 from midigen.midi.names import drum_name, program_name
 from midigen.midi.view import SongView, read_view
-from midigen.rendering.audio import Sound, encode_audio, render_audio
+from midigen.rendering.audio import render_audio
+from midigen.rendering.clips import clip_of
 from midigen.rendering.colours import track_colours
 from midigen.rendering.document import base64_text, clean, document, web_file
 
@@ -21,8 +22,6 @@ MOST_BYTES = 3_000_000  # of a page, as long as sound of LEAST_KBPS keeps to it
 # guessing, and the playhead would be off
 KBPS = (96, 64, 56, 48, 40)
 LEAST_KBPS = KBPS[-1]
-STEREO_KBPS = 96  # below, one channel sounds better than two that share the bits
-RATE = 32_000  # samples a second: what these bit rates can keep, up to 13 kHz, needs no more
 UNSAID = ("song", "frames")  # of what stands in a file: what the page shows in other words
 DIGEST = 12  # letters of a model's digest that are shown
 SHELL_BYTES = 60_000  # of a page without songs, at most
@@ -182,19 +181,7 @@ def _sound(
     progress: Callable[[float], None],
 ) -> dict[str, Any]:
     """Play a song: MP3 in base64, and its seconds."""
-    sound = render_audio(midi, soundfont, say, progress)
-    audio = base64_text(encode_audio(_reduced(sound, kbps), "mp3", kbps=kbps))
-    return {"audio": audio, "type": "audio/mpeg", "seconds": round(sound.seconds, 3)}
-
-
-def _reduced(sound: Sound, kbps: int) -> Sound:
-    """Return a sound at RATE, in one channel below STEREO_KBPS."""
-    from scipy.signal import resample_poly
-
-    samples = sound.samples
-    if kbps < STEREO_KBPS:
-        samples = samples.mean(axis=1, keepdims=True)
-    return Sound(resample_poly(samples, RATE, sound.rate), RATE)
+    return clip_of(render_audio(midi, soundfont, say, progress), kbps)
 
 
 def _entry(song: PageSong, view: SongView) -> dict[str, Any]:
