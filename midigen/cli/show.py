@@ -12,6 +12,7 @@ import click
 from midigen.cli.command import Command
 from midigen.cli.streams import names_on_stdin, print_error, print_path
 from midigen.errors import MidigenError, UsageError
+from midigen.midi.inputs import is_rendered
 
 
 @click.command(cls=Command, short_help="Show a song, a corpus or a run.")
@@ -56,10 +57,10 @@ def command(
 
 
 def _listed() -> list[str]:
-    """Read paths from the pipe."""
+    """Read paths from the pipe, without those of what midigen renders of songs."""
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("no file given: name a song, a corpus or a run, or pipe their paths in")
-    names = names_on_stdin()
+    names = [name for name in names_on_stdin() if not is_rendered(name)]
     if not names:
         raise MidigenError("no path came through the pipe: the command before this one made none")
     return names
@@ -67,19 +68,19 @@ def _listed() -> list[str]:
 
 def _show(name: str, everything: bool, as_json: bool, is_first: bool) -> None:
     """Show one file."""
-    from midigen.rendering.facts import kind_of
+    from midigen.rendering.contents import kind_of
 
     kind, view = kind_of(name), None
     facts: dict[str, Any]
     if kind == "song":
         from midigen.midi.view import read_view
-        from midigen.rendering.facts import song_facts
+        from midigen.rendering.contents import song_facts
 
         view = read_view(name)
         facts = song_facts(view)
     elif kind == "corpus":
         from midigen.corpus import Corpus
-        from midigen.rendering.facts import corpus_facts
+        from midigen.rendering.contents import corpus_facts
 
         facts = corpus_facts(Corpus.load(name))
     else:
@@ -105,8 +106,8 @@ def _show(name: str, everything: bool, as_json: bool, is_first: bool) -> None:
 def _plot(names: list[str], path: str) -> None:
     """Draw the curves of one run."""
     from midigen.files import replacing
+    from midigen.rendering.contents import kind_of
     from midigen.rendering.curves import curves_svg
-    from midigen.rendering.facts import kind_of
     from midigen.training.log import read_log
 
     if len(names) != 1 or kind_of(names[0]) != "run":

@@ -15,7 +15,7 @@ from midigen.output.prepare import show_summary
 from midigen.output.roll import Look, Roll, track_marks
 from midigen.output.sparkline import ASCII, BLOCKS, sparkline
 from midigen.rendering.colours import track_colours
-from midigen.rendering.facts import Facts, duration, pitch_range
+from midigen.rendering.contents import Facts, duration, pitch_range
 
 PIPED_WIDTH = 80  # columns, where stdout is no terminal
 NARROWEST = 40
@@ -58,7 +58,7 @@ def show_song(console: Console, view: SongView, facts: Facts, everything: bool) 
     view : SongView
         The song.
     facts : dict
-        What `midigen.rendering.facts.song_facts` tells of it.
+        What `midigen.rendering.contents.song_facts` tells of it.
     everything : bool
         Whether to draw all bars of a long song.
     """
@@ -116,7 +116,7 @@ def show_corpus(console: Console, facts: Facts, name: str, everything: bool) -> 
     console : Console
         Where.
     facts : dict
-        What `midigen.rendering.facts.corpus_facts` tells.
+        What `midigen.rendering.contents.corpus_facts` tells.
     name : str
         What to call it.
     everything : bool

@@ -29,8 +29,8 @@ MOVES, CHAINS = 500, 2
 HELD_OUT_FRAMES = 4096  # of the corpus's own songs, to stand beside
 HELD_OUT_SONGS = 50
 DISTANCE = (
-    "How far the song's musical figures lie from those of the songs that the model learned from: the "
-    "mean over all figures, in deviations of those songs."
+    "How far the song's musical figures lie from those of the songs that the model learned from: "
+    "the mean over all figures, in deviations of those songs."
 )
 
 

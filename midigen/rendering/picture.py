@@ -12,8 +12,8 @@ from midigen.errors import MidigenError
 from midigen.midi.names import drum_name, pitch_name
 from midigen.midi.view import SongView
 from midigen.rendering.colours import track_colours
+from midigen.rendering.contents import Facts, duration, song_facts
 from midigen.rendering.drawing import Box, Drawing, Line, Words, to_png, to_svg
-from midigen.rendering.facts import Facts, duration, song_facts
 from midigen.rendering.systems import bar_edges, bar_widths, split_bars
 
 WIDTH, MARGIN = 1600.0, 48.0
@@ -98,7 +98,7 @@ class _Roll:
         self.pitch_height = rows * self.semitone
         self.left = MARGIN + (DRUM_LABEL if self.drums else LABEL)
         self.systems = _without_orphan(split_bars(self.widths, self._bars_a_system() + 0.5))
-        self.fullest = max(self._width(bars) for bars in self.systems)
+        self.fullest = max(FEW_BARS, *(self._width(bars) for bars in self.systems))
         self.drawing = Drawing(WIDTH, 0, self._title(), describe(self.facts))
         self._draw()
 
@@ -160,7 +160,7 @@ class _Roll:
         """Draw some bars; return where they end."""
         # as in sheet music a system has the full width, but for a short last one
         width = self._width(bars)
-        full = width if width > SHORT * self.fullest else max(self.fullest, FEW_BARS)
+        full = width if width > SHORT * self.fullest else self.fullest
         scale = (WIDTH - MARGIN - self.left) / full
         edges = self.left + scale * np.append(0, np.cumsum(self.widths[list(bars)]))
         end = float(edges[-1])

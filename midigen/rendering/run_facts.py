@@ -11,7 +11,7 @@ from midigen.config import ModelConfig, TrainConfig
 from midigen.errors import MidigenError
 from midigen.files import StrPath, format_of
 from midigen.model.rnn_rbm import FILE_NAME, RnnRbm
-from midigen.rendering.facts import Facts
+from midigen.rendering.contents import Facts
 from midigen.training.checkpoint import CHECKPOINT_NAME, Checkpoint
 from midigen.training.defaults import SIZES, defaults_of
 from midigen.training.log import Line, on_the_way, read_log
@@ -84,7 +84,8 @@ def _changed(config: ModelConfig, settings: dict[str, Any]) -> dict[str, Any]:
     for kind, values in ((ModelConfig, config.to_json()), (TrainConfig, settings)):
         for name, value in values.items():
             known = kind.__dataclass_fields__.get(name)
-            if known is None or name in (*SIZES, "visible") or kind.setting_of(name).from_data:
+            shown_elsewhere = name in (*SIZES, "visible", "seed")
+            if known is None or shown_elsewhere or kind.setting_of(name).from_data:
                 continue
             if _plain(value) not in [_plain(default) for default in defaults_of(kind, name)]:
                 found[name] = value

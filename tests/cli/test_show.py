@@ -10,7 +10,7 @@ import pytest
 
 from midigen.cli import main
 from tests.midi.craft import melody, meta, midi, note
-from tests.rendering.test_facts import corpus
+from tests.rendering.test_contents import corpus
 from tests.rendering.test_run_facts import run  # noqa: F401  a fixture
 
 
@@ -38,7 +38,8 @@ def test_each_kind_is_told_by_its_content(folder, run, capsys):  # noqa: F811
 
 
 def test_paths_come_through_the_pipe(folder, monkeypatch, capsys):
-    stdin = SimpleNamespace(isatty=lambda: False, buffer=io.BytesIO(b"song.mid\nsong.mid\n"))
+    names = io.BytesIO(b"song.mid\nsong.wav\nsong.mid\n")
+    stdin = SimpleNamespace(isatty=lambda: False, buffer=names)
     monkeypatch.setattr(sys, "stdin", stdin)
     assert show() == 0
     assert capsys.readouterr().out.count("quarter notes a minute") == 2
@@ -124,3 +125,13 @@ def test_a_pipe_is_plain_and_as_wide_as_columns_says(folder):
     lines = out.decode().splitlines()
     assert code == 0 and max(len(line.rstrip()) for line in lines) <= 44
     assert b"\x1b" not in out
+
+
+def test_a_song_is_shown_and_drawn_without_numba(folder):
+    """Which takes longer to load than all the rest."""
+    code = (
+        "import sys; from midigen.cli import main; main(['show', 'song.mid']); "
+        "main(['render', 'song.mid', '-o', 'song.svg']); sys.exit('numba' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, check=True)

@@ -5,8 +5,8 @@ from rich.console import Console
 
 from midigen.output import show
 from midigen.output.roll import Look
-from midigen.rendering.facts import corpus_facts, song_facts
-from tests.rendering.test_facts import corpus
+from midigen.rendering.contents import corpus_facts, song_facts
+from tests.rendering.test_contents import corpus
 from tests.rendering.views import song, track, tune
 
 RUN = {

@@ -7,8 +7,8 @@ from PIL import Image
 
 from midigen.errors import MidigenError
 from midigen.rendering.colours import COLOURS
+from midigen.rendering.contents import song_facts
 from midigen.rendering.drawing import Box, Words
-from midigen.rendering.facts import song_facts
 from midigen.rendering.picture import WIDTH, describe, draw_roll, roll_png, roll_svg, summary
 from tests.rendering.views import song, track, tune
 
@@ -35,6 +35,12 @@ def test_notes_lie_where_they_sound():
     assert late.x - first.x == pytest.approx(6 * second)
 
 
+def test_the_melody_is_over_the_chords():
+    view = song(track([(0, 1, 60)], "melody"), track([(0, 1, 60)], "chords"))
+    colours = [shape.colour for shape in draw_roll(view).shapes if isinstance(shape, Box)]
+    assert colours[-2:] == [COLOURS["chords"], COLOURS["melody"]]
+
+
 def test_loud_notes_are_stronger():
     notes = notes_of(song(track([(0, 1, 60, 1), (1, 2, 60, 64), (2, 3, 60, 127)])), "chords")
     assert [note.opacity for note in sorted(notes, key=lambda note: note.x)] == [0.4, 0.7, 1.0]
@@ -59,6 +65,11 @@ def test_a_note_that_goes_on_in_the_next_system_is_cut_in_two():
 def test_the_last_bar_has_no_system_alone():
     ys = {note.y for note in notes_of(song(tune(33), bars=33), "melody")}
     assert len(ys) == 4
+
+
+def test_a_short_song_is_not_blown_up():
+    [bar] = notes_of(song(track([(0, 2, 60)]), bars=1), "chords")
+    assert bar.width < WIDTH / 3
 
 
 def test_full_bars_have_more_room():

@@ -7,7 +7,7 @@ from midigen.config import Grid, Part
 from midigen.corpus import Corpus, Song
 from midigen.errors import MidigenError
 from midigen.outline import Outline
-from midigen.rendering.facts import corpus_facts, duration, kind_of, pitch_range, song_facts
+from midigen.rendering.contents import corpus_facts, duration, kind_of, pitch_range, song_facts
 from tests.midi.craft import melody
 from tests.rendering.views import song, track, tune
 

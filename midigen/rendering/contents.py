@@ -14,12 +14,9 @@ from midigen.errors import MidigenError
 from midigen.files import StrPath, format_of
 from midigen.midi.inputs import printable
 from midigen.midi.key import find_key
-from midigen.midi.names import pitch_name, program_name
+from midigen.midi.names import pitch_name
 from midigen.midi.view import SongView, TrackView
-from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.preparation import summarise
-from midigen.training.checkpoint import CHECKPOINT_NAME
-from midigen.training.log import LOG_NAME
 
 Facts = dict[str, Any]
 Kind = Literal["song", "corpus", "run"]
@@ -35,7 +32,12 @@ def kind_of(path: StrPath) -> Kind:
     """
     shown = printable(path)
     if os.path.isdir(path):
-        if any(Path(path, name).exists() for name in (MODEL_NAME, CHECKPOINT_NAME, LOG_NAME)):
+        # only here: these load Numba, which takes longer than to draw a song
+        from midigen.model.rnn_rbm import FILE_NAME
+        from midigen.training.checkpoint import CHECKPOINT_NAME
+        from midigen.training.log import LOG_NAME
+
+        if any(Path(path, name).exists() for name in (FILE_NAME, CHECKPOINT_NAME, LOG_NAME)):
             return "run"
         raise MidigenError(f"{shown} is a folder without a run: name a file in it")
     try:
@@ -100,7 +102,7 @@ def _track_facts(track: TrackView) -> Facts:
     return {
         "name": track.name,
         "part": track.part,
-        "instrument": "drums" if track.drums else program_name(track.program),
+        "instrument": track.instrument,
         "program": None if track.drums else track.program,
         "notes": len(pitches),
         "lowest": int(pitches.min()),
