@@ -52,6 +52,13 @@ class TrackView(NamedTuple):
     notes: NDArray[np.float64]
     part: str = CHORDS
 
+    @property
+    def instrument(self) -> str:
+        """What General MIDI calls the instrument; "drums" where pitches are drums."""
+        from pretty_midi.constants import INSTRUMENT_MAP
+
+        return DRUMS if self.drums else str(INSTRUMENT_MAP[self.program])
+
 
 class SongView(NamedTuple):
     """A song to be shown.

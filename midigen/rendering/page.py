@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from midigen.errors import MidigenError
 from midigen.midi.inputs import printable
-from midigen.midi.names import drum_name, program_name
+from midigen.midi.names import drum_name
 from midigen.midi.view import SongView, read_view
 from midigen.rendering.audio import render_audio
 from midigen.rendering.clips import clip_of
@@ -208,7 +208,7 @@ def _roll(view: SongView) -> dict[str, Any]:
         notes = track.notes.copy()
         notes[:, END] -= notes[:, START]
         notes[:, [START, END]] *= 1000
-        instrument = "" if track.drums else program_name(track.program)
+        instrument = "" if track.drums else track.instrument
         name = clean(track.name) or track.part
         parts.append(
             {
