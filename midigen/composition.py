@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from os import PathLike
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,15 +21,21 @@ from midigen.duration import length_in_frames, playable_bpm
 from midigen.errors import MidigenError
 from midigen.generation import draw_outlines, generate_songs, temperature_for
 from midigen.midi.form import outline_of
+from midigen.midi.programs import programs_of
 from midigen.midi.read import read_notes
 from midigen.midi.roll import notes_to_roll
-from midigen.midi.write import roll_to_midi
+from midigen.midi.write import Playing, roll_to_midi
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.model.songs import Told
 from midigen.outline import Outline
+from midigen.randomness import generator
+from midigen.selection import choose_song
 
 if TYPE_CHECKING:
     from pretty_midi import PrettyMIDI
+
+
+TRIES_APART = 1 << 20  # numbers between draws of one song: more than there are songs
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,15 +66,27 @@ class Plan:
 
     @property
     def frames(self) -> int:
-        """New frames of all songs together."""
-        return sum(outline.frames - self.begun for outline in self.outlines)
+        """New frames of all songs together, those that are not kept included."""
+        frames = sum(outline.frames - self.begun for outline in self.outlines)
+        return frames * self.settings.best_of
 
 
 class Composed(NamedTuple):
-    """A new song: its new frames, uint8 (T, V), and what is written to a file."""
+    """A new song.
+
+    Parameters
+    ----------
+    roll : NDArray[np.uint8], shape (T, V)
+        Its new frames.
+    midi : PrettyMIDI
+        What is written to a file.
+    distance : float or None
+        As `midigen.selection.Chosen` has it.
+    """
 
     roll: NDArray[np.uint8]
     midi: PrettyMIDI
+    distance: float | None
 
 
 def check_together(
@@ -112,6 +131,7 @@ def plan_songs(
     check_together(settings, primer, form_of)
     assert settings.seed is not None
     grid, card = model.grid, model.card
+    programs_of(grid, settings.program or ())  # before anything is made
     bpm = settings.bpm or playable_bpm(card.bpm)
     opening = None if primer is None else read_song("primer", primer, grid)
     form: str | NDArray[np.int64] | None = settings.form
@@ -132,6 +152,8 @@ def plan_songs(
     )
     if settings.temperature is None:
         settings = replace(settings, temperature=temperature_for(model))
+    if not card.figures:
+        settings = replace(settings, best_of=1)  # there is nothing to choose by
     return Plan(settings, outlines, opening, bpm)
 
 
@@ -155,34 +177,47 @@ def compose(
     """
     settings, opening, begun = plan.settings, plan.opening, plan.begun
     assert settings.seed is not None and settings.temperature is not None
-    songs = generate_songs(
+    tries = settings.best_of
+    drawn = generate_songs(
         model,
         plan.frames,
-        count=settings.count,
+        count=settings.count * tries,
         primer=opening.roll if opening else None,
         temperature=settings.temperature,
         gibbs_steps=settings.gibbs_steps,
         seed=settings.seed,
         progress=progress,
         backend=backend,
-        outlines=plan.outlines,
+        outlines=[outline for outline in plan.outlines for _ in range(tries)],
+        numbers=[
+            song + attempt * TRIES_APART
+            for song in range(settings.count)
+            for attempt in range(tries)
+        ],
     )
     metre = settings.metre or model.card.metre
-    for number, (roll, outline) in enumerate(zip(songs, plan.outlines, strict=True), start=1):
+    for number, outline in enumerate(plan.outlines, start=1):
+        new = outline.after(begun, model.grid) if opening else outline
+        rolls = list(islice(drawn, tries))
+        roll, distance = choose_song(rolls, new, model.grid, plan.bpm, model.card)
         whole, told = roll, outline
         if opening and settings.keep_primer:
             whole = np.concatenate([opening.roll, roll])
         elif opening:
-            told = outline.after(begun, model.grid)
+            told = new
         text = (
             f"midigen {__version__}; seed {settings.seed}; song {number} of {settings.count}; "
             f"{len(roll)} frames; model {model.digest}; temperature {settings.temperature}; "
-            f"gibbs-steps {settings.gibbs_steps}; primer {begun} frames"
+            f"gibbs-steps {settings.gibbs_steps}; best of {tries}; primer {begun} frames"
         )
-        made = roll_to_midi(
-            whole, model.grid, plan.bpm, metre, settings.program, settings.velocity, text, told
+        playing = Playing(
+            settings.program or (),
+            settings.velocity,
+            model.card.dynamics,
+            generator(settings.seed, "velocities", number),
         )
-        yield Composed(roll, made)
+        made = roll_to_midi(whole, model.grid, plan.bpm, metre, playing, text, told)
+        yield Composed(roll, made, distance)
 
 
 def read_song(what: str, path: str | PathLike[str], grid: Grid) -> Told:

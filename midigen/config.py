@@ -441,7 +441,11 @@ class TrainConfig(Settings):
         ),
     )
     gibbs_steps: int = setting(
-        5, "Gibbs steps for each frame and step, the k of CD-k.", low=1, high=10_000
+        5,
+        "Gibbs steps for each frame and step, the k of CD-k; auto: more for a small collection.",
+        low=1,
+        high=10_000,
+        auto=True,
     )
     centre: bool = setting(
         True,
@@ -636,6 +640,13 @@ class GenerateConfig(Settings):
         expected="a metre such as 3/4",
         shown="that of one of the songs",
     )
+    best_of: int = setting(
+        4,
+        "Songs to draw for each one that is kept, the nearest to the songs learned from in its "
+        "musical figures.",
+        low=1,
+        high=10_000,
+    )
     keep_primer: bool = setting(True, "Put the primer in front of the new music, or leave it out.")
     temperature: float | None = setting(
         None,
@@ -654,20 +665,18 @@ class GenerateConfig(Settings):
     bpm: float | None = setting(
         None, "Quarter notes a minute.", low=4, high=1000, shown="the corpus's median"
     )
-    program: int | None = setting(
+    program: tuple[tuple[str, int], ...] | None = setting(
         None,
-        "General MIDI instrument of the first part, counted from 0: 0 is the piano, 40 the "
-        "violin. Lists that count from 1 say one more.",
-        low=0,
-        high=127,
-        shown="each part's own, or 0",
+        "General MIDI instrument of all parts, by name or number (from 0: 40 is the violin), or "
+        "part by part: melody=flute,chords=harp; list shows all names.",
+        shown="each part's own, as in the songs learned from",
     )
     velocity: int | None = setting(
         None,
-        "Loudness of every note.",
+        "Mean loudness of the notes; of a model that has velocities, that of every note.",
         low=1,
         high=127,
-        shown="the model's own, or 80 where it has none",
+        shown="as in the songs learned from",
     )
     seed: int | None = setting(
         None,

@@ -37,12 +37,13 @@ def generate_songs(
     progress: Callable[[int], None] | None = None,
     backend: Backend | None = None,
     outlines: Sequence[Outline] | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield new songs, in order, each as soon as it is done.
 
     Every frame is the end of Gibbs sampling in its own RBM, from the frame before it.  What is fed
     back is the frame as its roll has it: a Gaussian value that is no note is 0, as in the songs.
-    Song i depends on (model, primer, settings, outlines, seed, i) alone.
+    A song depends on (model, primer, settings, its outline, seed, its number) alone.
 
     Parameters
     ----------
@@ -64,6 +65,8 @@ def generate_songs(
         The CPU's if left out.
     outlines : sequence of Outline, optional
         What the model is told of each song, primer included; drawn by `draw_outlines` if left out.
+    numbers : sequence of int, optional
+        Of the songs: each has random numbers of its own.  0, 1, .. if left out.
 
     Yields
     ------
@@ -80,9 +83,10 @@ def generate_songs(
     backend = backend or cpu_backend()
     begun = 0 if primer is None else len(primer)
     told = outlines or draw_outlines(model, begun + frames, count, seed)
+    numbers = range(count) if numbers is None else numbers
 
     def make(songs: list[int], stopped: Callable[[], bool]) -> list[NDArray[np.uint8]]:
-        keys = np.array([derive_key(seed, "generate", i) for i in songs], np.uint64)
+        keys = np.array([derive_key(seed, "generate", numbers[i]) for i in songs], np.uint64)
         some = [told[i] for i in songs]
         beta = 1 / temperature
         return placed.play(some, keys, beta, gibbs_steps, primer, progress, stopped)

@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from midigen.columns import columns_of
 from midigen.config import PARTS, Grid, Part, PrepareConfig
 from midigen.corpus import SPLITS, Corpus, Song
 from midigen.errors import MidigenError, UsageError
 from midigen.midi import benchmark
+from midigen.midi.dynamics import Listener, places_of
 from midigen.midi.form import outline_of, outline_of_roll
 from midigen.midi.guard import map_guarded
 from midigen.midi.inputs import Input, expand, is_benchmark, printable
@@ -28,8 +30,15 @@ from midigen.midi.metres import likely_metre
 from midigen.midi.notes import NoteTable
 from midigen.midi.parts import CHORDS, DRUMS, KINDS, LONE
 from midigen.midi.read import StrPath, read_table
-from midigen.midi.roll import count_on_grid, count_together, notes_of_parts, notes_to_roll
+from midigen.midi.roll import (
+    PartNotes,
+    count_on_grid,
+    count_together,
+    notes_of_parts,
+    notes_to_roll,
+)
 from midigen.midi.worker import Failure
+from midigen.outline import Outline
 
 DECIDED = ("steps_per_beat", "tonic")  # what of a grid songs may decide
 STEPS = (1, 2, 3, 4, 6, 8, 12)  # frames a beat to choose from, and the share of onsets to keep
@@ -170,8 +179,9 @@ def prepare(
                     found.append((entry, item, content))
             manifest.append(entry)
             on_file(entry)
-    grid, remarks = _decide([c for _, _, c in found if isinstance(c, NoteTable)], settings, inputs)
+    grid, remarks = _decide([content for _, _, content in found], settings, inputs)
     songs: list[Song] = []
+    listeners = [Listener(part.kind == "drums") for part in grid.parts] or [Listener()]
     for entry, item, content in found:
         made = _make_songs(content, grid, item.style)
         if isinstance(made, Failure):
@@ -179,6 +189,8 @@ def prepare(
         else:
             songs += [_with_split(song, settings.split) for song in made[0]]
             entry.update(made[1])
+            if isinstance(content, NoteTable) and grid.values == "binary":
+                _hear(content, grid, made[0][0].outline, listeners)
     if not songs:
         raise MidigenError(_describe_failures(manifest))
     songs, of_splits = _check_splits(songs, settings.split)
@@ -187,7 +199,13 @@ def prepare(
         # the digest of a benchmark file, which has songs of all splits, is none of a song
         if entry["verdict"] == "kept" and entry["digest"] in splits:
             entry["split"] = splits[entry["digest"]]
-    return Corpus(grid, songs, manifest), of_splits + remarks + _check_grid(manifest)
+    names = [part.name for part in grid.parts] or [LONE]
+    dynamics = {
+        name: listener.tell()
+        for name, listener in zip(names, listeners, strict=True)
+        if listener.songs
+    }
+    return Corpus(grid, songs, manifest, dynamics), of_splits + remarks + _check_grid(manifest)
 
 
 def split_of(digest: str, shares: tuple[float, float, float]) -> str:
@@ -267,15 +285,16 @@ def _summarise_grid(corpus: Corpus, kept: list[Entry]) -> dict[str, Any]:
         figures["steps_per_beat"] = grid.steps_per_beat
         if notes:
             figures["on_grid"] = round(1 - missed / notes, 4)
+    of_part = columns_of(grid).part_of
     figures["parts"] = {
         part.name: {
-            "songs": sum(entry.get("parts", {}).get(part.name, 0) > 0 for entry in kept),
+            "songs": sum(bool(song.roll[:, of_part == number].any()) for song in corpus.songs),
             "low": part.low,
             "high": part.high,
             "kind": part.kind,
             "program": part.program,
         }
-        for part in grid.parts
+        for number, part in enumerate(grid.parts)
     }
     metres = Counter(f"{n}/{d}" for outline in outlines for n, d in {m[1:] for m in outline.metres})
     styles = Counter(outline.style for outline in outlines)
@@ -336,7 +355,7 @@ def _read_benchmark(path: StrPath) -> tuple[list[Song], Entry]:
             name=benchmark.song_name(path, split, number),
             split=split,
             digest=benchmark.roll_digest(roll),
-            bpm=120.0,
+            bpm=benchmark.BPM,
             metre=(4, 4),
             roll=roll,
         )
@@ -360,12 +379,7 @@ def _make_songs(
         The songs, and what the manifest says of the roll; or a Failure.
     """
     if isinstance(content, list):
-        songs = []
-        for song in content:
-            metre = likely_metre(song.roll, grid)
-            outline = outline_of_roll(song.roll, grid, song.bpm, metre)
-            songs.append(replace(song, metre=metre, outline=outline))
-        return songs, {}
+        return [_of_roll(song, grid) for song in content], {}
     try:
         roll, counts = notes_to_roll(content, grid)
     except MidigenError as e:
@@ -386,6 +400,25 @@ def _make_songs(
         "pickup": outline.pickup,
         "style": outline.style,
     }
+
+
+def _of_roll(song: Song, grid: Grid) -> Song:
+    """Make a song of one of a benchmark file: its roll as it is, or its notes sorted into parts."""
+    if not grid.parts:
+        metre = likely_metre(song.roll, grid)
+        outline = outline_of_roll(song.roll, grid, song.bpm, metre)
+        return replace(song, metre=metre, outline=outline)
+    table = benchmark.table_of(song.roll, grid.steps_per_beat)
+    roll, counts = notes_to_roll(table, grid)
+    outline = outline_of(table, grid, roll, counts)
+    return replace(song, metre=table.metre, roll=roll, outline=outline)
+
+
+def _hear(table: NoteTable, grid: Grid, outline: Outline, listeners: list[Listener]) -> None:
+    """Let each part's listener hear how loud its notes are in a song."""
+    places = places_of(outline, grid)
+    for listener, notes in zip(listeners, notes_of_parts(table, grid), strict=True):
+        listener.hear(notes, places)
 
 
 def _read_all(
@@ -414,39 +447,47 @@ def _read_all(
 
 def _check_settings(inputs: list[Input], settings: Settings) -> None:
     """Raise UsageError where the settings fit neither one another nor the benchmark files."""
-    grid, asked = settings.grid, settings.parts not in ("none", "auto") or settings.grid.parts
+    grid, asked = settings.grid, _asks_for_parts(settings)
     _check_benchmarks(inputs, grid)
-    rolls = any(is_benchmark(item.path) for item in inputs)
-    if asked and not _can_have_parts(grid, rolls):
+    if asked and not _can_have_parts(grid):
         raise UsageError(
-            "--parts needs a beat grid, binary values, gap as the articulation, and MIDI files: "
-            "leave it out"
+            "--parts needs a beat grid, binary values, and gap as the articulation: leave it out"
         )
+    rolls = any(is_benchmark(item.path) for item in inputs) and not asked
     if rolls and grid.tonic == "one" and "tonic" not in settings.decide:
-        raise UsageError("--tonic one is for MIDI files: the rolls of .mat files keep theirs")
+        raise UsageError("the rolls of .mat files keep their tonic, unless --parts names parts")
 
 
-def _can_have_parts(grid: Grid, rolls: bool) -> bool:
-    """Tell whether a grid can have parts; `rolls` says whether there are benchmark files."""
+def _asks_for_parts(settings: Settings) -> bool:
+    """Tell whether parts are asked for by name, which those of benchmark files have to be."""
+    return settings.parts not in ("none", "auto") or bool(settings.grid.parts)
+
+
+def _can_have_parts(grid: Grid) -> bool:
     usual = (grid.unit, grid.values, grid.articulation)
-    return usual == (Grid.unit, Grid.values, Grid.articulation) and not rolls
+    return usual == (Grid.unit, Grid.values, Grid.articulation)
 
 
 def _decide(
-    tables: list[NoteTable], settings: Settings, inputs: list[Input]
+    contents: list[NoteTable | list[Song]], settings: Settings, inputs: list[Input]
 ) -> tuple[Grid, list[str]]:
     """Decide of the grid what the songs are to decide; return lines for people, too."""
     grid = settings.grid
+    tables = [content for content in contents if isinstance(content, NoteTable)]
     rolls = any(is_benchmark(item.path) for item in inputs)
     if "steps_per_beat" in settings.decide:
         steps = Grid.steps_per_beat
         if grid.unit == "beat" and not rolls:
             steps = _coarsest(tables)
         grid = replace(grid, steps_per_beat=steps)
+    if rolls and _asks_for_parts(settings):
+        songs = [song for content in contents if isinstance(content, list) for song in content]
+        tables += [benchmark.table_of(song.roll, grid.steps_per_beat) for song in songs]
+        rolls = False
     if "tonic" in settings.decide:
         small = not rolls and sum(_length(table, grid) for table in tables) < SMALL
         grid = replace(grid, tonic="one" if small else "kept")
-    if grid.parts or settings.parts == "none" or not _can_have_parts(grid, rolls):
+    if grid.parts or settings.parts == "none" or rolls or not _can_have_parts(grid):
         return grid, []
     return _with_parts(tables, grid, settings.parts)
 
@@ -479,7 +520,7 @@ def _with_parts(tables: list[NoteTable], grid: Grid, asked: str) -> tuple[Grid, 
         for name in PARTS
     ]
     songs = _sorted_notes(tables, replace(grid, parts=tuple(everywhere)))
-    having = {name: sum(len(s[n][0]) > 0 for s in songs) for n, name in enumerate(PARTS)}
+    having = {name: sum(len(s[n].pitch) > 0 for s in songs) for n, name in enumerate(PARTS)}
     chosen = {name for name in PARTS if 2 * having[name] >= max(len(songs), 1)}
     remarks = []
     if asked != "auto":
@@ -489,8 +530,9 @@ def _with_parts(tables: list[NoteTable], grid: Grid, asked: str) -> tuple[Grid, 
             remarks = [f"no song has {missing}: left out of --parts"]
         chosen = {name for name in chosen if having[name]}
     pitched = {n: name for n, name in enumerate(PARTS) if name != DRUMS}
-    total = sum(len(s[n][0]) for s in songs for n in pitched)
-    homeless = sum(len(s[n][0]) for s in songs for n, name in pitched.items() if name not in chosen)
+    total = sum(len(s[n].pitch) for s in songs for n in pitched)
+    rest = [n for n, name in pitched.items() if name not in chosen]
+    homeless = sum(len(s[n].pitch) for s in songs for n in rest)
     if homeless > (1 - ON_GRID_SHARE) * total:
         chosen.add(CHORDS)  # rather than drop them
     if chosen <= {DRUMS, CHORDS} or len(chosen) == 1:
@@ -519,7 +561,7 @@ def _with_kind(part: Part, number: int, tables: list[NoteTable], grid: Grid) -> 
     return replace(part, kind="block") if together > TOGETHER_SHARE * begun else part
 
 
-def _sorted_notes(tables: list[NoteTable], grid: Grid) -> list[list[tuple[Int64, Int64]]]:
+def _sorted_notes(tables: list[NoteTable], grid: Grid) -> list[list[PartNotes]]:
     """Return `notes_of_parts` of every song that the grid can take."""
     found = []
     for table in tables:
@@ -528,10 +570,11 @@ def _sorted_notes(tables: list[NoteTable], grid: Grid) -> list[list[tuple[Int64,
     return found
 
 
-def _fit(part: Part, songs: list[tuple[Int64, Int64]], grid: Grid) -> Part:
+def _fit(part: Part, songs: list[PartNotes], grid: Grid) -> Part:
     """Give a part the range and the programme of its notes in all songs."""
-    pitches = np.concatenate([np.zeros(0, np.int64), *(pitch for pitch, _ in songs)])
-    programs = np.concatenate([np.zeros(0, np.int64), *(program for _, program in songs)])
+    none = np.zeros(0, np.int64)
+    pitches = np.concatenate([none, *(song.pitch for song in songs)])
+    programs = np.concatenate([none, *(song.program for song in songs)])
     if not len(pitches):
         return part
     low, high = int(pitches.min()), int(pitches.max())

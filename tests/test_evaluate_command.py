@@ -68,7 +68,7 @@ def make_model(corpus, grid=GRID, **config):
 
 
 def save_song(path, roll):
-    Path(path).write_bytes(midi_bytes(roll_to_midi(roll, GRID, 120.0, (4, 4), 0, 80, "")))
+    Path(path).write_bytes(midi_bytes(roll_to_midi(roll, GRID, 120.0)))
 
 
 def evaluate(*args):

@@ -16,7 +16,9 @@ from midigen.cli import main
 from midigen.config import Grid, Part
 from midigen.corpus import Corpus
 from midigen.errors import MidigenError, UsageError
+from midigen.midi.dynamics import PLACES, Dynamics
 from midigen.midi.inputs import Input, expand
+from midigen.midi.roll import part_notes
 from midigen.midi.worker import Setup, call_with_limits
 from midigen.preparation import Settings, prepare, prepare_paths, split_of, summarise
 
@@ -316,6 +318,33 @@ class TestDecisions:
         parts = prepare_folder(self.write(tmp_path, *songs))[0].grid.parts
         assert [part.program for part in parts] == [73, 0]
 
+    def test_how_loud_each_part_is(self, tmp_path):
+        """And each drum: flat songs tell no more than levels."""
+        drums = b"".join(
+            note(pitch, channel=9, velocity=velocity)
+            for pitch, velocity in [(36, 99), (42, 50)] * 8
+        )
+        accents = b"".join(note(72 + i % 4, velocity=(90, 80, 85, 80)[i % 4]) for i in range(32))
+        tune = meta(0x03, b"melody") + accents
+        chords = chord_track(*[48] * 8, length=1920)
+        corpus, _ = prepare_folder(self.write(tmp_path, midi(tune, chords, drums)))
+        found = corpus.dynamics
+        assert {name: own.level for name, own in found.items()} == {
+            "melody": 83.75,
+            "chords": 64,
+            "drums": 74.5,
+        }
+        accents = dict(zip(PLACES, found["melody"].accents, strict=True))
+        assert accents["downbeat"] > 3 > accents["middle"] > 0 > accents["beat"]
+        assert not any(found["chords"].accents) and not any(found["drums"].accents)
+        assert found["drums"].drums == ((36, 99.0), (42, 50.0))
+
+    def test_how_loud_notes_without_parts_are(self, tmp_path):
+        self.write(tmp_path, tune_and_chords())
+        assert prepare_folder(tmp_path, parts="none")[0].dynamics == {"notes": Dynamics(64.0)}
+        velocities = Settings(grid=Grid(values="velocity"))
+        assert prepare(expand([str(tmp_path)]), velocities)[0].dynamics == {}
+
     def test_named_parts(self, tmp_path):
         bass = named("bass", 40, 41, channel=2)
         drums = note(36, channel=9) + note(42, channel=9)
@@ -390,9 +419,33 @@ class TestDecisions:
         np.testing.assert_array_equal(song.roll, np.eye(4, 88))
         steps = Settings(grid=Grid(steps_per_beat=1), decide=("tonic",))
         assert prepare(expand([str(folder)]), steps)[0].grid == Grid(steps_per_beat=1)
-        for settings in ({"parts": "melody,chords"}, {"grid": Grid(tonic="one"), "decide": ()}):
-            with pytest.raises(UsageError, match="MIDI files"):
-                prepare_folder(folder, **settings)
+        with pytest.raises(UsageError, match="keep their tonic"):
+            prepare_folder(folder, grid=Grid(tonic="one"), decide=())
+
+    def test_rolls_of_benchmarks_are_sorted_into_parts_where_named(self, folder):
+        """A tune in steps over held chords, a semitone up in the other song."""
+        roll = np.zeros((32, 88), np.uint8)
+        roll[np.arange(32), np.tile([51, 53, 55, 53], 8)] = 1  # C5 D5 E5 D5
+        roll[:, [27, 31, 34]] = 1  # C3 E3 G3
+        cells = np.empty((1, 1), object), np.empty((1, 1), object)
+        cells[0][0, 0], cells[1][0, 0] = roll, np.roll(roll, 1, axis=1)
+        splits = dict(zip(("train", "valid", "test"), (*cells, cells[0]), strict=True))
+        savemat(folder / "b.mat", {f"{split}data": cell for split, cell in splits.items()})
+        corpus, _ = prepare(
+            expand([str(folder / "b.mat")]),
+            Settings(Grid(steps_per_beat=1), decide=("tonic",), parts="melody,chords"),
+        )
+        parts = {part.name: part.kind for part in corpus.grid.parts}
+        assert parts == {"melody": "line", "chords": "block"}
+        assert summarise(corpus)["parts"]["melody"]["songs"] == 3
+        [train], [valid] = corpus.of_split("train"), corpus.of_split("valid")
+        assert corpus.grid.tonic == "one" and len(corpus.of_split("test")) == 1
+        assert valid.outline.shift == train.outline.shift - 1
+        np.testing.assert_array_equal(train.roll, valid.roll)
+        melody, chords = part_notes(train.roll, corpus.grid)
+        tune = [72, 74, 76, 74]
+        assert melody[:4].tolist() == [[t, t + 1, pitch] for t, pitch in enumerate(tune)]
+        assert chords.tolist() == [[0, 32, pitch] for pitch in (48, 52, 55)]
 
     def test_styles_are_folders_under_the_one_given(self, folder):
         for path in ("jigs/a.mid", "jigs/deep/b.mid", "reels/c.mid"):

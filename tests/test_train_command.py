@@ -23,7 +23,7 @@ from midigen.training.checkpoint import Checkpoint, alone_in
 from midigen.training.log import on_the_way, read_log
 
 GRID = Grid(low=60, high=70)
-SMALL = ["--rbm-hidden", "10", "--recurrent", "10", "--hidden", "10"]
+SMALL = ["--rbm-hidden", "10", "--recurrent", "10", "--hidden", "10", "--gibbs-steps", "5"]
 
 # the network alone: in songs as short as these there is no frame many bars ago to copy
 ALONE = ["--context", "none", "--gates", "none"]

@@ -20,9 +20,10 @@ COMMANDS = {
     "prepare": ("midigen.cli.prepare", "Read MIDI files into one corpus file."),
     "train": ("midigen.cli.train", "Train a model on a corpus."),
     "generate": ("midigen.cli.generate", "Write new songs with a trained model."),
-    "render": ("midigen.cli.render", "Make sound of songs."),
+    "render": ("midigen.cli.render", "Make sound and pictures of songs."),
     "play": ("midigen.cli.play", "Play songs."),
     "evaluate": ("midigen.cli.evaluate", "Measure a model, or songs, against a corpus."),
+    "show": ("midigen.cli.show", "Show a song, a corpus or a run."),
     "compare": ("midigen.cli.compare", "Compare songs by ear, blind."),
     "check": ("midigen.cli.check", "Check the arithmetic on this machine."),
 }

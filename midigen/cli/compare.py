@@ -20,7 +20,7 @@ from midigen.errors import MidigenError, UsageError
 
 if TYPE_CHECKING:
     from midigen.corpus import Corpus
-    from midigen.evaluation.piece import Piece
+    from midigen.figures.piece import Piece
     from midigen.rendering.excerpts import Source
 
 DEFAULT = "blind.html"

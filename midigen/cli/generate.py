@@ -32,7 +32,16 @@ FORMATS = tuple(suffix.removeprefix(".") for suffix in SOUND)
 @click.option("--form-of", metavar="FILE.mid", help="A song whose form is taken, not its notes.")
 @options(GenerateConfig, "style", "metre")
 @click.option("--primer", metavar="FILE.mid", help="A song to go on from.")
-@options(GenerateConfig, "keep_primer", "temperature", "gibbs_steps", "bpm", "program", "velocity")
+@options(
+    GenerateConfig,
+    "best_of",
+    "keep_primer",
+    "temperature",
+    "gibbs_steps",
+    "bpm",
+    "program",
+    "velocity",
+)
 @device_option
 @options(GenerateConfig, "seed")
 @click.option(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
-from types import UnionType
+from types import ModuleType, UnionType
 from typing import Any, TypeVar, get_args
 
 import click
@@ -177,6 +177,35 @@ class MetreType(TupleType):
         return "/".join(map(str, value))
 
 
+class ProgramType(TupleType):
+    """Instruments: "violin", "40" or "melody=flute,chords=harp"; "list" shows all, and ends."""
+
+    name = "instrument"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Any, ...]:
+        """Read the instruments, or show all."""
+        if value == "list" and ctx is not None:
+            click.echo(_programs().list_programs())
+            ctx.exit()
+        return super().convert(value, param, ctx)
+
+    def read(self, text: str) -> tuple[tuple[str, int], ...]:
+        """Read part and programme of each."""
+        return _programs().read_programs(text)
+
+
+def _programs() -> ModuleType:
+    """Import the names of instruments, which takes a while."""
+    import midigen.kernels  # noqa: F401  ahead of NumPy, whose BLAS then keeps to one thread as well
+
+    # isort: split
+    from midigen.midi import programs
+
+    return programs
+
+
 class Shares(TupleType):
     """Shares of the splits: "80/10/10"."""
 
@@ -201,6 +230,7 @@ TUPLES = {
     "transpose": Semitones(),
     "deviation": Deviations(),
     "length": Length(),
+    "program": ProgramType(),
     "split": Shares(),
 }
 

@@ -51,20 +51,32 @@ def make_request(soundfont: str | None, quiet: bool) -> Request:
 
 
 Progress = Callable[[float], None]  # takes the share of a song that each step has done
-Renderer = Callable[[bytes, str, Request, Progress], bytes]
+Renderer = Callable[[bytes, str, str, Request, Progress], bytes]
 PERCENT = 100
 
 
-def _audio(midi: bytes, suffix: str, request: Request, progress: Progress) -> bytes:
+def _audio(midi: bytes, name: str, suffix: str, request: Request, progress: Progress) -> bytes:
     from midigen.rendering.audio import KINDS, encode_audio, render_audio
 
     sound = render_audio(midi, request.soundfont, request.say, progress)
     return encode_audio(sound, next(kind for kind in KINDS if suffix == f".{kind}"))
 
 
-# the ending of a file's name -> what makes such a file of a MIDI file, that ending and a request
-SOUND = (".wav", ".ogg", ".flac", ".mp3")
-RENDERERS: dict[str, Renderer] = dict.fromkeys(SOUND, _audio)
+def _picture(midi: bytes, name: str, suffix: str, request: Request, progress: Progress) -> bytes:
+    from midigen.midi.view import guarded_view
+    from midigen.rendering.picture import roll_png, roll_svg
+
+    view = guarded_view(midi, name)
+    return roll_png(view) if suffix == ".png" else roll_svg(view).encode()
+
+
+# the ending of a file's name -> what makes such a file of the bytes of a MIDI file, its name, that
+# ending and a request
+SOUND, PICTURES = (".wav", ".ogg", ".flac", ".mp3"), (".svg", ".png")
+RENDERERS: dict[str, Renderer] = {
+    **dict.fromkeys(SOUND, _audio),
+    **dict.fromkeys(PICTURES, _picture),
+}
 PAGE = ".html"  # one for all songs
 SUFFIXES = (*RENDERERS, PAGE)
 DEFAULT = ".wav"
@@ -77,7 +89,7 @@ soundfont_option = click.option(
 )
 
 
-@click.command(cls=Command, short_help="Make sound of songs.")
+@click.command(cls=Command, short_help="Make sound and pictures of songs.")
 @click.argument("songs", nargs=-1, metavar="[SONG...]")
 @click.option(
     "-o",
@@ -103,15 +115,17 @@ def command(
     soundfont: str | None,
     quiet: bool,
 ) -> None:
-    """Make sound of each SONG, a MIDI file or a folder of them, and print the new paths.
+    """Make sound or a picture of each SONG, a MIDI file or a folder of them; prints the paths.
 
     \b
         midigen render song.mid
         midigen render song.mid -o song.mp3
+        midigen render song.mid -o song.png
         midigen render songs/ -o sounds/ --format ogg
         midigen render songs/*.mid -o page.html
         midigen generate --count 5 | midigen render --format ogg
 
+    A picture, .svg or .png, is a piano roll with bars, parts and names of pitches.
     A page, .html, is one file for all songs, to see and hear them in any browser.
 
     Sound has the loudness of -18 LUFS, so that songs can be compared; only what would be cut off
@@ -160,7 +174,7 @@ def render_each(
 
     def render(song: str, midi: bytes) -> None:
         with request.bar("rendering", files, song) as advance:
-            data = RENDERERS[suffix](midi, suffix, request, advance)
+            data = RENDERERS[suffix](midi, Path(song).name, suffix, request, advance)
         print_path(_write(data, Path(song), suffix, target, folder))
 
     for_each(files, render, "rendered")
@@ -197,7 +211,8 @@ def _page(files: Sequence[str], output: str | None, target: Path | None, request
     if target is None and output is not None:
         place = make_folder(output) / place.name
     if songs:
-        write_page(songs, place, target is not None, request.soundfont, request.quiet, failures.add)
+        leave_out = failures.add if len(files) > 1 else None
+        write_page(songs, place, target is not None, request.soundfont, request.quiet, leave_out)
     failures.report("rendered")
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from midigen.evaluation.piece import PITCHES, Piece
+from midigen.figures.piece import PITCHES, Piece
 from midigen.randomness import generator
 
 RUN = 8

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen.config import Grid
-from midigen.evaluation.figures import Spread, distance, measure
-from midigen.evaluation.piece import PITCHES, Piece, pitch_classes
+from midigen.figures.measure import Spread, distance, measure
+from midigen.figures.piece import PITCHES, Piece, pitch_classes
 from midigen.midi.key import find_key
 from midigen.midi.roll import roll_to_notes
 from midigen.randomness import generator

@@ -15,7 +15,8 @@ from midigen.config import Grid
 from midigen.corpus import Corpus
 from midigen.errors import MidigenError
 from midigen.evaluation.copying import Collection, Copied, longest_run
-from midigen.evaluation.figures import (
+from midigen.evaluation.markov import MOST_ORDER, Chains, Choice, choose_order, with_plan
+from midigen.figures.measure import (
     FIGURES,
     Figure,
     Spread,
@@ -25,9 +26,8 @@ from midigen.evaluation.figures import (
     measure,
     spread,
 )
-from midigen.evaluation.markov import MOST_ORDER, Chains, Choice, choose_order, with_plan
-from midigen.evaluation.music import compare
-from midigen.evaluation.piece import Piece
+from midigen.figures.music import compare
+from midigen.figures.piece import Piece
 from midigen.midi.read import read_notes
 from midigen.midi.roll import notes_to_roll
 from midigen.randomness import generator
@@ -65,7 +65,7 @@ def evaluate_songs(
         mean and its z; distance: of each group; values: every figure of every song of each group;
         orders: of "chain" and "planned" the "order" chosen, and "orders", of each the distance and
         what it copies;
-        rows: of `midigen.evaluation.music.Comparison`.
+        rows: of `midigen.figures.music.Comparison`.
         A group that is not there is None: held-out songs, or "planned", the chain with form plans,
         where the corpus has none.
     """
@@ -130,9 +130,7 @@ def corpus_pieces(corpus: Corpus) -> tuple[list[Piece], list[Piece]]:
     train: list[Piece] = []
     held_out: list[Piece] = []
     for song in corpus.songs:
-        outline = getattr(song, "outline", None)
-        pickup = outline.pickup if outline else 0
-        piece = Piece.of(song.name, song.roll, corpus.grid, song.bpm, song.metre, pickup)
+        piece = Piece.of_song(song, corpus.grid)
         (train if song.split == "train" else held_out).append(piece)
     return train, held_out
 

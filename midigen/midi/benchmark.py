@@ -11,12 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 from midigen.config import Grid
 from midigen.errors import MidigenError
 from midigen.midi.inputs import printable
-from midigen.midi.roll import MAX_FRAMES
+from midigen.midi.metres import likely_metre
+from midigen.midi.notes import NoteTable
+from midigen.midi.roll import MAX_FRAMES, roll_to_notes
 
 VARIABLES = {"train": "traindata", "valid": "validdata", "test": "testdata"}
 LOW, HIGH = 21, 108  # column 0 is MIDI pitch 21
 COLUMNS = HIGH - LOW + 1
 MAX_BYTES = 20_000_000
+BPM = 120.0  # such files tell no tempo
+VELOCITY = 80  # .. and no loudness
 
 
 class BenchmarkSong(NamedTuple):
@@ -80,6 +84,28 @@ def read_benchmark(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> 
     if not songs:
         raise MidigenError("no notes")
     return songs
+
+
+def table_of(roll: NDArray[np.uint8], steps_per_beat: int, name: str = "") -> NoteTable:
+    """Return the notes of a roll as a MIDI file would have them, in one track.
+
+    What sounds in frames in a row is one note, as such a roll tells nothing else.
+
+    Parameters
+    ----------
+    roll : NDArray[np.uint8], shape (T, 88)
+        The roll of a BenchmarkSong.
+    steps_per_beat : int
+        Frames in a quarter note.
+    name : str
+        Of the table.
+    """
+    grid = Grid(low=LOW, high=HIGH, steps_per_beat=steps_per_beat)
+    found = roll_to_notes(roll, grid)
+    notes = np.column_stack([found, np.full(len(found), VELOCITY)])
+    seconds = (found[:, :2] * grid.frame_seconds(BPM)).astype(np.float64)
+    metre = likely_metre(roll, grid)
+    return NoteTable(notes, steps_per_beat, BPM, metre, seconds, name, metres=((0, *metre),))
 
 
 def song_name(path: str | os.PathLike[str], split: str, number: int) -> str:

@@ -1,4 +1,4 @@
-"""What pitches, instruments and drums are called."""
+"""What pitches and drums are called."""
 
 LETTERS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
@@ -10,18 +10,6 @@ def pitch_name(pitch: int) -> str:
     ('C4', 'A#0')
     """
     return f"{LETTERS[pitch % 12]}{pitch // 12 - 1}"
-
-
-def program_name(program: int) -> str:
-    """Name a General MIDI instrument, 0..127.
-
-    >>> program_name(40)
-    'Violin'
-    """
-    import pretty_midi
-
-    name: str = pretty_midi.program_to_instrument_name(program)
-    return name
 
 
 def drum_name(pitch: int) -> str:

@@ -14,7 +14,7 @@ from midigen.midi.inputs import printable
 from midigen.midi.metres import bars_of, metres_from
 from midigen.midi.notes import NoteTable
 from midigen.midi.parts import CHORDS, DRUMS, track_parts
-from midigen.midi.read import note_table, parse_song, plain_errors
+from midigen.midi.read import note_table, parse_song, plain_errors, read_file
 from midigen.midi.worker import Failure
 from midigen.outline import Outline, bar_frames
 
@@ -122,21 +122,25 @@ def read_view(source: str | os.PathLike[str] | bytes, name: str | None = None) -
     """
     shown = name or ("a song" if isinstance(source, bytes) else Path(source).name)
     try:
-        data = source if isinstance(source, bytes) else _read(source)
-        calls = map_guarded(
-            _parse_named,
-            [(data, printable(shown))],
-            seconds=SECONDS,
-            megabytes=MEGABYTES,
-            workers=1,
-            preload=["pretty_midi"],
-        )
-        [(_, view)] = calls
-        if isinstance(view, Failure):
-            raise MidigenError(view.reason)
+        data = source if isinstance(source, bytes) else read_file(source, MAX_BYTES, "at most")
+        return guarded_view(data, shown)
     except MidigenError as e:
         where = shown if isinstance(source, bytes) else source
         raise MidigenError(f"{printable(where)}: {e}") from None
+
+
+def guarded_view(data: bytes, name: str) -> SongView:
+    """Read the bytes of a MIDI file as `read_view` does; MidigenError has the reason alone."""
+    [(_, view)] = map_guarded(
+        _parse_named,
+        [(data, printable(name))],
+        seconds=SECONDS,
+        megabytes=MEGABYTES,
+        workers=1,
+        preload=["pretty_midi"],
+    )
+    if isinstance(view, Failure):
+        raise MidigenError(view.reason)
     return view
 
 
@@ -172,18 +176,6 @@ def parse_view(data: bytes, name: str) -> SongView:
         )
 
 
-def _read(path: str | os.PathLike[str]) -> bytes:
-    if not os.path.isfile(path):
-        raise MidigenError("not a file" if os.path.exists(path) else "no such file")
-    size = os.path.getsize(path)
-    if size > MAX_BYTES:
-        raise MidigenError(f"too large ({size:,} bytes; at most {MAX_BYTES:,} are shown)")
-    try:
-        return Path(path).read_bytes()
-    except OSError as e:
-        raise MidigenError(f"cannot be read ({e.strerror or e})") from None
-
-
 def _parse_named(item: tuple[bytes, str]) -> SongView:
     return parse_view(*item)
 
@@ -192,7 +184,7 @@ def _track(instrument: "pretty_midi.Instrument", part: str) -> TrackView:
     rows = [(note.start, note.end, note.pitch, note.velocity) for note in instrument.notes]
     notes = np.array(sorted(rows), np.float64)
     drums = bool(instrument.is_drum)
-    name = _decoded(instrument.name)
+    name = _decoded(instrument.name).strip(":")  # LilyPond writes "staff:voice"
     return TrackView(name, int(instrument.program), drums, notes, DRUMS if drums else part)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from midigen import files
+from midigen.midi.dynamics import Dynamics, dynamics_from_json
 from midigen.midi.notes import check_tempo
 from midigen.outline import Outline
 
@@ -58,6 +59,11 @@ class ModelCard:
         Of a Gaussian model, once training has chosen them.
     outlines : list of Outline
         Of training songs, from which those of new songs are drawn.
+    figures : dict of str to (float or None, float or None)
+        Means and deviations of musical figures over training songs (midigen.figures.measure), by
+        which new songs are chosen.
+    dynamics : dict of str to Dynamics
+        How loud the notes of each part of the corpus are.
 
     Raises
     ------
@@ -83,6 +89,8 @@ class ModelCard:
     temperature: float | None = None
     levels: Levels | None = None
     outlines: list[Outline] = field(default_factory=list)
+    figures: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    dynamics: dict[str, Dynamics] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check what is computed with, as a header may hold any JSON."""
@@ -97,8 +105,12 @@ class ModelCard:
             self.velocity_deviation,
         ]
         numbers += [self.validation, *asdict(self.levels or Levels()).values()]
+        self.figures = {name: (mean, spread) for name, (mean, spread) in self.figures.items()}
+        numbers += [number for both in self.figures.values() for number in both]
         if not np.isfinite([number or 0.0 for number in numbers]).all():
             raise ValueError("figures that are not finite")
+        if not all(spread is None or spread > 0 for _, spread in self.figures.values()):
+            raise ValueError("figures without a deviation")
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields that are known, by name."""
@@ -114,4 +126,5 @@ class ModelCard:
         if "levels" in known:
             known["levels"] = Levels(**known["levels"])
         known["outlines"] = [Outline.from_json(outline) for outline in known.get("outlines", ())]
+        known["dynamics"] = dynamics_from_json(known.get("dynamics", {}))
         return cls(**known)

@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 from midigen.config import Grid
 from midigen.errors import MidigenError
 from midigen.evaluation.markov import shift_to_one_key
-from midigen.evaluation.piece import PITCHES, Piece
+from midigen.figures.piece import PITCHES, Piece
 from midigen.midi.form import outline_of
 from midigen.midi.performance import Performance
 from midigen.midi.read import read_notes
 from midigen.midi.roll import notes_to_roll
-from midigen.midi.write import VELOCITY
 from midigen.randomness import generator
 from midigen.rendering.audio import CEILING, LOUDNESS, Sound, fade_out
 from midigen.rendering.loudness import normalise
 from midigen.rendering.synthesis import RATE, TAIL, synthesise
 
+VELOCITY = 80  # of every note
 BATCH = 12  # excerpts that are rendered together: 100 MB and more
 RING = 1.5  # seconds in which the end of an excerpt fades away
 

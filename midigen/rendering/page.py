@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from midigen.errors import MidigenError
 from midigen.midi.inputs import printable
+from midigen.midi.names import drum_name
 from midigen.midi.view import SongView, read_view
 from midigen.rendering.audio import render_audio
 from midigen.rendering.clips import clip_of
@@ -24,18 +25,30 @@ LEAST_KBPS = KBPS[-1]
 UNSAID = ("song", "frames")  # of what stands in a file: what the page shows in other words
 DIGEST = 12  # letters of a model's digest that are shown
 SHELL_BYTES = 60_000  # of a page without songs, at most
-NOTE_BYTES = 17  # start, length, pitch and velocity with their commas, at most
+NOTE_BYTES = 23  # start, length, pitch and velocity with their commas, at most
 TAIL = 2.5  # seconds that the last note may ring on
 
+START, END, PITCH = 0, 1, 2  # columns of notes
 NUMBERS = "Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve".split()
 
 
 class Fact(NamedTuple):
-    """Something that was measured of a song: what, how much, and what that means."""
+    """Something that was measured of a song.
+
+    Parameters
+    ----------
+    label, value : str
+        What, and how much.
+    note : str
+        More of this one.
+    meaning : str
+        How to read any of this label, which a page says once.
+    """
 
     label: str
     value: str
     note: str = ""
+    meaning: str = ""
 
 
 class PageSong(NamedTuple):
@@ -147,7 +160,15 @@ def _document(shown: Sequence[tuple[PageSong, SongView, dict[str, Any]]], title:
         for (song, view, sound), own in zip(shown, settings, strict=True)
     ]
     title = clean(title or (entries[0]["name"] if len(shown) == 1 else f"{_count(shown)} songs"))
-    data = {"title": title, "lede": _lede(shared), "settings": shared, "songs": entries}
+    facts = [fact for song, _, _ in shown for fact in song.facts]
+    meanings = {fact.label: fact.meaning for fact in facts if fact.meaning}
+    data = {
+        "title": title,
+        "lede": _lede(shared),
+        "settings": shared,
+        "meanings": [{"label": label, "value": text} for label, text in meanings.items()],
+        "songs": entries,
+    }
     scripts = [web_file("roll.js"), web_file("page.js")]
     return document(title, "page.html", [web_file("page.css")], scripts, data)
 
@@ -170,7 +191,7 @@ def _entry(song: PageSong, view: SongView) -> dict[str, Any]:
         "name": clean(view.title) or clean(stem) or "song",
         "file": _file_name(stem),
         "gist": " · ".join(_gist(view)),
-        "facts": [fact._asdict() for fact in song.facts],
+        "facts": [{"label": f.label, "value": f.value, "note": f.note} for f in song.facts],
         "midi": base64_text(song.midi),
     }
 
@@ -185,9 +206,9 @@ def _roll(view: SongView) -> dict[str, Any]:
     parts = []
     for track, colour in zip(view.tracks, track_colours(view.tracks), strict=True):
         notes = track.notes.copy()
-        notes[:, 1] -= notes[:, 0]
-        notes[:, :2] *= 1000
-        instrument = track.instrument
+        notes[:, END] -= notes[:, START]
+        notes[:, [START, END]] *= 1000
+        instrument = "" if track.drums else track.instrument
         name = clean(track.name) or track.part
         parts.append(
             {
@@ -198,10 +219,11 @@ def _roll(view: SongView) -> dict[str, Any]:
                 "notes": notes.round().astype(int).ravel().tolist(),
             }
         )
+    drums = {int(pitch) for track in view.tracks if track.drums for pitch in track.notes[:, PITCH]}
     return {
         "parts": parts,
+        "drumNames": {pitch: drum_name(pitch) for pitch in sorted(drums)},
         "bars": [round(float(bar), 3) for bar in view.bars],
-        "end": round(view.end, 3),
         "key": view.key,
     }
 

@@ -15,12 +15,13 @@ from midigen.columns import columns_of
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.corpus import Corpus, Song
 from midigen.errors import MidigenError, UsageError
+from midigen.figures.measure import spreads_of
+from midigen.figures.piece import Piece
 from midigen.model import exact
 from midigen.model.card import ModelCard
 from midigen.model.forms import MOST_OUTLINES
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import RnnRbm, note_moments
-from midigen.outline import Outline
 from midigen.randomness import generator
 from midigen.training.checkpoint import Checkpoint, alone_in, host_only, save_checkpoint
 from midigen.training.defaults import fitting_for, settings_for, sizes_for
@@ -94,12 +95,16 @@ class Run:
             raise UsageError(str(e)) from None
         _check(config, corpus.grid, settings)
         backend = backend_of(choose(device, host_only(settings), say))
+        known = some_songs(train, settings.seed)
+        pieces = [Piece.of_song(song, corpus.grid) for song in known]
         card = ModelCard(
             midigen=__version__,
             corpus_digest=corpus.digest,
             seed=settings.seed,
             settings=settings.to_json(),
-            outlines=some_outlines(train, settings.seed),
+            outlines=[song.outline for song in known],
+            figures={name: (mean, by) for name, (mean, by) in spreads_of(pieces).items()},
+            dynamics=corpus.dynamics,
             temperature=fitting_for(corpus).temperature,
             **corpus.statistics(),
         )
@@ -226,12 +231,12 @@ class Run:
         save_checkpoint(self.folder, self.trainer, *self._corpus)
 
 
-def some_outlines(songs: Sequence[Song], seed: int) -> list[Outline]:
-    """Return the outlines of songs, of many a random choice."""
-    if len(songs) > MOST_OUTLINES:
-        chosen = generator(seed, "outlines").permutation(len(songs))[:MOST_OUTLINES]
-        songs = [songs[i] for i in sorted(chosen.tolist())]
-    return [song.outline for song in songs]
+def some_songs(songs: Sequence[Song], seed: int) -> Sequence[Song]:
+    """Return the songs of which a model keeps the outlines and figures, of many a random choice."""
+    if len(songs) <= MOST_OUTLINES:
+        return songs
+    chosen = generator(seed, "outlines").permutation(len(songs))[:MOST_OUTLINES]
+    return [songs[i] for i in sorted(chosen.tolist())]
 
 
 def _check(config: ModelConfig, grid: Grid, settings: TrainConfig) -> None:

@@ -12,7 +12,14 @@ from midigen.cli.render import RENDERERS
 from midigen.rendering import synthesis
 from tests.midi.craft import melody, midi
 
-MAGIC = {".wav": b"RIFF", ".flac": b"fLaC", ".ogg": b"OggS", ".mp3": b"\xff\xfb"}
+MAGIC = {
+    ".wav": b"RIFF",
+    ".flac": b"fLaC",
+    ".ogg": b"OggS",
+    ".mp3": b"\xff\xfb",
+    ".svg": b"<svg",
+    ".png": b"\x89PNG",
+}
 
 
 @pytest.fixture
@@ -109,6 +116,23 @@ def test_a_file_that_cannot_be_heard(songs, capsys, name, data, message):
     out, err = capsys.readouterr()
     assert out == "" and message in err and err.count("\n") == 1
     assert sorted(path.suffix for path in songs.rglob("*.*")) == [".mid"] * (3 + (data is not None))
+
+
+@pytest.mark.parametrize("form", ["svg", "png"])
+def test_pictures_of_several_songs(songs, capsys, form):
+    (songs / "songs/song 2.mid").write_bytes(melody(60)[:-6])
+    assert main(["render", "songs", "-o", "pictures/", "--format", form]) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [f"pictures/song {number}.{form}" for number in (1, 3)]
+    assert err.splitlines()[0] == ("midigen: songs/song 2.mid: cut short (a track is not complete)")
+    assert sorted(path.name for path in (songs / "pictures").iterdir()) == [
+        f"song {number}.{form}" for number in (1, 3)
+    ]
+
+
+def test_a_picture_has_the_song_s_name(songs):
+    assert main(["render", "songs/song 1.mid", "-o", "a.svg"]) == 0
+    assert '<title id="title">song 1</title>' in (songs / "a.svg").read_text()
 
 
 def test_one_bad_file_does_not_end_the_rest(songs, capsys):

@@ -5,7 +5,7 @@ import pytest
 
 from midigen.config import Grid
 from midigen.evaluation.copying import CHANGED, MIN_DISTINCT, RUN, SEED, Collection, longest_run
-from midigen.evaluation.piece import Piece
+from midigen.figures.piece import Piece
 
 GRID = Grid(low=60, high=83)
 

@@ -9,7 +9,6 @@ import pytest
 from midigen.config import Grid
 from midigen.corpus import Corpus, Song
 from midigen.evaluation.copying import longest_run
-from midigen.evaluation.figures import FIGURES, Spread, measure
 from midigen.evaluation.markov import (
     MOST_ORDER,
     Chains,
@@ -18,8 +17,9 @@ from midigen.evaluation.markov import (
     notes_of,
     with_plan,
 )
-from midigen.evaluation.piece import Piece
 from midigen.evaluation.songs import _plans, chain_songs
+from midigen.figures.measure import FIGURES, Spread, measure
+from midigen.figures.piece import Piece
 
 
 def song(notes, frames, bar=16):

@@ -62,6 +62,11 @@ def test_names_are_on_one_line_and_may_be_utf8():
     assert parse_view(midi(body), "song").tracks[0].name == "Flöte"
 
 
+@pytest.mark.parametrize("told, name", [(b"one:", "one"), (b":alto", "alto"), (b"a:b", "a:b")])
+def test_names_of_lilypond_lose_their_colon(told, name):
+    assert parse_view(midi(meta(0x03, told) + note()), "song").tracks[0].name == name
+
+
 def test_bytes_are_read_as_files_are():
     assert read_view(melody(60, 62), "mine").name == "mine"
 

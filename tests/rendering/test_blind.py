@@ -9,8 +9,8 @@ import pytest
 from midigen.config import CompareConfig, Grid
 from midigen.corpus import Corpus, Song
 from midigen.errors import MidigenError
-from midigen.evaluation.piece import Piece
 from midigen.evaluation.ratings import page_name, unseal
+from midigen.figures.piece import Piece
 from midigen.rendering.blind import CHAIN, HELD_OUT, corpus_sources, make_blind_page
 from midigen.rendering.excerpts import Source
 

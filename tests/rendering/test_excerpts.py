@@ -6,7 +6,7 @@ import pytest
 from midigen.config import Grid
 from midigen.errors import MidigenError
 from midigen.evaluation.markov import shift_to_one_key
-from midigen.evaluation.piece import Piece
+from midigen.figures.piece import Piece
 from midigen.midi.performance import CHANNEL, VELOCITY
 from midigen.rendering import excerpts as module
 from midigen.rendering.excerpts import (

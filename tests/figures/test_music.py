@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from midigen.config import Grid
-from midigen.evaluation.music import STATISTICS, compare, divergence, overlap
-from midigen.evaluation.piece import Piece
+from midigen.figures.music import STATISTICS, compare, divergence, overlap
+from midigen.figures.piece import Piece
 
 GRID = Grid(low=60, high=71, steps_per_beat=1)  # four frames a bar, one octave from middle C
 MEASURES = {name: (measure, width, show) for name, measure, width, show in STATISTICS}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from midigen.config import Grid
-from midigen.evaluation.figures import FIGURES, Spread, distance, mean, measure, spread
-from midigen.evaluation.piece import Piece
+from midigen.figures.measure import FIGURES, Spread, distance, mean, measure, spread
+from midigen.figures.piece import Piece
 
 # two bars of 4/4 at 4 frames a beat: start, end, pitch
 TWO_BARS = [

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from midigen.evaluation.piece import Piece, pitch_classes
+from midigen.figures.piece import Piece, pitch_classes
 from midigen.midi.key import find_key
 
 MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)

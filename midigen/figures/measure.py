@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from midigen.evaluation import music
-from midigen.evaluation.piece import PITCHES, Piece, highest_pitch, pitch_classes
+from midigen.figures import music
+from midigen.figures.piece import PITCHES, Piece, highest_pitch, pitch_classes
 from midigen.midi.key import find_key
 
 CLASHES = (1, 2, 6, 11, 13)  # semitones
@@ -88,6 +88,12 @@ def spread(songs: Sequence[Values], name: str) -> Spread:
     middle = float(np.mean(found))
     floor = max(LEAST_SPREAD, LEAST_RELATIVE_SPREAD * abs(middle))
     return Spread(middle, max(float(np.std(found)), floor))
+
+
+def spreads_of(pieces: Sequence[Piece]) -> dict[str, Spread]:
+    """Return every figure over the songs of a corpus."""
+    songs = [measure(piece) for piece in pieces]
+    return {figure.name: spread(songs, figure.name) for figure in FIGURES}
 
 
 def distance(corpus: Mapping[str, Spread], songs: Sequence[Values]) -> float | None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen.config import Grid
+from midigen.corpus import Song
 from midigen.midi.roll import roll_to_notes
 
 SECTION = 8  # bars in which pitches and scales are counted: a long song is not said to use more
@@ -78,6 +79,12 @@ class Piece:
         bar = max(1, round(beat * 4 * metre[0] / metre[1]))
         notes = roll_to_notes(roll, grid)
         return cls(name, notes, len(roll), beat, bar, pickup, grid.unit == "beat")
+
+    @classmethod
+    def of_song(cls, song: Song, grid: Grid) -> Piece:
+        """Make a Piece of a song of a corpus."""
+        pickup = song.outline.pickup
+        return cls.of(song.name, song.roll, grid, song.bpm, song.metre, pickup)
 
     @cached_property
     def sounding(self) -> NDArray[np.bool_]:

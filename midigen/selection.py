@@ -1,0 +1,63 @@
+"""Of several songs, the one that is most like the songs that a model learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midigen.config import Grid
+from midigen.figures.measure import FIGURES, Spread, distance, measure
+from midigen.figures.piece import Piece
+from midigen.model.card import ModelCard
+from midigen.outline import Outline
+
+
+class Chosen(NamedTuple):
+    """The song that was chosen.
+
+    Parameters
+    ----------
+    roll : NDArray[np.uint8], shape (T, V)
+    distance : float or None
+        How far it lies from the songs learned from, in deviations: the mean of |z| over the figures
+        of docs/evaluation.md.  None where the model does not know their figures.
+    """
+
+    roll: NDArray[np.uint8]
+    distance: float | None
+
+
+def choose_song(
+    rolls: Sequence[NDArray[np.uint8]], outline: Outline, grid: Grid, bpm: float, card: ModelCard
+) -> Chosen:
+    """Choose the song whose figures are nearest to those that a model's card has.
+
+    Parameters
+    ----------
+    rolls : sequence of NDArray[np.uint8], shape (T, V)
+        The songs; of equals, and where nothing can be measured, the first is taken.
+    outline : Outline
+        What all of them were told.
+    grid : Grid
+        What their frames and columns stand for.
+    bpm : float
+        Quarter notes a minute.
+    card : ModelCard
+        Of the model.
+    """
+    if not card.figures:
+        return Chosen(rolls[0], None)
+    known = {f.name: Spread(*card.figures.get(f.name, (None, None))) for f in FIGURES}
+    metre = outline.metres[0][1:] if outline.metres else card.metre
+
+    def far(roll: NDArray[np.uint8]) -> float:
+        piece = Piece.of("", roll, grid, bpm, metre, outline.pickup)
+        found = distance(known, [measure(piece)])
+        return np.inf if found is None else found
+
+    found = [far(roll) for roll in rolls]
+    best = int(np.argmin(found))
+    return Chosen(rolls[best], found[best] if np.isfinite(found[best]) else None)

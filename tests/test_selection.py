@@ -1,0 +1,101 @@
+"""Which of several songs is kept."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from midigen.composition import compose, plan_songs
+from midigen.config import GenerateConfig, Grid, ModelConfig
+from midigen.figures.measure import Spread, distance, measure, spreads_of
+from midigen.figures.piece import Piece
+from midigen.model.card import ModelCard
+from midigen.model.rnn_rbm import RnnRbm
+from midigen.outline import Outline
+from midigen.selection import choose_song
+
+GRID = Grid(steps_per_beat=2, low=48, high=83)
+OUTLINE = Outline(64, ((0, 4, 4),))
+
+
+def walk(rng, widest):
+    """A roll of chords on the beat, under a line that moves by up to so many semitones."""
+    roll = np.zeros((64, GRID.pitches), np.uint8)
+    pitch = 24
+    for t in range(64):
+        pitch = int(np.clip(pitch + rng.integers(-widest, widest + 1), 14, 35))
+        roll[t, pitch] = 1
+        roll[t, [0, 4, 7]] = t % 2 == 0
+    return roll
+
+
+@pytest.fixture
+def card():
+    """A card of calm songs."""
+    rng = np.random.default_rng(0)
+    songs = [Piece.of("", walk(rng, 2), GRID, 120.0, (4, 4)) for _ in range(12)]
+    return ModelCard(figures={name: tuple(s) for name, s in spreads_of(songs).items()})
+
+
+def test_the_song_nearest_to_the_corpus_is_chosen(card):
+    rng = np.random.default_rng(1)
+    wild, calm = walk(rng, 14), walk(rng, 2)
+    chosen = choose_song([wild, calm, np.zeros_like(calm)], OUTLINE, GRID, 120.0, card)
+    assert chosen.roll is calm
+    known = {name: Spread(*both) for name, both in card.figures.items()}
+    calm_piece = Piece.of("", calm, GRID, 120.0, (4, 4))
+    assert chosen.distance == distance(known, [measure(calm_piece)])
+    alone = choose_song([wild], OUTLINE, GRID, 120.0, card)
+    assert alone.roll is wild and alone.distance > 1.2 * chosen.distance
+
+
+def test_the_first_is_taken_where_nothing_tells(card):
+    rolls = [np.zeros((64, GRID.pitches), np.uint8) for _ in range(3)]
+    assert choose_song(rolls, OUTLINE, GRID, 120.0, card).roll is rolls[0]
+    assert choose_song(rolls, OUTLINE, GRID, 120.0, ModelCard()) == (rolls[0], None)
+
+
+@pytest.mark.parametrize("figures", [{"pulse": [0.5, 0.0]}, {"pulse": [np.inf, 1.0]}, {"pulse": 3}])
+def test_a_card_with_impossible_figures_is_refused(figures):
+    with pytest.raises((ValueError, TypeError)):
+        ModelCard.from_json({"figures": figures})
+
+
+def test_figures_of_another_version_are_left_out(card):
+    figures = {"of another version": (0.0, 1.0), "notes a frame": (1.0, 0.5)}
+    roll = walk(np.random.default_rng(2), 2)
+    chosen = choose_song([roll], OUTLINE, GRID, 120.0, replace(card, figures=figures))
+    assert chosen.distance == pytest.approx((roll.sum() / len(roll) - 1) / 0.5)
+
+
+def noisy_model(card):
+    config = ModelConfig(GRID.channels, rbm_hidden=4, recurrent=2, hidden=())
+    model = RnnRbm.initial(config, GRID, np.full(GRID.channels, 0.06))
+    model.card = replace(card, outlines=[OUTLINE])
+    return model
+
+
+def songs(model, **settings):
+    settings = GenerateConfig(seed=3, gibbs_steps=2, length=(32.0, "beats"), **settings)
+    plan = plan_songs(model, settings)
+    done = []
+    made = list(compose(model, plan, progress=done.append))
+    assert sum(done) == plan.frames
+    return made
+
+
+def test_more_tries_come_nearer_and_a_song_is_the_same_beside_others(card):
+    model = noisy_model(card)
+    one = songs(model, count=3, best_of=1)
+    many = songs(model, count=3, best_of=8)
+    assert np.mean([s.distance for s in many]) < np.mean([s.distance for s in one])
+    assert all(a.distance <= b.distance for a, b in zip(many, one, strict=True))
+    again = songs(model, count=1, best_of=8)
+    np.testing.assert_array_equal(again[0].roll, many[0].roll)
+    texts = [text.text for text in many[2].midi.text_events]
+    assert any("best of 8" in text for text in texts)
+
+
+def test_a_model_that_knows_no_figures_draws_once():
+    model = noisy_model(ModelCard())
+    assert plan_songs(model, GenerateConfig(seed=1, best_of=9)).settings.best_of == 1
