@@ -37,7 +37,8 @@
 
   const showRated = () => {
     const rated = state.ratings.filter((rating) => rating !== null).length;
-    $("#rated").textContent = rated === count ? `All ${count} are rated.` : `${rated} of ${count} are rated.`;
+    $("#rated").textContent =
+      rated === count ? `All ${count} are rated.` : `${rated} of ${count} are rated.`;
   };
 
   const rate = (i, rating) => {
