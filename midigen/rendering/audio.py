@@ -106,9 +106,14 @@ def _trimmed(samples: NDArray[np.float32], performance: Performance) -> NDArray[
     last = int(heard[-1]) + 1 if len(heard) else 0
     end = max(last + round(REST * RATE), round(performance.seconds * RATE))
     samples = samples[:end]
-    fade = min(round(FADE * RATE), len(samples))
-    samples[len(samples) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)[:, None]
+    fade_out(samples, FADE)
     return samples
+
+
+def fade_out(samples: NDArray[np.float32], seconds: float) -> None:
+    """Let a sound (N, channels) at RATE fade away in its last seconds, in place."""
+    fade = min(round(seconds * RATE), len(samples))
+    samples[len(samples) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)[:, None]
 
 
 def encode_audio(
