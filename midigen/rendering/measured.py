@@ -68,7 +68,9 @@ def song_facts(
         columns.append(_likelihoods(PlacedModel(model, backend), plan, songs, corpus, progress))
     distances = [song.distance for song in songs]
     if None not in distances:
-        columns.append([Fact("Distance", f"{far:.2f}", meaning=DISTANCE) for far in distances])
+        columns.append(
+            [Fact("Distance from its corpus", f"{far:.2f}", meaning=DISTANCE) for far in distances]
+        )
     if corpus is not None:
         columns.append(_copied_runs(model, plan, songs, corpus))
     return list(zip(*columns, strict=True)) if columns else [() for _ in songs]

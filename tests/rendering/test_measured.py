@@ -116,4 +116,4 @@ def test_a_gaussian_model_has_no_likelihood(model):
 
 def test_a_distance_that_is_known_is_shown(model):
     [[_, fact]] = facts(model, [melody(7)], distance=0.625)
-    assert (fact.label, fact.value) == ("Distance", "0.62")
+    assert (fact.label, fact.value) == ("Distance from its corpus", "0.62")

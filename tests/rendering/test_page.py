@@ -49,8 +49,9 @@ def test_the_song_is_in_it(silent):
         meta(3, b"Melody") + note(60, 480, velocity=90) + note(67, 240, wait=480),
         note(36, 120, channel=9),
     )
-    facts = (Fact("Likelihood", "-1.5 nats a frame", "A note."),)
-    [entry] = data(make_page([band._replace(facts=facts)]))["songs"]
+    facts = (Fact("Likelihood", "-1.5 nats a frame", "A note.", "What it means."),)
+    page = data(make_page([band._replace(facts=facts)]))
+    [entry] = page["songs"]
     assert base64.b64decode(entry["midi"]) == band.midi
     assert (entry["name"], entry["file"]) == ("a tune", "a tune.mid")
     assert [part["notes"] for part in entry["parts"]] == [
@@ -64,7 +65,10 @@ def test_the_song_is_in_it(silent):
     assert entry["bars"] == [0]
     assert entry["drumNames"] == {"36": "Bass Drum 1"}
     assert entry["gist"] == "4/4 · ♩ = 120 · 1 bar · 0:01"
-    assert entry["facts"] == [facts[0]._asdict()]
+    assert entry["facts"] == [
+        {"label": "Likelihood", "value": "-1.5 nats a frame", "note": "A note."}
+    ]
+    assert page["meanings"] == [{"label": "Likelihood", "value": "What it means."}]
     assert entry["settings"] == []
 
 
