@@ -737,3 +737,21 @@ class EvaluateConfig(Settings):
         low=0,
         high=LARGEST_SEED,
     )
+
+
+@dataclass(frozen=True)
+class CompareConfig(Settings):
+    """How `midigen compare` makes a page for blind listening."""
+
+    excerpts: int = setting(
+        6,
+        "Excerpts of each source, each of another song; fewer where a source has no more songs.",
+        low=1,
+        high=20,
+    )
+    seconds: float = setting(
+        16.0, "How long an excerpt is, and a last chord to ring out.", low=2, high=60
+    )
+    seed: int = setting(
+        0, "Of the choice of excerpts, their order and the chain.", low=0, high=LARGEST_SEED
+    )

@@ -49,9 +49,9 @@ HOMES = {
     "numba": ["midigen.kernels"],
     "llvmlite": ["midigen.kernels"],
     "safetensors": ["midigen.files"],
-    "PIL": ["midigen.rendering"],
     "midirenderer": ["midigen.rendering"],
     "soundfile": ["midigen.rendering"],
+    "PIL": ["midigen.rendering"],
 }
 
 

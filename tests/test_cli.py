@@ -256,6 +256,7 @@ VALUES = {
     "average": 0.5,
     "dropout": 0.5,
     "audio": "ogg",
+    "excerpts": 5,
     "format": "ogg",
 }
 EVERY = [
@@ -326,7 +327,8 @@ FLOATS = [
 )
 def test_a_number_without_sense_is_a_usage_error(tmp_path, monkeypatch, capsys, name, flag, value):
     monkeypatch.chdir(tmp_path)
-    assert main([name, "nowhere", f"--{flag}", value]) == 2
+    paths = [p for p in command(name).params if isinstance(p, click.Argument)]
+    assert main([name, *["nowhere"] * bool(paths), f"--{flag}", value]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and flag in err.replace("_", "-")
 

@@ -489,7 +489,9 @@ def test_sound_stands_beside_every_song(fake, capsys, audio, magic):
     assert run("--seed", "7", "--count", "2", "--length", "1 bar", *audio) == 0
     suffix = ".wav" if magic == b"RIFF" else ".ogg"
     paths = capsys.readouterr().out.split()
-    assert paths == [f"output/tunes-seed7-{i}{end}" for end in (".mid", suffix) for i in (1, 2)]
+    assert paths == [
+        f"output/songs/tunes-seed7-{i}{end}" for end in (".mid", suffix) for i in (1, 2)
+    ]
     for path in paths[2:]:
         with open(path, "rb") as f:
             assert f.read(4).startswith(magic)

@@ -28,6 +28,7 @@ COMMANDS = {
     "evaluate": ("midigen.cli.evaluate", "Measure a model, or songs, against a corpus."),
     "show": ("midigen.cli.show", "Show a song, a corpus or a run."),
     "runs": ("midigen.cli.runs", "List the runs of training."),
+    "compare": ("midigen.cli.compare", "Compare songs by ear, blind."),
     "check": ("midigen.cli.check", "Check the arithmetic on this machine."),
     "completion": ("midigen.cli.completion", "Complete commands with the Tab key."),
 }

@@ -1,5 +1,6 @@
 """A command: settings from a file and the environment, a short help, suggestions for slips."""
 
+import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -7,6 +8,21 @@ from typing import Any, NoReturn
 import click
 
 ALL = "midigen.all"  # in a context's meta: whether the help shows all options
+
+
+class Paths(click.ParamType):
+    """Several paths behind one option, up to the next: `--songs a.mid b.mid --seed 1`."""
+
+    name = "paths"
+    between = "\0"  # what no path has
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the paths that Command has joined to one word."""
+        if not value:
+            self.fail("name a file behind it", param, ctx)
+        return value if isinstance(value, tuple) else tuple(str(value).split(self.between))
 
 
 class Command(click.Command):
@@ -175,21 +191,27 @@ def _refuse(path: str, wrong: str, right: Mapping[str, str]) -> NoReturn:
 
 
 def _spelled_out(args: list[str], options: Mapping[str, click.Option]) -> list[str]:
-    """Give an option whose value may be left out that value where what follows is none of it.
+    """Write the options that take none or several words as click reads them, with one.
 
-    So `--audio MODEL` is what it looks like, where click takes any word that follows for the value.
+    An option whose value may be left out gets it where what follows is none of its choices, so that
+    `--audio MODEL` is what it looks like; one of Paths gets all words up to the next option.
     """
-    spelled = []
-    for number, arg in enumerate(args):
+    spelled, left = [], list(args)
+    while left:
+        arg = left.pop(0)
         option = options.get(arg[2:]) if arg.startswith("--") else None
         kind = option.type if option and not option.is_flag else None
         if option and isinstance(kind, click.Choice) and isinstance(option.flag_value, str):
-            if not args[number + 1 :] or args[number + 1] not in kind.choices:
+            if not left or left[0] not in kind.choices:
                 arg = f"{arg}={option.flag_value}"
+        elif isinstance(kind, Paths):
+            words = list(itertools.takewhile(lambda word: not word.startswith("-"), left))
+            del left[: len(words)]
+            arg = f"{arg}={Paths.between.join(words)}"
         spelled.append(arg)
         if arg == "--":
-            return spelled + args[number + 1 :]
-    return spelled
+            break
+    return spelled + left
 
 
 def _variables(ctx: click.Context, names: Mapping[str, object]) -> dict[str, str]:
@@ -206,7 +228,7 @@ def _meaning(option: click.Option, name: str, value: object, ctx: click.Context)
     """
     assert option.name
     if not option.is_flag:
-        return {option.name: str(value)}
+        return {option.name: [str(value)] if option.multiple else str(value)}
     on = click.BOOL.convert(str(value), option, ctx)
     if option.is_bool_flag:
         return {option.name: on == ("--" + name in option.opts)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,9 +81,10 @@ def page_name(songs: Sequence[Path]) -> Path:
     >>> page_name([Path("songs/a-7-1.mid"), Path("songs/a-7-2.mid")]).name
     'a-7.html'
     """
-    shared = os.path.commonprefix([song.stem for song in songs])
-    stem = shared if len(songs) == 1 else shared.rstrip("-_. ")
-    return songs[0].with_name(f"{stem or 'songs'}.html")
+    stems = [song.stem for song in songs]
+    shared = re.match(r"(.*\w)[-_. ]", os.path.commonprefix(stems))
+    stem = stems[0] if len(stems) == 1 else shared[1] if shared else "songs"
+    return songs[0].with_name(f"{stem}.html")
 
 
 def write_page_of_new(
@@ -97,7 +99,7 @@ def write_page_of_new(
 ) -> None:
     """Make the page of new songs, which are at `paths`, with what is measured of them."""
     from midigen.output.console import make_console, progress
-    from midigen.rendering.facts import frames_measured, song_facts
+    from midigen.rendering.measured import frames_measured, song_facts
     from midigen.rendering.page import PageSong
 
     say = teller(quiet)

@@ -217,7 +217,8 @@ def _page(files: Sequence[str], output: str | None, target: Path | None, request
     if target is None and output is not None:
         place = make_folder(Path(output)) / place.name
     if songs:
-        write_page(songs, place, target is not None, request.soundfont, request.quiet, failures.add)
+        leave_out = failures.add if len(files) > 1 else None
+        write_page(songs, place, target is not None, request.soundfont, request.quiet, leave_out)
     failures.report("rendered")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from os import PathLike
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -101,14 +101,19 @@ def render_audio(
 
 def _trimmed(samples: NDArray[np.float32], performance: Performance) -> NDArray[np.float32]:
     """Cut off the silence behind a song, and let what is left end without a click."""
-    level = np.abs(samples).max(axis=1)
+    level = np.maximum(samples.max(axis=1), -samples.min(axis=1))
     heard = np.flatnonzero(level > SILENCE * level.max(initial=0.0))
     last = int(heard[-1]) + 1 if len(heard) else 0
     end = max(last + round(REST * RATE), round(performance.seconds * RATE))
     samples = samples[:end]
-    fade = min(round(FADE * RATE), len(samples))
-    samples[len(samples) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)[:, None]
+    fade_out(samples, FADE)
     return samples
+
+
+def fade_out(samples: NDArray[np.float32], seconds: float) -> None:
+    """Let a sound (N, channels) at RATE fade away in its last seconds, in place."""
+    fade = min(round(seconds * RATE), len(samples))
+    samples[len(samples) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)[:, None]
 
 
 def encode_audio(
@@ -139,7 +144,8 @@ def encode_audio(
             f.setnchannels(sound.samples.shape[1])
             f.setsampwidth(2)
             f.setframerate(sound.rate)
-            f.writeframes(_int16(sound.samples).tobytes())
+            for piece in _pieces(sound):
+                f.writeframes(_int16(piece).tobytes())
         return buffer.getvalue()
     try:
         import soundfile
@@ -153,10 +159,15 @@ def encode_audio(
     elif kind != "flac":
         settings["compression_level"] = 1 - quality
     with soundfile.SoundFile(buffer, "w", sound.rate, **settings) as f:
-        # in pieces: a long one would overflow the stack of the Vorbis encoder
-        for start in range(0, len(sound.samples), sound.rate):
-            f.write(sound.samples[start : start + sound.rate])
+        for piece in _pieces(sound):
+            f.write(piece)
     return buffer.getvalue()
+
+
+def _pieces(sound: Sound) -> Iterator[NDArray[np.float32]]:
+    """Yield a sound second by second: a long one overflows the stack of the Vorbis encoder."""
+    for start in range(0, len(sound.samples), sound.rate):
+        yield sound.samples[start : start + sound.rate]
 
 
 def _int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:

@@ -28,7 +28,8 @@ def document(
     title : str
         The title of the window.
     body : str
-        A file of `web/`, the page's elements.
+        A file of `web/`, the page's elements; $theme_button and $play_button stand for those
+        buttons, whose files lie beside it.
     styles, scripts : sequence of str
         CSS and JavaScript, in order, behind `base.css`, and behind `player.js`, which every page
         has.  `web_file` reads them from `web/`.
@@ -43,13 +44,16 @@ def document(
     """
     style = "\n".join([web_file("base.css"), *styles])
     theme = web_file("theme.js")
+    elements = Template(web_file(body)).substitute(
+        theme_button=web_file("theme.html"), play_button=web_file("play.html")
+    )
     script = "\n".join([web_file("player.js"), *scripts])
     return Template(web_file("document.html")).substitute(
         title=html.escape(clean(title)),
         policy=html.escape(_policy([theme, script], style), quote=True),
         style=style,
         theme=theme,
-        body=web_file(body),
+        body=elements,
         data=_embed(data),
         script=script,
     )

@@ -80,14 +80,15 @@ def normalise(samples: Samples, target: float, ceiling: float) -> float:
     float
         The loudness that it has now.
     """
-    loudness, peak = measure_loudness(samples), measure_peak(samples)
+    peak = measure_peak(samples)
     if peak == 0:
         return -math.inf
-    gain = ceiling - 20 * math.log10(peak)
-    if math.isfinite(loudness):
-        gain = min(gain, target - loudness)
-    samples *= np.float32(10 ** (gain / 20))
-    return loudness + gain
+    # first as loud as can be: the absolute gate would take a soft sound for silence
+    samples *= np.float32(10 ** (ceiling / 20) / peak)
+    loudness = measure_loudness(samples)
+    if loudness > target:
+        samples *= np.float32(10 ** ((target - loudness) / 20))
+    return min(loudness, target)
 
 
 def _block_power(samples: Samples) -> NDArray[np.float64]:

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 from midigen.errors import MidigenError
 from midigen.midi.inputs import printable
+from midigen.midi.names import drum_name
 from midigen.midi.view import SongView, read_view
-from midigen.rendering.audio import Sound, encode_audio, render_audio
+from midigen.rendering.audio import render_audio
+from midigen.rendering.clips import clip_of
 from midigen.rendering.colours import track_colours
 from midigen.rendering.document import base64_text, clean, document, web_file
 
@@ -20,23 +22,33 @@ MOST_BYTES = 3_000_000  # of a page, as long as sound of LEAST_KBPS keeps to it
 # guessing, and the playhead would be off
 KBPS = (96, 64, 56, 48, 40)
 LEAST_KBPS = KBPS[-1]
-STEREO_KBPS = 96  # below, one channel sounds better than two that share the bits
-RATE = 32_000  # samples a second: what these bit rates can keep, up to 13 kHz, needs no more
 UNSAID = ("song", "frames")  # of what stands in a file: what the page shows in other words
 DIGEST = 12  # letters of a model's digest that are shown
 SHELL_BYTES = 60_000  # of a page without songs, at most
-NOTE_BYTES = 17  # start, length, pitch and velocity with their commas, at most
+NOTE_BYTES = 23  # start, length, pitch and velocity with their commas, at most
 TAIL = 2.5  # seconds that the last note may ring on
 
+START, END, PITCH = 0, 1, 2  # columns of notes
 NUMBERS = "Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve".split()
 
 
 class Fact(NamedTuple):
-    """Something that was measured of a song: what, how much, and what that means."""
+    """Something that was measured of a song.
+
+    Parameters
+    ----------
+    label, value : str
+        What, and how much.
+    note : str
+        More of this one.
+    meaning : str
+        How to read any of this label, which a page says once.
+    """
 
     label: str
     value: str
     note: str = ""
+    meaning: str = ""
 
 
 class PageSong(NamedTuple):
@@ -148,7 +160,15 @@ def _document(shown: Sequence[tuple[PageSong, SongView, dict[str, Any]]], title:
         for (song, view, sound), own in zip(shown, settings, strict=True)
     ]
     title = clean(title or (entries[0]["name"] if len(shown) == 1 else f"{_count(shown)} songs"))
-    data = {"title": title, "lede": _lede(shared), "settings": shared, "songs": entries}
+    facts = [fact for song, _, _ in shown for fact in song.facts]
+    meanings = {fact.label: fact.meaning for fact in facts if fact.meaning}
+    data = {
+        "title": title,
+        "lede": _lede(shared),
+        "settings": shared,
+        "meanings": [{"label": label, "value": text} for label, text in meanings.items()],
+        "songs": entries,
+    }
     scripts = [web_file("roll.js"), web_file("page.js")]
     return document(title, "page.html", [web_file("page.css")], scripts, data)
 
@@ -161,19 +181,7 @@ def _sound(
     progress: Callable[[float], None],
 ) -> dict[str, Any]:
     """Play a song: MP3 in base64, and its seconds."""
-    sound = render_audio(midi, soundfont, say, progress)
-    audio = base64_text(encode_audio(_reduced(sound, kbps), "mp3", kbps=kbps))
-    return {"audio": audio, "type": "audio/mpeg", "seconds": round(sound.seconds, 3)}
-
-
-def _reduced(sound: Sound, kbps: int) -> Sound:
-    """Return a sound at RATE, in one channel below STEREO_KBPS."""
-    from scipy.signal import resample_poly
-
-    samples = sound.samples
-    if kbps < STEREO_KBPS:
-        samples = samples.mean(axis=1, keepdims=True)
-    return Sound(resample_poly(samples, RATE, sound.rate), RATE)
+    return clip_of(render_audio(midi, soundfont, say, progress), kbps)
 
 
 def _entry(song: PageSong, view: SongView) -> dict[str, Any]:
@@ -183,7 +191,7 @@ def _entry(song: PageSong, view: SongView) -> dict[str, Any]:
         "name": clean(view.title) or clean(stem) or "song",
         "file": _file_name(stem),
         "gist": " · ".join(_gist(view)),
-        "facts": [fact._asdict() for fact in song.facts],
+        "facts": [{"label": f.label, "value": f.value, "note": f.note} for f in song.facts],
         "midi": base64_text(song.midi),
     }
 
@@ -198,9 +206,9 @@ def _roll(view: SongView) -> dict[str, Any]:
     parts = []
     for track, colour in zip(view.tracks, track_colours(view.tracks), strict=True):
         notes = track.notes.copy()
-        notes[:, 1] -= notes[:, 0]
-        notes[:, :2] *= 1000
-        instrument = track.instrument
+        notes[:, END] -= notes[:, START]
+        notes[:, [START, END]] *= 1000
+        instrument = "" if track.drums else track.instrument
         name = clean(track.name) or track.part
         parts.append(
             {
@@ -211,10 +219,11 @@ def _roll(view: SongView) -> dict[str, Any]:
                 "notes": notes.round().astype(int).ravel().tolist(),
             }
         )
+    drums = {int(pitch) for track in view.tracks if track.drums for pitch in track.notes[:, PITCH]}
     return {
         "parts": parts,
+        "drumNames": {pitch: drum_name(pitch) for pitch in sorted(drums)},
         "bars": [round(float(bar), 3) for bar in view.bars],
-        "end": round(view.end, 3),
         "key": view.key,
     }
 

@@ -53,7 +53,7 @@ def test_a_short_command_shows_all(name, capsys):
     [
         (["tarin"], "there is no command tarin: did you mean train?"),
         (["generat", "x"], "there is no command generat: did you mean generate?"),
-        (["compose"], "there is no command compose (`midigen --help` shows how)"),
+        (["xylophone"], "there is no command xylophone (`midigen --help` shows how)"),
         (["train", "--minuts", "3"], "Did you mean '--minutes'?"),
         (["train", "-minutes", "3"], "No such option '-minutes'. Did you mean '--minutes'?"),
         (["generate", "m", "-seed=7"], "No such option '-seed'. Did you mean '--seed'?"),

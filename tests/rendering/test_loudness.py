@@ -65,6 +65,13 @@ def test_loud_and_soft_become_alike(level):
     assert measure_loudness(sound) == pytest.approx(-18, abs=0.01)
 
 
+def test_a_soft_sound_is_measured_as_a_loud_one():
+    """Its softer half is under the absolute gate, but counts when all is louder."""
+    sound = np.concatenate([sine(-66, 5), sine(-74, 5)])
+    reached = normalise(sound, -18, -1)
+    assert reached == pytest.approx(measure_loudness(sound), abs=0.01)
+
+
 def test_peaks_hold_loudness_down():
     """Clicks in near silence: the loudness would take them over full scale."""
     sound = sine(-50, 5)

@@ -27,6 +27,18 @@
   const scores = songs.map((song) => new Score(song));
   const roots = songs.map(() => $("#song").content.cloneNode(true).firstElementChild);
 
+  /** Describe a roll to who cannot see it. */
+  const describe = (song, score) => {
+    const told = song.parts.map((part, of) => {
+      const notes = score.notes.filter((note) => note.of === of);
+      const pitches = notes.map((note) => note.pitch);
+      const [low, high] = pitches.reduce(([a, b], p) => [Math.min(a, p), Math.max(b, p)], [127, 0]);
+      const range = `${pitchName(low, song.key)} to ${pitchName(high, song.key)}`;
+      return `${part.name}, ${notes.length} notes${part.drums ? "" : ` from ${range}`}`;
+    });
+    return `Piano roll of ${song.name}: ${told.join("; ")}.`;
+  };
+
   const barText = (i) => `bar ${scores[i].barAt(player.time(i))} of ${scores[i].bars.length}`;
 
   const fillHead = (song, i, root) => {
@@ -47,10 +59,10 @@
       const swatch = item.appendChild(document.createElement("span"));
       swatch.className = "swatch";
       swatch.style.background = part.colour;
-      const name = item.appendChild(document.createElement("bdi"));
-      name.textContent = part.name;
+      const text = item.appendChild(document.createElement("span"));
+      text.appendChild(document.createElement("bdi")).textContent = part.name;
       if (!part.instrument) continue;
-      const instrument = item.appendChild(document.createElement("span"));
+      const instrument = text.appendChild(document.createElement("span"));
       instrument.className = "instrument";
       instrument.textContent = ` ${part.instrument}`;
     }
@@ -58,11 +70,12 @@
 
   songs.forEach((song, i) => {
     const root = roots[i];
+    root.setAttribute("aria-label", song.name);
     fillHead(song, i, root);
     fillParts(song, root);
     fillList($(".facts", root), song.facts);
     fillList($(".own", root), song.settings);
-    $(".still", root).setAttribute("aria-label", song.described);
+    $(".still", root).setAttribute("aria-label", describe(song, scores[i]));
     $("#songs").append(root);
 
     const showWhere = (text = "") => fill(".where", text || barText(i), root);
@@ -87,8 +100,11 @@
   fill("#title", data.title);
   fill("#lede", data.lede);
   $("#lede").hidden = !data.lede;
-  fillList($("#made .settings"), data.settings);
-  $("#made").hidden = !data.settings.length;
+  for (const [place, rows] of Object.entries({ made: data.settings, meanings: data.meanings })) {
+    fillList($(`#${place} dl`), rows);
+    $(`#${place}`).hidden = !rows.length;
+  }
   if (songs.length > 1) fill("#made h2", "How they were made");
+  document.body.classList.toggle("single", songs.length === 1);
   $(".several").hidden = songs.length < 2;
 }

@@ -7,14 +7,6 @@ const NOTE_NAMES = {
 };
 const FLAT_KEYS = /^([A-G]b |F major|[DGCF] minor)/;
 const IS_BLACK = [1, 3, 6, 8, 10];
-// General MIDI drums, those that are heard most
-const DRUM_NAMES = {
-  35: "bass drum", 36: "bass drum", 37: "side stick", 38: "snare", 39: "hand clap", 40: "snare",
-  41: "floor tom", 42: "closed hi-hat", 43: "floor tom", 44: "pedal hi-hat", 45: "low tom",
-  46: "open hi-hat", 47: "mid tom", 48: "mid tom", 49: "crash", 50: "high tom", 51: "ride",
-  53: "ride bell", 54: "tambourine", 55: "splash", 56: "cowbell", 57: "crash", 59: "ride",
-};
-
 const ROLL = {
   keys: 58, // widths and heights in CSS pixels: of the keyboard at the left,
   right: 9, // behind the last note,
@@ -48,13 +40,13 @@ function placeIn(starts, time) {
 
 /**
  * A song as the page has it, {parts: [{name, colour, drums, notes: [start, length, pitch, velocity,
- * ...] in ms}], bars: seconds, end: seconds, key} -> its notes in order, and its rows.
+ * ...] in ms}], drumNames, bars: seconds, sound: {seconds}, key} -> its notes and its rows.
  */
 class Score {
   constructor(song) {
     this.song = song;
-    this.bars = song.bars;
-    this.end = song.end;
+    this.end = song.sound.seconds; // the last note rings on
+    this.bars = song.bars.filter((bar) => bar < this.end);
     this.notes = [];
     song.parts.forEach((part, of) => {
       for (let n = 0; n < part.notes.length; n += 4) {
@@ -77,7 +69,10 @@ class Score {
     }
     const drums = new Set(this.notes.filter(isDrum).map((note) => note.pitch));
     this.drums = [...drums].sort((a, b) => b - a);
-    const widths = this.bars.slice(1).map((bar, i) => bar - this.bars[i]).sort((a, b) => a - b);
+    const widths = this.bars
+      .slice(1)
+      .map((bar, i) => bar - this.bars[i])
+      .sort((a, b) => a - b);
     this.barSeconds = widths[widths.length >> 1] || this.end;
   }
 
@@ -95,8 +90,8 @@ class Score {
   }
 
   nameOf(note) {
-    const drums = this.song.parts[note.of].drums;
-    return drums ? DRUM_NAMES[note.pitch] || `drum ${note.pitch}` : pitchName(note.pitch, this.song.key);
+    const { drums } = this.song.parts[note.of];
+    return drums ? this.song.drumNames[note.pitch] : pitchName(note.pitch, this.song.key);
   }
 }
 
@@ -126,11 +121,20 @@ class Frame {
   /** [x, y, width, height] of a note. */
   place(note) {
     const drums = this.score.song.parts[note.of].drums;
-    const width = drums ? Math.min(4, 0.2 * this.perSecond) : (note.end - note.start) * this.perSecond;
-    const y = drums ? this.drumTop + this.score.drums.indexOf(note.pitch) * this.drumRow : this.y(note.pitch);
+    const width = drums
+      ? Math.min(4, 0.2 * this.perSecond)
+      : (note.end - note.start) * this.perSecond;
+    const y = drums
+      ? this.drumTop + this.score.drums.indexOf(note.pitch) * this.drumRow
+      : this.y(note.pitch);
     const height = drums ? this.drumRow : this.rowHeight;
     const air = height > 5 ? 1 : 0;
-    return [this.x(note.start), y + air / 2, Math.max(width - (width > 4 ? 1 : 0), 1.5), height - air];
+    return [
+      this.x(note.start),
+      y + air / 2,
+      Math.max(width - (width > 4 ? 1 : 0), 1.5),
+      height - air,
+    ];
   }
 }
 
@@ -138,7 +142,9 @@ class Frame {
 function ink() {
   const style = getComputedStyle(document.documentElement);
   const names = ["surface", "stripe", "line", "white-key", "black-key", "key-line", "ink", "soft"];
-  return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+  return Object.fromEntries(
+    names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]),
+  );
 }
 
 /** Fit a canvas to its box, or to a height, and return what draws on it in CSS pixels. */
@@ -251,7 +257,14 @@ class Roll {
   makeFrame() {
     const width = this.width - ROLL.keys - this.right;
     const box = { left: ROLL.keys, top: ROLL.top, width, gap: ROLL.gap };
-    return new Frame(this.score, box, this.from, this.from + this.seconds, this.rowHeight, ROLL.drumRow);
+    return new Frame(
+      this.score,
+      box,
+      this.from,
+      this.from + this.seconds,
+      this.rowHeight,
+      ROLL.drumRow,
+    );
   }
 
   /** Choose what is shown of a song that is shown in part: true where that is something else. */
@@ -262,7 +275,8 @@ class Roll {
       from = 0;
     } else if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
       // page by page
-      if (this.time < from || this.time > from + 0.95 * this.seconds) from = this.time - 0.1 * this.seconds;
+      if (this.time < from || this.time > from + 0.95 * this.seconds)
+        from = this.time - 0.1 * this.seconds;
     } else {
       from = this.time - 0.3 * this.seconds;
     }
@@ -306,7 +320,8 @@ class Roll {
     }
     draw.fillStyle = colours.line;
     for (let pitch = score.low; pitch <= score.high; pitch++) {
-      if (pitch % 12 === 0) draw.fillRect(frame.left, frame.y(pitch) + frame.rowHeight, frame.width, 1);
+      if (pitch % 12 === 0)
+        draw.fillRect(frame.left, frame.y(pitch) + frame.rowHeight, frame.width, 1);
     }
   }
 
@@ -351,9 +366,11 @@ class Roll {
       draw.fillText(pitchName(pitch), frame.left - 6, y + frame.rowHeight / 2 + 0.5);
     }
     draw.fillStyle = colours.line;
-    if (score.hasPitches) draw.fillRect(frame.left - 1, frame.top, 1, frame.pitchBottom - frame.top);
+    if (score.hasPitches)
+      draw.fillRect(frame.left - 1, frame.top, 1, frame.pitchBottom - frame.top);
     draw.fillStyle = colours.soft;
-    if (score.drums.length) draw.fillText("drums", frame.left - 6, (frame.drumTop + frame.bottom) / 2);
+    if (score.drums.length)
+      draw.fillText("drums", frame.left - 6, (frame.drumTop + frame.bottom) / 2);
   }
 
   drawKey(draw, pitch, colour) {
@@ -395,7 +412,14 @@ class Roll {
     const [width, height] = [this.overview.clientWidth, this.overview.clientHeight];
     const rows = (score.hasPitches ? score.high - score.low + 1 : 0) + score.drums.length;
     const row = (height - 8) / rows;
-    this.small = new Frame(score, { left: ROLL.keys, top: 4, width: width - ROLL.keys - ROLL.right, gap: 0 }, 0, score.end, row, row);
+    this.small = new Frame(
+      score,
+      { left: ROLL.keys, top: 4, width: width - ROLL.keys - ROLL.right, gap: 0 },
+      0,
+      score.end,
+      row,
+      row,
+    );
     this.song = document.createElement("canvas");
     const draw = fit(this.song, width, height);
     draw.fillStyle = colours.surface;

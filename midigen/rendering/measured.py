@@ -11,7 +11,11 @@ from midigen.backends.interface import Backend
 from midigen.composition import Composed, Plan
 from midigen.corpus import Corpus, Song
 from midigen.evaluation.copying import RUN, Collection, Copied
-from midigen.evaluation.likelihood import estimate_log_likelihood, teacher_forced
+from midigen.evaluation.likelihood import (
+    conditional_on,
+    estimate_log_likelihood,
+    teacher_forced,
+)
 from midigen.evaluation.report import choose_songs
 from midigen.evaluation.songs import corpus_pieces
 from midigen.figures.piece import Piece
@@ -24,6 +28,10 @@ from midigen.rendering.page import Fact
 MOVES, CHAINS = 500, 2
 HELD_OUT_FRAMES = 4096  # of the corpus's own songs, to stand beside
 HELD_OUT_SONGS = 50
+DISTANCE = (
+    "How far the song's musical figures lie from those of the songs that the model learned from: "
+    "the mean over all figures, in deviations of those songs."
+)
 
 
 def song_facts(
@@ -58,6 +66,11 @@ def song_facts(
     columns = []
     if not model.gaussian:
         columns.append(_likelihoods(PlacedModel(model, backend), plan, songs, corpus, progress))
+    distances = [song.distance for song in songs]
+    if None not in distances:
+        columns.append(
+            [Fact("Distance from its corpus", f"{far:.2f}", meaning=DISTANCE) for far in distances]
+        )
     if corpus is not None:
         columns.append(_copied_runs(model, plan, songs, corpus))
     return list(zip(*columns, strict=True)) if columns else [() for _ in songs]
@@ -89,11 +102,17 @@ def _likelihoods(
         for song, outline in zip(songs, plan.outlines, strict=True)
     ]
     of_songs = [frames[plan.begun :] for frames in _frames(placed, new, progress)]
-    note = "Nearer to 0 is less of a surprise to the model."
+    meaning = (
+        "How likely the model finds the song, as a logarithm: nearer to 0 is less of a surprise."
+    )
+    if known := conditional_on(placed.model):
+        meaning += f" It is told {', '.join(known)} ahead."
     if held_out := _held_out(corpus):
         own = np.concatenate(_frames(placed, held_out, progress)).mean()
-        note += f" Songs of its corpus that it did not learn from: {_nats(own)}."
-    return [Fact("Likelihood", f"{_nats(f.mean())} nats a frame", note) for f in of_songs]
+        meaning += f" Songs of its corpus that it did not learn from have {_nats(own)}."
+    return [
+        Fact("Likelihood", f"{_nats(f.mean())} nats a frame", meaning=meaning) for f in of_songs
+    ]
 
 
 def _frames(
@@ -119,9 +138,9 @@ def _copied_runs(
     metre = plan.settings.metre or model.card.metre
     facts = []
     for song, outline in zip(songs, plan.outlines, strict=True):
-        pickup = 0 if plan.begun else outline.pickup
-        own = outline.metres[0][1:] if outline.metres else metre
-        piece = Piece.of("", song.roll, model.grid, plan.bpm, own, pickup)
+        new = outline.after(plan.begun, model.grid) if plan.opening else outline
+        own = new.metres[0][1:] if new.metres else metre
+        piece = Piece.of("", song.roll, model.grid, plan.bpm, own, new.pickup)
         facts.append(_copied(collection.search(piece), usual))
     return facts
 
@@ -129,11 +148,15 @@ def _copied_runs(
 def _copied(found: Copied, usual: Sequence[float]) -> Fact:
     """Say what was copied, and how much of them the corpus's own held-out songs have."""
     value = f"{found.beats:.3g} beats" if found.frames else "none"
+    note = ""
     if found.frames:
         note = f"Bar {found.bar} is as bar {found.source_bar} of {found.source}"
         note += f", {found.transposed:+d} semitones." if found.transposed else "."
-    else:
-        note = f"No {RUN} onsets in a row are as in a song that it learned from."
-    if max(usual, default=0):
-        note += f" The longest in songs that it did not learn from: {max(usual):.3g}."
-    return Fact("Longest copied run", value, note)
+    meaning = (
+        f"{RUN} onsets or more in a row that are, in any key, as in a song that the model learned "
+        "from."
+    )
+    if usual:
+        longest = f"at most {max(usual):.3g} beats" if max(usual) else "none"
+        meaning += f" Songs of its corpus that it did not learn from have {longest}."
+    return Fact("Longest copied run", value, note, meaning)
