@@ -61,8 +61,6 @@ def all_lines():
     ]
 
 
-
-
 def pipeline(text):
     """Split a command line at its pipes: a list of lists of words."""
     lexer = shlex.shlex(text, posix=True, punctuation_chars="|")

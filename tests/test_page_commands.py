@@ -35,29 +35,32 @@ SMALL = {  # settings that a line does not name
     "EVALUATE_CHAINS": "2",
     "EVALUATE_RNN_FRAMES": "100",
     "EVALUATE_MAX_FRAMES": "50",
+    "COMPARE_SECONDS": "2",
+    "COMPARE_EXCERPTS": "1",
     "PREPARE_WORKERS": "2",
 }
 SMALLER = {"--minutes": "0.005", "--count": "2", "--best-of": "2", "--length": "4 bars"}
 
 MINUTES = "takes minutes to hours, and data that are not in the checkout"
+REPORTS = ("CHANGELOG.md", "docs/first-ten-minutes.md")  # of what was once, and may be gone
 PARSED = {  # pages of which only the options are checked
     "docs/results.md": MINUTES,
     "docs/performance.md": MINUTES,
-    "docs/first-ten-minutes.md": "is a report of what was done once, of the README's commands",
 }
 LISTED = {  # lines that are not run, and why
     "midigen prepare JSB_Chorales.mat | midigen train --epochs 480 --context none --gates none "
     "--hidden 150 --recurrent 100 | midigen evaluate": MINUTES,
     "midigen train --rbm-hidden 0 --exact": "names options within a sentence",
     "midigen train --gradient textbook": "names options within a sentence",
+    "midigen compare --tally midigen-ratings-*.json": "needs what listeners saved in a browser; "
+    "tests/cli/test_compare.py runs it",
     "midigen check": "compiles for minutes; tests/test_check_command.py runs it",
     "fish   midigen completion fish > ~/.config/fish/completions/midigen.fish": "is fish's, and "
     "writes to the home folder; tests/cli/test_completion.py has it",
 }
 INSTALLING = re.compile(r"^(?:python3 -m venv|\. \.venv|pip install|pipx|uvx)\b")  # .ci/run does
-HISTORY = "CHANGELOG.md"  # may name what is gone
 
-LINES = [line for line in all_lines() if line.page != HISTORY and "[OPTIONS]" not in line.text]
+LINES = [line for line in all_lines() if line.page not in REPORTS and "[OPTIONS]" not in line.text]
 RUN = [line for line in LINES if line.page not in PARSED and line.text not in LISTED]
 
 
@@ -69,8 +72,8 @@ def begun(tmp_path_factory):
         (folder / "songs" / name).mkdir(parents=True, exist_ok=True)
         for song in songs:
             shutil.copy(ROOT / "songs" / f"{song}.mid", folder / "songs" / name)
-    shutil.copytree(folder / "songs", folder / "albums")
-    shutil.copy(ROOT / "songs" / "amazing-grace-new-britain.mid", folder / "song.mid")
+    for name in ("albums", "A", "B"):
+        shutil.copytree(folder / "songs" / "jigs", folder / name)
     (folder / "my.toml").write_text("[train]\nminutes = 30\n[generate]\ntemperature = 0.9\n")
     with pytest.MonkeyPatch.context() as patch:
         make_small(patch)
@@ -78,6 +81,7 @@ def begun(tmp_path_factory):
         assert main(["prepare", "songs/", "-o", CORPUS, "-q"]) == 0
         assert main(["train", CORPUS, "-o", MODEL, "--epochs", "2", "-q"]) == 0
         assert main(["generate", MODEL, "-q"]) == 0
+        assert main(["generate", MODEL, "-q", "-o", "song.mid"]) == 0
     return folder
 
 
