@@ -1,6 +1,5 @@
 """From a performance to samples, in stretches."""
 
-import importlib.util
 import sys
 
 import numpy as np
@@ -22,9 +21,7 @@ from midigen.rendering.synthesis import (
     synthesise,
 )
 from tests.midi.craft import melody, midi, note
-
-has_renderer = importlib.util.find_spec("midirenderer") is not None
-needs_renderer = pytest.mark.skipif(not has_renderer, reason="midirenderer has no wheel here")
+from tests.rendering.renderer import needs_renderer
 
 
 def program(number, channel=0):
