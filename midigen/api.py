@@ -190,7 +190,7 @@ def generate(
     count : int
         How many songs.
     length : str or float
-        Of each: "32 bars", "64 beats" or "90 seconds"; a bare number is beats.
+        Of each: "32 bars", "64 beats", "90 seconds", "3 minutes" or "1:30"; a bare number is beats.
     seed : int
         The same seed, model and settings give the same songs.
     form : str, optional

@@ -15,6 +15,8 @@ DEFAULT_MINUTES = 2.0
 MAX_METRE = 64  # of numerator and denominator
 DENOMINATORS = 1, 2, 4, 8, 16, 32, MAX_METRE
 SPLITS = ("train", "valid", "test")
+# where what is made goes unless -o says so
+CORPORA, RUNS, SONGS = "output/corpora", "output/runs", "output/songs"
 PARTS = ("melody", "chords", "bass", "drums")  # that notes are sorted into, in this order
 
 T = TypeVar("T")
@@ -315,6 +317,11 @@ class PrepareConfig(Settings):
         unit="MB",
     )
     max_bytes: int = setting(500_000, "Skip a MIDI file larger than this.", low=1)
+    own_songs: bool = setting(
+        False,
+        "Take songs that midigen made as well; a model that learns from its own songs learns its "
+        "own mistakes.",
+    )
     workers: int | None = setting(None, "Processes that read.", low=1, high=256, shown="one a core")
 
     def _check(self) -> None:
@@ -622,7 +629,8 @@ class GenerateConfig(Settings):
     count: int = setting(1, "How many songs to make.", low=1)
     length: tuple[float, str] = setting(
         (32.0, "bars"),
-        'New music in each song: "32 bars", "64 beats" or "90 seconds"; a bare number is beats.',
+        'New music in each song: "32 bars", "64 beats", "90 seconds" (90s), "3 minutes" (3m) or '
+        "1:30; a bare number is beats.",
     )
     form: str | None = setting(
         None,

@@ -35,6 +35,8 @@ LAYERS = [
         "midigen.randomness",
         "midigen.interrupts",
         "midigen.starter",
+        "midigen.progress",
+        "midigen.shell",
     ],
     ["midigen.errors", "midigen"],
 ]

@@ -45,7 +45,7 @@ def test_command_help_loads_nothing_heavy(name):
 def test_help_is_complete(name):
     assert command(name).help
     options = [p for p in command(name).params if isinstance(p, click.Option)]
-    assert options and [p.name for p in options if not p.help] == []
+    assert [p.name for p in options if not p.help] == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -17,6 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S", bound=Settings)
 Decorator = Callable[[Any], Any]
 AUTO = "auto"
+PATH = click.Path(readable=False)  # any path, which shells complete; commands check it themselves
 
 
 class TupleType(click.ParamType):
@@ -143,7 +144,7 @@ class Deviations(TupleType):
 
 
 class Length(TupleType):
-    """An amount of music: "32 bars", "64beats", "90 s", or a bare number of beats."""
+    """An amount of music: "32 bars", "64beats", "90 s", "3m", "1:30", or a bare number of beats."""
 
     name = "length"
 
@@ -364,6 +365,11 @@ device_option = click.option(
     help="Where to compute: cuda is an NVIDIA GPU (needs the extra cuda, see README); auto takes "
     "it where there is one.",
 )
+
+
+def json_option(text: str = "Print one JSON object in place of the table.") -> Callable[[F], F]:
+    """Make the option --json, as_json in Python."""
+    return click.option("--json", "as_json", is_flag=True, help=text)
 
 
 def quiet_option(text: str = "Say nothing on stderr but errors.") -> Callable[[F], F]:

@@ -27,8 +27,9 @@ def write_page(
     soundfont: str | None = None,
     quiet: bool = False,
     leave_out: Callable[[MidigenError], None] | None = None,
+    tell: Callable[[Path], None] = print_path,
 ) -> None:
-    """Make the page of some songs, print its path, and tell its size.
+    """Make the page of some songs, tell its path, and say its size.
 
     Parameters
     ----------
@@ -43,6 +44,8 @@ def write_page(
         Whether nothing is told.
     leave_out : callable, optional
         As `midigen.rendering.page.make_page` takes it.
+    tell : callable
+        Takes the path of the page.
 
     Raises
     ------
@@ -68,7 +71,7 @@ def write_page(
             temporary.write_bytes(page)
     else:
         target = write_new(target.parent, target.stem, page, target.suffix)
-    print_path(target)
+    tell(target)
     say(f"a page of {len(page) / 1e6:.2f} MB: open it in a browser")
 
 
@@ -92,6 +95,7 @@ def write_page_of_new(
     paths: Sequence[Path],
     backend: Backend,
     quiet: bool,
+    tell: Callable[[Path], None] = print_path,
 ) -> None:
     """Make the page of new songs, which are at `paths`, with what is measured of them."""
     from midigen.output.console import make_console, progress
@@ -108,7 +112,7 @@ def write_page_of_new(
         PageSong(path.name, path.read_bytes(), known)
         for path, known in zip(paths, facts, strict=True)
     ]
-    write_page(entries, page_name(paths), replace=False, quiet=quiet)
+    write_page(entries, page_name(paths), replace=False, quiet=quiet, tell=tell)
 
 
 def _corpus(model_path: str, model: RnnRbm, say: Callable[[str], None]) -> Corpus | None:

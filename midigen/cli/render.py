@@ -12,9 +12,10 @@ from typing import NamedTuple
 import click
 
 from midigen.cli.command import Command
-from midigen.cli.options import quiet_option
+from midigen.cli.destination import make_folder
+from midigen.cli.options import PATH, quiet_option
 from midigen.cli.songs import Failures, for_each, named_songs, read_song
-from midigen.cli.streams import make_folder, print_path, teller
+from midigen.cli.streams import print_path, teller
 from midigen.errors import UsageError
 
 
@@ -83,6 +84,7 @@ DEFAULT = ".wav"
 
 soundfont_option = click.option(
     "--soundfont",
+    type=PATH,
     metavar="FILE.sf2",
     show_default="the small one that comes with pretty_midi",
     help="Instruments for sound.",
@@ -90,10 +92,11 @@ soundfont_option = click.option(
 
 
 @click.command(cls=Command, short_help="Make sound and pictures of songs.")
-@click.argument("songs", nargs=-1, metavar="[SONG...]")
+@click.argument("songs", nargs=-1, type=PATH, metavar="[SONG...]")
 @click.option(
     "-o",
     "--output",
+    type=PATH,
     metavar="PATH",
     show_default="beside each song",
     help="The file to write or replace, whose ending says what it is; or a folder, made where it "
@@ -140,7 +143,9 @@ def command(
         raise UsageError(
             f"-o {output} is one file, but there are {len(files)} songs: name a folder"
         )
-    folder = None if output is None or target is not None else make_folder(output)
+    folder = None
+    if output is not None and target is None:
+        folder = make_folder(Path(output))
     render_each(files, suffix, request, target, folder)
 
 
@@ -150,8 +155,9 @@ def render_each(
     request: Request,
     target: Path | None = None,
     folder: Path | None = None,
+    tell: Callable[[Path], None] = print_path,
 ) -> None:
-    """Render songs, each on its own, and print the new paths.
+    """Render songs, each on its own, and tell the new paths.
 
     Parameters
     ----------
@@ -165,6 +171,8 @@ def render_each(
         The file to write or replace, of a single song.
     folder : Path, optional
         Where new files are put, by default beside each song; none is replaced.
+    tell : callable
+        Takes the path of each new file.
 
     Raises
     ------
@@ -175,7 +183,7 @@ def render_each(
     def render(song: str, midi: bytes) -> None:
         with request.bar("rendering", files, song) as advance:
             data = RENDERERS[suffix](midi, Path(song).name, suffix, request, advance)
-        print_path(_write(data, Path(song), suffix, target, folder))
+        tell(_write(data, Path(song), suffix, target, folder))
 
     for_each(files, render, "rendered")
 
@@ -209,7 +217,7 @@ def _page(files: Sequence[str], output: str | None, target: Path | None, request
             songs.append(PageSong(Path(file).name, read_song(file)))
     place = target or page_name([Path(file) for file in files])
     if target is None and output is not None:
-        place = make_folder(output) / place.name
+        place = make_folder(Path(output)) / place.name
     if songs:
         leave_out = failures.add if len(files) > 1 else None
         write_page(songs, place, target is not None, request.soundfont, request.quiet, leave_out)

@@ -53,7 +53,8 @@ def evaluate_songs(
     seed : int
         Of the Markov chains' songs.
     progress : callable, optional
-        Called with 1 after each song that is read or measured, `steps_of_songs` times.
+        Called with 1 after each song that is read or measured, each order of a Markov chain, and
+        the overlaps: `steps_of_songs` times.
 
     Returns
     -------
@@ -90,6 +91,8 @@ def evaluate_songs(
         rival = rivals.get(name)
         groups[name], values[name] = (rival.songs, rival.values) if rival else ([], [])
         copied[name] = [collection.search(piece) for piece in groups[name]]
+    overlaps = [asdict(row) for row in compare(train, pieces, held_out)]
+    progress(1)
     return {
         "songs": len(pieces),
         "skipped": skipped,
@@ -115,14 +118,14 @@ def evaluate_songs(
             ]
             for name in groups
         },
-        "rows": [asdict(row) for row in compare(train, pieces, held_out)],
+        "rows": overlaps,
     }
 
 
 def steps_of_songs(files: int, corpus: Corpus) -> int:
     """Return how many steps `evaluate_songs` tells its progress with so many files."""
     planned = any(True for _ in _forms(corpus))
-    return 2 * files + len(corpus.songs) + (MOST_ORDER + 1) * (2 if planned else 1)
+    return 2 * files + len(corpus.songs) + (MOST_ORDER + 1) * (2 if planned else 1) + 1
 
 
 def corpus_pieces(corpus: Corpus) -> tuple[list[Piece], list[Piece]]:

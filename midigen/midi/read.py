@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 MAX_BYTES = PrepareConfig.max_bytes
 MAX_HOURS = 12
 MAX_TICKS = 9_999_999  # pretty_midi's own limit: it keeps a table of every tick
-# a number in a MIDI file has 4 bytes at most; mido reads a longer one in quadratic time
 OWN_TEXT = "midigen "  # what the text event begins with that `midigen generate` writes
+# a number in a MIDI file has 4 bytes at most; mido reads a longer one in quadratic time
 ENDLESS_NUMBER = re.compile(rb"[\x80-\xff]{2048}")
 
 StrPath = str | os.PathLike[str]
@@ -255,6 +255,7 @@ def note_table(parsed: ParsedSong, name: str) -> NoteTable:
         drum_seconds=drum_seconds,
         metres=metres,
         keys=tuple(sorted(told.keys, key=lambda key: key[0])),
+        text=printable(told.texts[0]) if told.texts else "",
     )
 
 

@@ -202,12 +202,23 @@ def write_new(folder: Path, stem: str, data: bytes, suffix: str = ".mid") -> Pat
     while True:
         path = folder / (f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}")
         try:
-            _create(path, data)
+            write_as(path, data)
             return path
         except FileExistsError:
             number += 1
-        except OSError as e:
-            raise MidigenError(f"cannot write {path}: {e.strerror}") from None
+
+
+def write_as(path: Path, data: bytes) -> None:
+    """Write a new file, whole or not at all; MidigenError where it cannot be written.
+
+    FileExistsError where there is one of that name.
+    """
+    try:
+        _create(path, data)
+    except FileExistsError:
+        raise
+    except OSError as e:
+        raise MidigenError(f"cannot write {path}: {e.strerror}") from None
 
 
 def _create(path: Path, data: bytes) -> None:

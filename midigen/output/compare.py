@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from midigen.output.evaluation import result_console
+from midigen.output.console import make_table_console
 
 LEVEL = 0.05  # of the corrected p-values, under which a difference is called one
 
@@ -14,7 +14,7 @@ Report = Mapping[str, Any]
 
 def show_tally(report: Report) -> None:
     """Show what `midigen.evaluation.ratings.tally` returns, on stdout."""
-    console = result_console()
+    console = make_table_console()
     table = _table("source", "mean", "excerpts", "ratings")
     for source in report["sources"]:
         cells = f"{source['mean']:.2f}", str(source["excerpts"]), str(source["ratings"])

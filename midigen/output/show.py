@@ -11,7 +11,7 @@ from rich.text import Text
 
 from midigen.midi.inputs import printable
 from midigen.midi.view import SongView
-from midigen.output.prepare import show_summary
+from midigen.output.prepare import show_figures
 from midigen.output.roll import Look, Roll, track_marks
 from midigen.output.sparkline import ASCII, BLOCKS, sparkline
 from midigen.rendering.colours import track_colours
@@ -124,7 +124,7 @@ def show_corpus(console: Console, facts: Facts, name: str, everything: bool) -> 
     """
     look = look_of(console)
     _heading(console, name)
-    show_summary(console, facts["summary"])
+    show_figures(console, facts["summary"])
     console.print()
     songs = facts["songs"]
     shown = songs if everything else songs[:MOST_SONGS]

@@ -11,7 +11,7 @@ from typing import Any
 
 from midigen import files
 from midigen.backends.choose import backend_of, choose
-from midigen.config import Grid, ModelConfig, TrainConfig
+from midigen.config import RUNS, Grid, ModelConfig, TrainConfig
 from midigen.errors import MidigenError, UsageError
 from midigen.model.card import ModelCard
 from midigen.model.influence import Influence
@@ -28,7 +28,7 @@ KIND, VERSION = "checkpoint", 3
 CHECKPOINT_NAME = "checkpoint.safetensors"
 
 
-def new_run_folder(parent: str | Path = "output") -> Path:
+def new_run_folder(parent: str | Path = RUNS) -> Path:
     """Make and return the first free parent/run-001, run-002, ..."""
     for number in range(1, 1_000_000):
         folder = Path(parent, f"run-{number:03d}")

@@ -42,7 +42,7 @@ FITTING = (
     Fitting(
         50_000,
         {"hidden": (64,), "recurrent": 48, "rbm_hidden": 150},
-        {"weight_decay": 5e-4, "rbm_weight_decay": 2e-4, "dropout": 0.4},
+        {"weight_decay": 5e-4, "rbm_weight_decay": 2e-4, "dropout": 0.4, "gibbs_steps": 10},
         0.9,
     ),
     Fitting(math.inf, _defaults(ModelConfig, *SIZES), _defaults(TrainConfig, *SETTINGS), 0.9),
@@ -77,12 +77,13 @@ def sizes_for(corpus: Corpus, asked: Mapping[str, Any]) -> dict[str, Any]:
 def settings_for(corpus: Corpus, config: ModelConfig, asked: Mapping[str, Any]) -> TrainConfig:
     """Return settings of training, with "auto" filled in.
 
-    What is not asked for is "auto", as on the command line.  ValueError for what is out of range.
+    What is not asked for is "auto" or None, as on the command line.  ValueError for what is out of
+    range.
     """
     fitting = dict(fitting_for(corpus).settings)
     fitting["transpose"] = transposition_for(corpus.grid)
     fitting["self_fed"] = SELF_FED if config.gates else 0.0
-    asked = {name: value for name, value in asked.items() if value != AUTO}
+    asked = {name: value for name, value in asked.items() if value not in (AUTO, None)}
     return TrainConfig(**fitting | asked)
 
 

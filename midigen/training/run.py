@@ -143,6 +143,11 @@ class Run:
         """Where the best model is."""
         return self.folder / MODEL_NAME
 
+    @property
+    def validation(self) -> float | None:
+        """That of the model in the folder, nats a frame; None where there is none yet."""
+        return self._kept
+
     def events(self, budget: Budget, interrupted: Callable[[], bool]) -> Iterator[Event]:
         """Train within the budget until interrupted() is true; yields the trainer's events.
 
