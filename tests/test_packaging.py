@@ -132,3 +132,23 @@ def test_nothing_installs_the_package_of_somebody_else():
     wrong = re.compile(r"pip install\s+(?:-\S+\s+)*['\"]?midigen(?![-\w])")
     told = [path for path in project_files() if wrong.search(path.read_text(errors="ignore"))]
     assert [path.relative_to(ROOT).as_posix() for path in told] == []
+
+
+@pytest.mark.parametrize(
+    "machine, system, has_wheel",
+    [
+        ("x86_64", "linux", True),
+        ("AMD64", "win32", True),
+        ("arm64", "darwin", True),
+        ("x86_64", "darwin", True),
+        ("aarch64", "linux", False),
+        ("ARM64", "win32", False),
+    ],
+)
+def test_the_renderer_is_asked_for_where_it_has_a_wheel(machine, system, has_wheel):
+    """Elsewhere it would end the installation: it has no sources to build."""
+    requirements = pytest.importorskip("packaging.requirements")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    [text] = [name for name in project["dependencies"] if name.startswith("midirenderer")]
+    environment = {"platform_machine": machine, "sys_platform": system}
+    assert requirements.Requirement(text).marker.evaluate(environment) == has_wheel

@@ -14,7 +14,7 @@ import pytest
 
 from midigen.cli import group, main
 
-from .pages import ROOT, STARTS, Line, all_lines, command_lines, pipeline, run_stage
+from .pages import ROOT, STARTS, all_lines, command_lines, pipeline, run_stage
 
 SONGS = {  # in the folder of their style; the first is one to validate on, the last to test
     "": ("oh-susanna",),

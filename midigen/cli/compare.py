@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from midigen.cli.command import Command, Paths
-from midigen.cli.options import make, options, quiet_option
+from midigen.cli.kinds import explained
+from midigen.cli.options import PATH, json_option, make, options, quiet_option
 from midigen.cli.render import PERCENT, make_request, soundfont_option
 from midigen.cli.songs import named_songs
-from midigen.cli.streams import print_path, teller
+from midigen.cli.streams import print_json, print_path, teller
 from midigen.config import CompareConfig
 from midigen.errors import MidigenError, UsageError
 
@@ -27,7 +27,9 @@ DEFAULT = "blind.html"
 
 
 @click.command(cls=Command, short_help="Compare songs by ear, blind.")
-@click.option("--corpus", metavar="FILE", help="The corpus file that models were trained on.")
+@click.option(
+    "--corpus", type=PATH, metavar="FILE", help="The corpus file that models were trained on."
+)
 @click.option(
     "--songs",
     "groups",
@@ -41,6 +43,7 @@ DEFAULT = "blind.html"
 @click.option(
     "-o",
     "--output",
+    type=PATH,
     metavar="FILE.html",
     default=DEFAULT,
     show_default=True,
@@ -52,7 +55,7 @@ DEFAULT = "blind.html"
     metavar="FILE.json...",
     help="Say who won by the ratings that listeners saved, and make no page.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the tally as JSON.")
+@json_option("Print the tally as one JSON object.")
 @quiet_option()
 @click.pass_context
 def command(
@@ -74,7 +77,7 @@ def command(
 
     The page has excerpts of each group of songs, of the corpus's held-out songs, and of a Markov
     chain, which all sound alike but for their notes: a piano plays them at one tempo and loudness,
-    on the corpus's grid.  They come in a random order, and nothing that can be read says which is
+    on the corpus's grid.  They come in a random order, and nothing on the page says which is
     which.  It is one file, to be opened in a browser or sent to others; listeners rate each excerpt
     from 1 to 5 and save a file.
 
@@ -110,7 +113,7 @@ def _tally(paths: Sequence[str], as_json: bool) -> None:
 
     report = tally(paths)
     if as_json:
-        click.echo(json.dumps(report))
+        print_json(**report)
     else:
         show_tally(report)
 
@@ -134,7 +137,8 @@ def _page(
 
     if target.suffix.lower() != ".html" or target.is_dir():
         raise UsageError(f"-o {target} is no page: give it a name that ends in .html")
-    corpus = Corpus.load(corpus_path)
+    with explained(corpus_path, "corpus"):
+        corpus = Corpus.load(corpus_path)
     console, say = make_console(quiet), make_request(soundfont, quiet).say
     sources = _songs(groups, corpus, quiet)
     with progress(console, "drawing a Markov chain", MOST_ORDER + 1) as advance:

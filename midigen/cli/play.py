@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,17 +9,18 @@ from typing import TYPE_CHECKING
 import click
 
 from midigen.cli.command import Command
-from midigen.cli.options import quiet_option
+from midigen.cli.options import PATH, quiet_option
 from midigen.cli.render import make_request, soundfont_option
 from midigen.cli.songs import for_each, named_songs
 from midigen.errors import MidigenError
+from midigen.shell import quoted
 
 if TYPE_CHECKING:
     from midigen.rendering.players import Play
 
 
 @click.command(cls=Command, short_help="Play songs.")
-@click.argument("songs", nargs=-1, metavar="[SONG...]")
+@click.argument("songs", nargs=-1, type=PATH, metavar="[SONG...]")
 @soundfont_option
 @quiet_option()
 @click.pass_context
@@ -42,7 +42,7 @@ def command(ctx: click.Context, songs: tuple[str, ...], soundfont: str | None, q
     if not players:
         raise MidigenError(
             f"no program here plays sound (of {', '.join(PROGRAMS)}): install one, or make a file "
-            f"to open elsewhere: midigen render {shlex.quote(files[0])}"
+            f"to open elsewhere: midigen render {quoted(files[0])}"
         )
     request = make_request(soundfont, quiet)
 
@@ -75,5 +75,5 @@ def _play(song: str, sound: Path, seconds: float, players: dict[str, Play], quie
                 problems.append(f"{name}: {e}")
     raise MidigenError(
         f"no sound comes out ({'; '.join(problems)}): make a file to open elsewhere: "
-        f"midigen render {shlex.quote(song)}"
+        f"midigen render {quoted(song)}"
     )

@@ -13,7 +13,7 @@ import click
 
 from midigen.cli.command import Command
 from midigen.cli.destination import make_folder
-from midigen.cli.options import quiet_option
+from midigen.cli.options import PATH, quiet_option
 from midigen.cli.songs import Failures, for_each, named_songs, read_song
 from midigen.cli.streams import print_path, teller
 from midigen.errors import UsageError
@@ -84,6 +84,7 @@ DEFAULT = ".wav"
 
 soundfont_option = click.option(
     "--soundfont",
+    type=PATH,
     metavar="FILE.sf2",
     show_default="the small one that comes with pretty_midi",
     help="Instruments for sound.",
@@ -91,10 +92,11 @@ soundfont_option = click.option(
 
 
 @click.command(cls=Command, short_help="Make sound and pictures of songs.")
-@click.argument("songs", nargs=-1, metavar="[SONG...]")
+@click.argument("songs", nargs=-1, type=PATH, metavar="[SONG...]")
 @click.option(
     "-o",
     "--output",
+    type=PATH,
     metavar="PATH",
     show_default="beside each song",
     help="The file to write or replace, whose ending says what it is; or a folder, made where it "

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
@@ -179,7 +180,23 @@ def _render(midi: bytes, font: str) -> NDArray[np.int16]:
     import midirenderer
 
     try:
-        wave = midirenderer.render_wave_from(Path(font).read_bytes(), midi)
-    except RuntimeError as e:  # the MIDI file is midigen's own
+        with _silenced():
+            wave = midirenderer.render_wave_from(Path(font).read_bytes(), midi)
+    except BaseException as e:  # a panic of its Rust is no Exception; the MIDI file is our own
+        if not isinstance(e, RuntimeError) and type(e).__name__ != "PanicException":
+            raise
         raise MidigenError(f"the SoundFont {font} cannot be used ({e})") from None
     return np.frombuffer(wave, "<i2", offset=HEADER).reshape(-1, 2)
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep what a library writes to stderr by itself from the terminal."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)

@@ -13,6 +13,7 @@ from midigen.corpus import Corpus, Song
 from midigen.evaluation.ratings import unseal
 from tests.evaluation.test_ratings import document
 from tests.midi.craft import melody
+from tests.rendering.renderer import needs_renderer
 
 FAST = ["--excerpts", "1", "--seconds", "2"]
 
@@ -46,6 +47,7 @@ def compare(*arguments):
     return main(["compare", "--corpus", "corpus.safetensors", *arguments])
 
 
+@needs_renderer
 def test_a_page_of_two_groups(work, capsys):
     """As a shell writes it: the files of each group behind its own --songs."""
     a, b = (sorted(str(p) for p in (work / "made" / group).iterdir()) for group in "ab")

@@ -8,6 +8,9 @@ from midigen.cli import main
 from midigen.errors import MidigenError
 from midigen.rendering import players
 from tests.midi.craft import melody
+from tests.rendering.renderer import needs_renderer
+
+pytestmark = needs_renderer  # elsewhere a line more is told
 
 
 @pytest.fixture

@@ -11,6 +11,9 @@ from midigen.cli import main
 from midigen.cli.render import RENDERERS
 from midigen.rendering import synthesis
 from tests.midi.craft import melody, midi
+from tests.rendering.renderer import needs_renderer
+
+pytestmark = needs_renderer  # elsewhere a line more is told
 
 MAGIC = {
     ".wav": b"RIFF",

@@ -24,6 +24,7 @@ from midigen.rendering.audio import (
 from midigen.rendering.loudness import measure_loudness, measure_peak
 from midigen.starter import starter_songs
 from tests.midi.craft import melody, midi, note
+from tests.rendering.renderer import needs_renderer
 
 RATE = 48_000
 
@@ -45,6 +46,7 @@ def test_soft_and_loud_songs_have_one_loudness(velocity):
     assert 20 * np.log10(measure_peak(sound.samples)) <= CEILING + 0.01
 
 
+@needs_renderer
 def test_soft_notes_stay_as_much_softer():
     """Velocities are squared: half of one is 12 dB less."""
     sound = render_audio(midi(note(60, 960, velocity=24) + note(60, 960, velocity=12, wait=1920)))
@@ -58,6 +60,7 @@ def test_a_real_song_has_it_as_well():
     assert 20 * np.log10(measure_peak(sound.samples)) <= CEILING + 0.01
 
 
+@needs_renderer
 def test_peaks_come_before_loudness():
     """Four clicks in a minute: as loud as other songs they would be cut off."""
     sound = render_audio(midi(b"".join(note(33, 100, wait=9000, channel=9) for _ in range(4))))
@@ -65,6 +68,7 @@ def test_peaks_come_before_loudness():
     assert measure_loudness(sound.samples) < LOUDNESS
 
 
+@needs_renderer
 def test_it_begins_with_the_file_and_ends_when_all_has_rung_out():
     sound = render_audio(midi(note(60, 480, wait=960)))
     heard = np.flatnonzero(np.abs(sound.samples).max(axis=1) > 1e-3) / RATE
@@ -74,6 +78,7 @@ def test_it_begins_with_the_file_and_ends_when_all_has_rung_out():
     assert not sound.samples[-1].any()
 
 
+@needs_renderer
 def test_a_note_that_ends_the_file_is_not_cut_short():
     """The last chord of a piano, released, dies away; the file's end comes with its release."""
     sound = render_audio(melody(48))
@@ -143,6 +148,7 @@ def test_long_sounds_are_written(tmp_path):
     assert data[:4] == b"OggS"
 
 
+@needs_renderer
 def test_nothing_warns_with_these_versions():
     """In a process of its own, whose imports are the first."""
     code = "import sys, pathlib; from midigen.rendering.audio import *; "
@@ -156,6 +162,7 @@ def test_nothing_warns_with_these_versions():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@needs_renderer
 def test_silence_is_left_as_it_is():
     """Notes below what 16 bits can hold: velocity 1, volume 0."""
     body = bytes([0, 0xB0, 7, 0]) + note(60, 480, velocity=1)

@@ -1,6 +1,5 @@
 """From a performance to samples, in stretches."""
 
-import importlib.util
 import sys
 
 import numpy as np
@@ -22,9 +21,7 @@ from midigen.rendering.synthesis import (
     synthesise,
 )
 from tests.midi.craft import melody, midi, note
-
-has_renderer = importlib.util.find_spec("midirenderer") is not None
-needs_renderer = pytest.mark.skipif(not has_renderer, reason="midirenderer has no wheel here")
+from tests.rendering.renderer import needs_renderer
 
 
 def program(number, channel=0):
@@ -160,6 +157,22 @@ def test_a_wrong_font_gets_a_line(tmp_path, content, reason):
         synthesise(read_performance(melody(60)), font)
     assert reason in str(caught.value) and "my font.sf2" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@needs_renderer
+def test_a_damaged_font_gets_a_line_and_no_word_of_the_renderer_s(tmp_path, capfd):
+    """With random bytes in its tables the renderer panics, which Python does not call an error."""
+    data = bytearray(default_soundfont().read_bytes())
+    rng = np.random.default_rng(0)
+    tables = np.arange(data.rfind(b"pdta") + 4, len(data))
+    damage = rng.choice(tables, 200)
+    for place in damage:
+        data[place] = rng.integers(256)
+    (tmp_path / "damaged.sf2").write_bytes(data)
+    with pytest.raises(MidigenError, match="damaged.sf2 cannot be used") as caught:
+        synthesise(read_performance(melody(60)), tmp_path / "damaged.sf2")
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_limit_that_is_reached_gets_a_line(monkeypatch):
