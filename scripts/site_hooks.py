@@ -15,7 +15,7 @@ PAGES = {
 }
 LINK = re.compile(r"(!?\[)([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 ELSEWHERE = re.compile(r"\[([^\]]*)\]\((?:\.\./)+(?:midigen|songs|benchmarks|tests)\b[^)]*\)")
-SOUND = re.compile(r"\[[^\]]*\]\(([^)\s]+\.mp3)\)")
+SOUND = re.compile(r"^.*\[[^\]]*\]\(([^)\s]+\.mp3)\).*$", re.MULTILINE)
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -49,6 +49,6 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     return SOUND.sub(player, ELSEWHERE.sub(r"\1", markdown))
 
 
-def player(link: re.Match[str]) -> str:
-    """Return a link to a sound, and a player of it."""
-    return f'{link[0]}\n<audio controls preload="none" src="{link[1]}"></audio>\n'
+def player(line: re.Match[str]) -> str:
+    """Return a line with a link to a sound, below a player of it."""
+    return f'<audio controls preload="none" src="{line[1]}"></audio>\n\n{line[0]}'

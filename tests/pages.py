@@ -15,6 +15,7 @@ NAMES = "|".join(COMMANDS)
 STARTS = re.compile(rf"\bmidigen (?:--config \S+ )?(?:{NAMES})\b")
 BLOCK = re.compile(r"(?:^(?: {4}|\t).*\n)+", re.MULTILINE)
 FENCED = re.compile(r"^(?:```|~~~)\w*\n(.*?)^(?:```|~~~)", re.MULTILINE | re.DOTALL)
+SAID = re.compile(r"[a-z ]+: |\w+ +add to ")  # by the program, and no command
 CODE = re.compile(r"`(midigen [^`]*)`")
 
 
@@ -46,7 +47,7 @@ def command_lines(text):
         (start, number, line.strip())
         for start, block in blocks
         for number, line in enumerate(re.sub(r" *\\\n *", " ", block).splitlines())
-        if STARTS.search(line) and not re.match(r"midigen:|[\w~]+ +add to", line.strip())
+        if STARTS.search(line) and not SAID.match(line.strip())
     ]
     found += [(start, 0, span) for start, span in spans if re.match(rf"{STARTS.pattern} \S", span)]
     return [line for _, _, line in sorted(found)]

@@ -80,6 +80,7 @@ def begun(tmp_path_factory):
         patch.chdir(folder)
         assert main(["prepare", "songs/", "-o", CORPUS, "-q"]) == 0
         assert main(["train", CORPUS, "-o", MODEL, "--epochs", "2", "-q"]) == 0
+        shutil.copytree(MODEL, "output/runs/run-002")
         assert main(["generate", MODEL, "-q"]) == 0
         assert main(["generate", MODEL, "-q", "-o", "song.mid"]) == 0
     return folder
