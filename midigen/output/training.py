@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.text import Text
 
 from midigen.kernels.jit import is_compiled
-from midigen.output.console import clock, make_console, say, warn
+from midigen.output.console import clock, make_console, say, say_compiling, warn
 from midigen.shell import quoted
 from midigen.training import events
 from midigen.training.run import Run
@@ -83,11 +83,7 @@ class Display:
                 "prepare more songs",
             )
         say(console, NATS)
-        if not self._compiled:
-            say(
-                console,
-                "compiling for this machine, once: half a minute or so before the first step",
-            )
+        say_compiling(console, " before the first step")
 
     def show(self, event: Event) -> None:
         """Follow one event."""
