@@ -49,6 +49,7 @@ class Display:
         self._compiled = is_compiled()
         self._started: float | None = None  # when the first step was done, and its frames
         self._first_frames = 0
+        self._first_share = budget.share_done(run.trainer.epochs_done)
         self._frame_rate = 0.0
         self._epoch = 0
         self._epochs = 0.0  # done, with a fraction of the one under way
@@ -134,7 +135,8 @@ class Display:
 
     def _seconds_left(self) -> float | None:
         done = self._budget.share_done(self._epochs)
-        return self._budget.seconds() * (1 - done) / done if done > 0 else None
+        here = done - self._first_share  # a resumed run has used some before
+        return self._budget.seconds() * (1 - done) / here if here > 0 else None
 
     def closing(self, run: Run) -> None:
         """Say how it ended."""
