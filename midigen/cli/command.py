@@ -40,12 +40,12 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, shown: Sequence[str] = (), **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self._shown = tuple(shown)
+        self.shown = tuple(shown)
         self._help_all = self._make_help_all() if shown else None
 
     def _make_help_all(self) -> click.Option:
         options = [param for param in self.params if isinstance(param, click.Option)]
-        more = sum(option.name not in self._shown for option in options)
+        more = sum(option.name not in self.shown for option in options)
         return click.Option(
             ["--help-all"],
             is_flag=True,
@@ -62,10 +62,10 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options to be shown, or all of them with --help-all."""
-        if not self._shown or ctx.meta.get(ALL):
+        if not self.shown or ctx.meta.get(ALL):
             super().format_options(ctx, formatter)
             return
-        params = [p for name in self._shown for p in self.params if p.name == name]
+        params = [p for name in self.shown for p in self.params if p.name == name]
         params += self.get_params(ctx)[len(self.params) :]  # --help, --help-all
         records = [record for param in params if (record := param.get_help_record(ctx))]
         with formatter.section("Options"):

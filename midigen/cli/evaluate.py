@@ -61,7 +61,7 @@ def command(
     With --songs new songs are searched for what they copy of the corpus, and their musical figures
     put beside those of the corpus, of its held-out songs and of a Markov chain.  Their paths may
     come from the pipe:
-    midigen generate --count 9 | midigen evaluate --songs --corpus CORPUS
+    midigen generate RUN --count 9 | midigen evaluate --songs --corpus CORPUS
     """  # noqa: D301  click wants the backspace itself
     if songs:
         report = _songs(paths, corpus, given["seed"], quiet)

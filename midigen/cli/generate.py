@@ -97,8 +97,8 @@ def command(
 
     Without MODEL its path is read from the pipe: midigen train | midigen generate.
     Prints the path of each song, then those of --audio and --page; commands that read songs from a
-    pipe pass over the latter: midigen generate --audio | midigen evaluate --songs --corpus CORPUS.
-    No file is ever overwritten.
+    pipe pass over the latter: midigen generate RUN --audio | midigen evaluate --songs --corpus
+    CORPUS.  No file is ever overwritten.
     """
     settings = make(GenerateConfig, given)
     destination = destination_of(output, settings.count)

@@ -29,7 +29,7 @@ def command(ctx: click.Context, songs: tuple[str, ...], soundfont: str | None, q
 
     \b
         midigen play song.mid
-        midigen generate --count 3 | midigen play
+        midigen generate output/runs/run-001 --count 3 | midigen play
 
     The sound is that of `midigen render`; a program that is installed plays it (afplay, pw-play,
     paplay, aplay, ffplay, mpv, cvlc or play; Windows does so itself).

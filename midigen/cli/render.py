@@ -126,7 +126,7 @@ def command(
         midigen render song.mid -o song.png
         midigen render songs/ -o sounds/ --format ogg
         midigen render songs/*.mid -o page.html
-        midigen generate --count 5 | midigen render --format ogg
+        midigen generate output/runs/run-001 --count 5 | midigen render --format ogg
 
     A picture, .svg or .png, is a piano roll with bars, parts and names of pitches.
     A page, .html, is one file for all songs, to see and hear them in any browser.

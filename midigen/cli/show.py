@@ -35,7 +35,7 @@ def command(
     - a corpus: its songs, and what was skipped and why
     - a run folder or a model: sizes, settings, how it was trained
 
-    Without FILE paths are read from the pipe: midigen generate | midigen show.
+    Without FILE paths are read from the pipe: midigen generate RUN | midigen show.
     Without colours (NO_COLOR, a pipe) parts have characters of their own.
     """  # noqa: D301  click wants the backspace itself
     if plot and as_json:

@@ -150,6 +150,8 @@ class Display:
             if self._corpus_notes:
                 line += f" (corpus {self._corpus_notes:.2f})"
         say(self._console, line)
+        if run.validation is not None:
+            say(self._console, f"the model that is kept: held out {run.validation:.2f}, the best")
         if run.outcome != "all epochs done" and not counters.finished:
             say(self._console, f"go on with: midigen train --resume {quoted(run.folder)}")
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from midigen.output.console import make_console
 from midigen.output.training import Display
 from midigen.training.events import Progress, Validated
 from midigen.training.schedule import Budget
@@ -48,3 +49,15 @@ def follow(display):
     display._started -= 5
     display.show(Progress(50, 0.0, 214_000, 20))
     display.show(Validated(50, 20, 214_000, 1.18, 0.86, True, 2.5, 0.001))
+
+
+def test_the_end_names_the_figure_of_the_model_that_is_kept(display, capsys):
+    follow(display)
+    display._console = make_console(quiet=False)
+    counters = SimpleNamespace(epoch=51, frames=214_000, finished="early stop")
+    run = SimpleNamespace(
+        outcome="early stop", validation=0.71, trainer=SimpleNamespace(counters=counters)
+    )
+    display.closing(run)
+    said = capsys.readouterr().err
+    assert "held out 0.86 nats a frame" in said and "kept: held out 0.71, the best" in said
