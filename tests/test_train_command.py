@@ -144,11 +144,12 @@ def arrived(monkeypatch):
         given.update(sizes, **learning)
         return SimpleNamespace(model_path="model")
 
-    def follow(run, limits, *_):
+    def limited(limits):
         given.update(asdict(limits))
 
     monkeypatch.setattr(module, "_new", new)
-    monkeypatch.setattr(module, "_train", follow)
+    monkeypatch.setattr(module, "_budget", limited)
+    monkeypatch.setattr(module, "_train", lambda *args: {})
 
     def run(*args):
         given.clear()

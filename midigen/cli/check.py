@@ -8,7 +8,7 @@ import click
 
 from midigen.cli.command import Command
 from midigen.cli.options import json_option
-from midigen.cli.streams import print_json, teller
+from midigen.cli.streams import print_json
 
 
 @click.command(cls=Command, short_help="Check the arithmetic on this machine.")
@@ -22,11 +22,9 @@ def command(ctx: click.Context, as_json: bool) -> None:
     tolerance.
     """  # noqa: D205  one paragraph of the help
     from midigen import checks
-    from midigen.kernels.jit import is_compiled
-    from midigen.output.console import make_console, progress
+    from midigen.output.console import make_console, progress, say_compiling
 
-    if not is_compiled():
-        teller(False)("compiling for this machine, once: half a minute or so")
+    say_compiling(make_console())
     environment, results = checks.environment(), checks.run(partial(progress, make_console()))
     passed = all(result.passed for result in results)
     if as_json:

@@ -88,14 +88,13 @@ def _model(
         raise UsageError("name one model and one corpus, or judge songs with --songs")
     path = paths[0] if paths else path_from_stdin("model")
 
-    # ahead of NumPy, whose BLAS then keeps to one thread as well
-    from midigen.kernels.jit import is_compiled
+    import midigen.kernels  # noqa: F401  ahead of NumPy, whose BLAS then keeps to one thread as well
 
     # isort: split
     from midigen.corpus import Corpus
     from midigen.evaluation.report import evaluate_model
     from midigen.model.rnn_rbm import RnnRbm
-    from midigen.output.console import make_console, progress
+    from midigen.output.console import make_console, progress, say_compiling
 
     with explained(path, "model"):
         model = RnnRbm.load(path)
@@ -104,8 +103,7 @@ def _model(
     with explained(corpus_path, "corpus"):
         corpus = Corpus.load(corpus_path)
     console = make_console(quiet)
-    if not is_compiled():
-        console.print("compiling for this machine, once: half a minute or so")
+    say_compiling(console)
     report = evaluate_model(
         model, corpus, **settings.to_json(), progress=partial(progress, console), backend=backend
     )

@@ -115,7 +115,7 @@ def command(
     from midigen.composition import check_together, compose, plan_songs
     from midigen.midi.write import midi_bytes
     from midigen.model.rnn_rbm import RnnRbm
-    from midigen.output.console import make_console, progress
+    from midigen.output.console import make_console, progress, say_compiling
     from midigen.output.generate import findings, show, song_figures
 
     if settings.seed is None:
@@ -134,7 +134,9 @@ def command(
     songs, paths = [], []
     made: list[Path] = []
     tell = made.append if as_json else print_path
-    with progress(make_console(quiet), "generating", plan.frames) as bar:
+    console = make_console(quiet)
+    say_compiling(console)
+    with progress(console, "generating", plan.frames) as bar:
         for number, song in enumerate(compose(player, plan, bar, backend_of(device)), start=1):
             songs.append(song)
             stem = f"{_stem(card.name)}-seed{settings.seed}-{number}"

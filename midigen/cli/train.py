@@ -31,6 +31,7 @@ from midigen.errors import MidigenError, UsageError
 
 if TYPE_CHECKING:
     from midigen.training.run import Run
+    from midigen.training.schedule import Budget
 
 Say = Callable[[str], None]
 # what may be given with --resume
@@ -94,7 +95,7 @@ def command(
     limits = make(BudgetConfig, given)
     if resume:
         _refuse_settings(ctx)
-        run = _resume(resume, corpus, device, teller(quiet))
+        run, budget = _resume(resume, corpus, limits, device, teller(quiet))
     else:
         if like:
             given |= _settings_like(ctx, like)
@@ -102,8 +103,9 @@ def command(
         make(TrainConfig, {name: value for name, value in learning.items() if value != AUTO})
         path = corpus or path_from_stdin("corpus")
         run = _new(path, output, sizes, learning, device, teller(quiet))
+        budget = _budget(limits)
     with _Interrupt(quiet) as interrupt:
-        report = _train(run, limits, interrupt.is_set, quiet)
+        report = _train(run, budget, interrupt.is_set, quiet)
     if as_json:
         print_json(**report)
     else:
@@ -164,15 +166,17 @@ def _new(
     return Run.new(make_folder, corpus, path, sizes, learning, device, say)
 
 
-def _resume(folder: str, corpus_path: str | None, device: str, say: Say) -> Run:
+def _resume(
+    folder: str, corpus_path: str | None, limits: BudgetConfig, device: str, say: Say
+) -> tuple[Run, Budget]:
     """Return the Run in a folder, on the corpus it was made from, or on the same one elsewhere."""
     from midigen.corpus import Corpus
-    from midigen.training.checkpoint import Checkpoint
+    from midigen.training.resume import resume
     from midigen.training.run import Run
 
     if os.path.isfile(folder):  # as `midigen train` prints it
         folder = os.path.dirname(folder) or os.curdir
-    checkpoint = Checkpoint(folder)
+    checkpoint, budget = resume(folder, limits.epochs, limits.minutes, DEFAULT_MINUTES, say)
     path = corpus_path or checkpoint.corpus
     if not corpus_path and not os.path.exists(path):
         raise MidigenError(
@@ -181,18 +185,23 @@ def _resume(folder: str, corpus_path: str | None, device: str, say: Say) -> Run:
         )
     with explained(path, "corpus"):
         corpus = Corpus.load(path)
-    return Run.resumed(folder, checkpoint, corpus, path, device, say)
+    return Run.resumed(folder, checkpoint, corpus, path, device, say), budget
 
 
-def _train(
-    run: Run, limits: BudgetConfig, interrupted: Callable[[], bool], quiet: bool
-) -> dict[str, Any]:
-    """Train within the limits, show how it goes, and sum it up."""
-    from midigen.output.training import show, summary
+def _budget(limits: BudgetConfig) -> Budget:
+    """Return the Budget of a new run."""
     from midigen.training.schedule import Budget
 
     unlimited = limits.minutes is None and limits.epochs is None
-    budget = Budget(limits.epochs, DEFAULT_MINUTES if unlimited else limits.minutes)
+    return Budget(limits.epochs, DEFAULT_MINUTES if unlimited else limits.minutes)
+
+
+def _train(
+    run: Run, budget: Budget, interrupted: Callable[[], bool], quiet: bool
+) -> dict[str, Any]:
+    """Train within the budget, show how it goes, and sum it up."""
+    from midigen.output.training import show, summary
+
     show(run, budget, interrupted, quiet)
     return summary(run, budget)
 

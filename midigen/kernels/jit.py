@@ -5,33 +5,12 @@ because Numba's own cache does not notice an edit in a function that a kernel ca
 file.
 """
 
-import hashlib
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-
-def _cache_folder() -> Path | None:
-    """Make a folder for this version of the sources; None where no place can be written to."""
-    digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(source.read_bytes())
-    name = f"kernels-{digest.hexdigest()[:12]}" + (
-        "-checked" if os.environ.get("NUMBA_BOUNDSCHECK") == "1" else ""
-    )
-    user_cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    for root in (user_cache, tempfile.gettempdir()):
-        folder = Path(root, "midigen", name)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                return folder
-        except OSError:
-            continue
-    return None
-
+from midigen.kernels.cache import find_folder
 
 # kernels are shared out to threads already: a second BLAS thread on a busy machine made a small
 # product 200 times slower
@@ -39,10 +18,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # with colorama, Numba would write a reset of colours to the terminal at exit
 os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
 if "NUMBA_CACHE_DIR" not in os.environ and "numba" not in sys.modules:
-    _folder = _cache_folder()
+    _folder = find_folder(checked=os.environ.get("NUMBA_BOUNDSCHECK") == "1")
     if _folder is not None:
         os.environ["NUMBA_CACHE_DIR"] = str(_folder)
-_CACHE = "NUMBA_CACHE_DIR" in os.environ
+_CACHE = "NUMBA_CACHE_DIR" in os.environ  # that folder, or one that the user has named
 
 
 def usable_cores() -> int:
@@ -55,6 +34,11 @@ def usable_cores() -> int:
 def is_compiled() -> bool:
     """Tell whether compiled kernels are in the cache, so that the first run need not compile."""
     return _CACHE and any(Path(os.environ["NUMBA_CACHE_DIR"]).rglob("*.nbi"))
+
+
+def is_kept() -> bool:
+    """Tell whether there is a folder for compiled kernels; if not, every process compiles anew."""
+    return _CACHE
 
 
 # "contract" alone: fused multiply-adds as on a GPU, while NaN checks keep their meaning, which

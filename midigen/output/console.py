@@ -60,6 +60,23 @@ def warn(console: Console, message: str) -> None:
     say(console, f"warning: {message}", "yellow")
 
 
+def say_compiling(console: Console, before: str = "") -> None:
+    """Say that kernels have to be compiled first, where they have; `before` says ahead of what."""
+    from midigen.kernels import jit  # not for every command
+
+    if jit.is_compiled():
+        return
+    if jit.is_kept():
+        say(console, f"compiling for this machine, once: half a minute or so{before}")
+        return
+    warn(
+        console,
+        f"compiling for this machine: half a minute or so{before}, and at every start, as there is "
+        "no folder for compiled kernels that is yours alone: make ~/.cache writable, or name "
+        "one in NUMBA_CACHE_DIR",
+    )
+
+
 def clock(seconds: float) -> str:
     """Write a time.
 

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.text import Text
 
 from midigen.kernels.jit import is_compiled
-from midigen.output.console import clock, make_console, say, warn
+from midigen.output.console import clock, make_console, say, say_compiling, warn
 from midigen.shell import quoted
 from midigen.training import events
 from midigen.training.run import Run
@@ -49,6 +49,7 @@ class Display:
         self._compiled = is_compiled()
         self._started: float | None = None  # when the first step was done, and its frames
         self._first_frames = 0
+        self._first_share = budget.share_done(run.trainer.epochs_done)
         self._frame_rate = 0.0
         self._epoch = 0
         self._epochs = 0.0  # done, with a fraction of the one under way
@@ -83,11 +84,7 @@ class Display:
                 "prepare more songs",
             )
         say(console, NATS)
-        if not self._compiled:
-            say(
-                console,
-                "compiling for this machine, once: half a minute or so before the first step",
-            )
+        say_compiling(console, " before the first step")
 
     def show(self, event: Event) -> None:
         """Follow one event."""
@@ -138,7 +135,8 @@ class Display:
 
     def _seconds_left(self) -> float | None:
         done = self._budget.share_done(self._epochs)
-        return self._budget.seconds() * (1 - done) / done if done > 0 else None
+        here = done - self._first_share  # a resumed run has used some before
+        return self._budget.seconds() * (1 - done) / here if here > 0 else None
 
     def closing(self, run: Run) -> None:
         """Say how it ended."""

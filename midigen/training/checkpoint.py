@@ -20,12 +20,14 @@ from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.model.songs import AnySong
 from midigen.training.log import LOG_NAME
+from midigen.training.schedule import Pace, Schedule
 from midigen.training.series import CarriedState
 from midigen.training.state import Counters, Snapshot, Weights
 from midigen.training.trainer import Trainer
 
 KIND, VERSION = "checkpoint", 3
 CHECKPOINT_NAME = "checkpoint.safetensors"
+COOLING_NAME = "cooling.safetensors"  # a checkpoint, too: the last, while the step size runs down
 
 
 def new_run_folder(parent: str | Path = RUNS) -> Path:
@@ -100,9 +102,16 @@ def host_only(settings: TrainConfig) -> list[str]:
 
 
 def save_checkpoint(
-    folder: str | Path, trainer: Trainer, corpus_path: str, corpus_digest: str
+    folder: str | Path,
+    trainer: Trainer,
+    corpus_path: str,
+    corpus_digest: str,
+    schedule: Schedule | None = None,
 ) -> None:
-    """Write folder/checkpoint.safetensors, atomically: all that the rest of the run depends on."""
+    """Write a checkpoint into the folder of a run, atomically: all that the rest depends on.
+
+    One from the last part of the run does not replace the one from before it.
+    """
     backend, snapshot = trainer.backend, trainer.state.snapshot(trainer.backend)
     weights, host = snapshot.weights, backend.to_host
     assert weights is not None
@@ -115,7 +124,7 @@ def save_checkpoint(
         named = carried.tensors(backend).items()
         tensors |= {f"carry.{slot}.{name}": tensor for name, tensor in named}
     model = trainer.model
-    header = {
+    header: dict[str, Any] = {
         "config": model.config.to_json(),
         "grid": model.grid.to_json(),
         "about": model.card.to_json(),
@@ -126,7 +135,10 @@ def save_checkpoint(
         "corpus": os.path.abspath(corpus_path),
         "corpus_digest": corpus_digest,
     }
-    files.save(Path(folder, CHECKPOINT_NAME), KIND, VERSION, tensors, header)
+    if schedule:
+        header["schedule"] = schedule.to_json()
+    name = COOLING_NAME if schedule and schedule.cooling else CHECKPOINT_NAME
+    files.save(Path(folder, name), KIND, VERSION, tensors, header)
 
 
 class Checkpoint:
@@ -136,11 +148,17 @@ class Checkpoint:
     ----------
     folder : path
         That of the run.
+    name : str
+        Which of its files: the one from before the step size runs down, or COOLING_NAME.
 
     Attributes
     ----------
     corpus, corpus_digest : str
         What it was training on.
+    counters : Counters
+        How far it had come.
+    schedule : Schedule or None
+        How far it was in its budget; earlier versions of midigen have not kept that.
 
     Raises
     ------
@@ -148,8 +166,8 @@ class Checkpoint:
         In one line, where there is none or it is damaged.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.path = Path(folder, CHECKPOINT_NAME)
+    def __init__(self, folder: str | Path, name: str = CHECKPOINT_NAME) -> None:
+        self.path = Path(folder, name)
         if not self.path.exists():
             raise MidigenError(
                 f"{folder} holds no {CHECKPOINT_NAME}: name a run folder that `midigen train` made"
@@ -157,6 +175,25 @@ class Checkpoint:
         self.tensors, self.header = files.load(self.path, KIND, VERSION)
         self.corpus = self.header.get("corpus", "")
         self.corpus_digest = self.header.get("corpus_digest")
+        try:
+            self.counters = counters = Counters(**self.header["state"])
+            files.whole(
+                self.header["steps"],
+                counters.epoch,
+                counters.cursor,
+                counters.frames,
+                counters.rollbacks,
+                counters.stale,
+            )
+            found = self.header.get("schedule")
+            self.schedule = None if found is None else Schedule.from_json(found)
+        except (KeyError, TypeError, ValueError, AttributeError) as e:
+            raise self._damaged(e) from None
+
+    def _damaged(self, error: Exception) -> MidigenError:
+        return MidigenError(
+            f"{self.path} is damaged ({type(error).__name__}: {error}): train again"
+        )
 
     def trainer(
         self,
@@ -171,15 +208,6 @@ class Checkpoint:
         """
         header = self.header
         try:
-            counters = Counters(**header["state"])
-            files.whole(
-                header["steps"],
-                counters.epoch,
-                counters.cursor,
-                counters.frames,
-                counters.rollbacks,
-                counters.stale,
-            )
             model = RnnRbm(
                 ModelConfig.from_json(header["config"]),
                 Grid.from_json(header["grid"]),
@@ -189,14 +217,14 @@ class Checkpoint:
             settings = TrainConfig.from_json(header["settings"])
             backend = backend_of(choose(device, host_only(settings), say))
             trainer = Trainer(model, train, valid, settings, backend)
-            trainer.state.restore(backend, self._snapshot(trainer, counters))
+            trainer.state.restore(backend, self._snapshot(trainer))
+            if self.schedule and self.schedule.cooling:
+                trainer.pace = Pace(self.schedule.factor, cooling=True)
         except (KeyError, TypeError, ValueError, AttributeError) as e:
-            raise MidigenError(
-                f"{self.path} is damaged ({type(e).__name__}: {e}): train again"
-            ) from None
+            raise self._damaged(e) from None
         return trainer
 
-    def _snapshot(self, trainer: Trainer, counters: Counters) -> Snapshot:
+    def _snapshot(self, trainer: Trainer) -> Snapshot:
         """Read what `save_checkpoint` has written, for a trainer of the same model."""
         backend, state, tensors = trainer.backend, trainer.state, self.tensors
 
@@ -218,4 +246,4 @@ class Checkpoint:
             in_parts = isinstance(carries[slot].influence, Influence | None)
             if in_parts == (trainer.settings.gradient == "textbook") and "influence" in own:
                 raise ValueError("J is not laid out as --gradient has it")
-        return Snapshot(counters, carries, tuple(particles), weights)
+        return Snapshot(self.counters, carries, tuple(particles), weights)

@@ -54,15 +54,25 @@ def on_the_way(lines: Sequence[Line]) -> list[Line]:
 class Log:
     """Writes the log of a run, new or resumed.
 
-    A resumed run drops the lines from after its checkpoint, which had made so many `steps`.  That
-    of the model in its folder, whose validation is `kept`, stays, but is set aside: `aside` is
-    true.
+    A resumed run drops the lines from after its checkpoint, which had made so many `steps`, and in
+    all so many `epochs`: it makes them again.  That of the model in its folder, whose validation is
+    `kept`, stays, but is set aside: `aside` is true.
     """
 
-    def __init__(self, folder: str | Path, steps: int, kept: float | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        steps: int,
+        kept: float | None = None,
+        epochs: float = math.inf,
+    ) -> None:
         self.path = Path(folder, LOG_NAME)
         lines = read_log(self.path)
-        before = [line for line in on_the_way(lines) if line["steps"] <= steps]
+        before = [
+            line
+            for line in on_the_way(lines)
+            if line["steps"] <= steps and (line.get("epoch") or 0) <= epochs
+        ]
         self._seconds = float(before[-1].get("seconds") or 0) if before else 0.0
         models = [line for line in lines if line.get("best") and line.get("validation") == kept]
         if models and models[-1] not in before:

@@ -23,14 +23,29 @@ from midigen.model.forms import MOST_OUTLINES
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import RnnRbm, note_moments
 from midigen.randomness import generator
-from midigen.training.checkpoint import Checkpoint, alone_in, host_only, save_checkpoint
+from midigen.training.checkpoint import (
+    COOLING_NAME,
+    Checkpoint,
+    alone_in,
+    host_only,
+    save_checkpoint,
+)
 from midigen.training.defaults import fitting_for, settings_for, sizes_for
 from midigen.training.events import Diverged, Progress, RolledBack, Validated
 from midigen.training.log import Log
-from midigen.training.schedule import COOLING, FULL_PACE, Budget, CoolDown, NextPace, Pace
+from midigen.training.schedule import (
+    COOLING,
+    FULL_PACE,
+    Budget,
+    CoolDown,
+    NextPace,
+    Pace,
+    Schedule,
+)
 from midigen.training.trainer import Event, Trainer
 
 SAVE_SECONDS = 20  # between checkpoints while a run goes well
+LOST_SECONDS = 30  # that a killed run may lose at most: one is saved ahead of a long validation
 Say = Callable[[str], None]
 
 
@@ -59,6 +74,7 @@ class Run:
         self.outcome: str | None = None
         self._kept: float | None = None  # validation of the model in the folder
         self._validated_at: int | None = None  # steps
+        self._schedule: Schedule | None = None  # of the checkpoint that it goes on from
 
     @classmethod
     def new(
@@ -134,6 +150,7 @@ class Run:
         splits = corpus.of_split("train"), corpus.of_split("valid")
         trainer = checkpoint.trainer(*splits, device, say)
         run = cls(folder, trainer, corpus_path, corpus.digest)
+        run._schedule = checkpoint.schedule
         if run.model_path.exists():
             run._kept = RnnRbm.load(run.model_path).card.validation
         return run
@@ -151,17 +168,17 @@ class Run:
     def events(self, budget: Budget, interrupted: Callable[[], bool]) -> Iterator[Event]:
         """Train within the budget until interrupted() is true; yields the trainer's events.
 
-        The last part of a run, COOLING, lowers the step size.  The checkpoint stays that from
-        before it: a run that is resumed with a larger budget goes on from there, and cools down
-        again at its end.  MidigenError where another process trains in the folder; Diverged where
-        there is no model to keep.
+        The last part of a run, COOLING, lowers the step size.  It has checkpoints of its own, and
+        the one from before it stays until the run goes on with a larger budget: it does so from
+        there, and cools down again at its end.  MidigenError where another process trains in the
+        folder; Diverged where there is no model to keep.
         """
         with alone_in(self.folder):
             yield from self._events(budget, interrupted)
 
     def _events(self, budget: Budget, interrupted: Callable[[], bool]) -> Iterator[Event]:
         trainer = self.trainer
-        log = Log(self.folder, trainer.state.steps, self._kept)
+        log = Log(self.folder, trainer.state.steps, self._kept, trainer.counters.epoch)
 
         def share() -> float:
             return budget.share_done(trainer.epochs_done)
@@ -169,18 +186,19 @@ class Run:
         def full_pace() -> Pace | None:
             return None if interrupted() or share() >= 1 - COOLING else FULL_PACE
 
-        yield from self._follow(full_pace, budget, log, save=True)
-        self.save()
-        if not interrupted():
+        cool_down = self._begun(budget)
+        if cool_down is None:
+            yield from self._follow(full_pace, budget, log)
             counters = trainer.counters
-            cool_down = CoolDown(share(), counters.frames, early=counters.finished is not None)
-
-            def cooling_pace() -> Pace | None:
-                if interrupted():
-                    return None
-                return cool_down.pace(share(), trainer.counters.frames)
-
-            yield from self._follow(cooling_pace, budget, log, save=False)
+            is_early = counters.finished is not None
+            if not interrupted() or is_early or share() >= 1 - COOLING:
+                cool_down = CoolDown(share(), counters.frames, is_early)
+                # ahead of the one that says that it comes next: where that stands alone, the run
+                # has ended
+                self._save(budget, cool_down)
+            self._save(budget, ended=cool_down is not None)
+        if cool_down is not None:
+            yield from self._cool_down(cool_down, budget, interrupted, log)
         self.outcome = self._why(budget, interrupted())
         if self._validated_at != trainer.state.steps:
             yield self._judge(trainer.validate(), budget, log)
@@ -189,6 +207,33 @@ class Run:
                 "training diverged: no validation is finite; try a lower --learning-rate than "
                 f"{trainer.settings.learning_rate:g}"
             )
+        if not interrupted():
+            (self.folder / COOLING_NAME).unlink(missing_ok=True)
+
+    def _begun(self, budget: Budget) -> CoolDown | None:
+        """Return the cool-down in which the run was left, for the rest of it within the budget."""
+        schedule = self._schedule
+        if schedule is None or schedule.cooling is None:
+            return None
+        if budget == schedule.budget:
+            return schedule.cooling
+        share = budget.share_done(self.trainer.epochs_done)
+        return replace(schedule.cooling, begun=share, start=schedule.factor)
+
+    def _cool_down(
+        self, cool_down: CoolDown, budget: Budget, interrupted: Callable[[], bool], log: Log
+    ) -> Iterator[Event]:
+        """Train while the step size runs down."""
+        trainer = self.trainer
+
+        def pace() -> Pace | None:
+            if interrupted():
+                return None
+            share = budget.share_done(trainer.epochs_done)
+            return cool_down.pace(share, trainer.counters.frames)
+
+        yield from self._follow(pace, budget, log, cool_down)
+        self._save(budget, cool_down)
 
     def _why(self, budget: Budget, interrupted: bool) -> str:
         """Say why the run has ended."""
@@ -199,9 +244,13 @@ class Run:
         all_done = self.trainer.epochs_done >= (budget.epochs or math.inf)
         return "all epochs done" if all_done else "time is up"
 
-    def _follow(self, next_pace: NextPace, budget: Budget, log: Log, save: bool) -> Iterator[Event]:
-        """Train: logs and yields the events, keeps the best model, saves now and then if `save`."""
-        saved = -math.inf  # the first step is saved at once: from then on any end can be resumed
+    def _follow(
+        self, next_pace: NextPace, budget: Budget, log: Log, cool_down: CoolDown | None = None
+    ) -> Iterator[Event]:
+        """Train: logs and yields the events, keeps the best model, saves now and then."""
+        # the first step is saved at once: from then on any end can be resumed
+        saved = time.monotonic() if cool_down else -math.inf
+        last, longest = math.inf, 0.0  # the last event, and the longest time between two
         for event in self.trainer.run(next_pace):
             budget.start()
             if isinstance(event, Validated):
@@ -209,10 +258,13 @@ class Run:
             elif isinstance(event, RolledBack):
                 log.write(event, budget.seconds())
             yield event
-            is_due = time.monotonic() - saved >= SAVE_SECONDS
-            if save and is_due and isinstance(event, Progress | Validated):
-                self.save()
+            now = time.monotonic()
+            longest = max(longest, now - last)
+            due = saved + min(SAVE_SECONDS, LOST_SECONDS - longest)
+            if now >= due and isinstance(event, Progress | Validated):
+                self._save(budget, cool_down)
                 saved = time.monotonic()
+            last = time.monotonic()
 
     def _judge(self, event: Validated, budget: Budget, log: Log) -> Validated:
         """Log a validation, and write the model if none of this run predicts held-out songs better.
@@ -221,7 +273,7 @@ class Run:
         what is best is judged here.
         """
         self._validated_at = event.steps
-        is_better = self._kept is None or event.validation < self._kept
+        is_better = self._kept is None or event.validation <= self._kept  # =: seen before a kill
         event = replace(event, best=math.isfinite(event.validation) and is_better)
         log.write(event, budget.seconds())
         if event.best:
@@ -231,9 +283,11 @@ class Run:
             model.save(self.model_path)
         return event
 
-    def save(self) -> None:
-        """Write the checkpoint."""
-        save_checkpoint(self.folder, self.trainer, *self._corpus)
+    def _save(self, budget: Budget, cool_down: CoolDown | None = None, ended: bool = False) -> None:
+        """Write a checkpoint, of a cool-down beside the one from before it."""
+        used, factor = budget.used + budget.seconds(), self.trainer.pace.factor
+        schedule = Schedule(budget.epochs, budget.minutes, used, cool_down, factor, ended)
+        save_checkpoint(self.folder, self.trainer, *self._corpus, schedule)
 
 
 def some_songs(songs: Sequence[Song], seed: int) -> Sequence[Song]:

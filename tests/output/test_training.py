@@ -14,7 +14,8 @@ from midigen.training.schedule import Budget
 def display():
     """Of a run half of whose epochs are done."""
     card = SimpleNamespace(notes_per_frame=2.86)
-    run = SimpleNamespace(trainer=SimpleNamespace(model=SimpleNamespace(card=card)))
+    trainer = SimpleNamespace(model=SimpleNamespace(card=card), epochs_done=0.0)
+    run = SimpleNamespace(trainer=trainer)
     display = Display(run, Budget(epochs=100, minutes=None), quiet=True)
     return display
 
