@@ -100,7 +100,7 @@ def synthesise(
 def _check_soundfont(path: Path) -> None:
     """MidigenError where a file is no SoundFont that can be read."""
     try:
-        with path.open("rb") as f:
+        with open(path, "rb") as f:
             head = f.read(12)
     except OSError as e:
         raise MidigenError(f"cannot read the SoundFont {path}: {e.strerror or e}") from None
