@@ -20,7 +20,7 @@ from scipy.special import logsumexp
 
 from midigen.columns import columns_of
 from midigen.errors import MidigenError
-from midigen.model.annealing import anneal_chain, log_odds, log_z_of_base
+from midigen.model.annealing import anneal_chain, log_odds, log_z_of_base, means_nearby
 from midigen.model.exact import LARGEST, log_partition, units_summed
 from midigen.model.placed import Description, PlacedModel, SongRun
 from midigen.model.songs import AnySong, told
@@ -276,22 +276,23 @@ def near_base(
     ndarray (N, V)
         Visible biases.
     """
-    backend, rbm, w = placed.backend, placed.rbm, placed.w
-    groups, key, done = columns_of(placed.model.grid).groups, derive_key(seed, "base"), 1
+    backend, key = placed.backend, derive_key(seed, "base")
+    groups, v = columns_of(placed.model.grid).groups, backend.empty(a.shape, a.dtype)
     start = np.tile(log_odds(means, groups, a.dtype), (len(a), 1))
-    v, visible, total = (backend.zeros(a.shape, a.dtype) for _ in range(3))
-    hidden = backend.zeros(b.shape, b.dtype)
-    device_a, device_b = backend.to_device(a), backend.to_device(b)
     backend.annealing.draw_base(backend.to_device(start), *placed.groups, key, first_row, v)
-    for sweeps in [BASE_SWEEPS] + [2] * (BASE_SAMPLES - 1):
-        before = backend.copy(v)
-        arguments = (device_a, device_b, *placed.groups, sweeps, 1.0, key, done, first_row)
-        rbm.gibbs_chain(before, w, *arguments, v)
-        done += sweeps
-        rbm.hidden_probability(v, w, device_b, hidden)
-        rbm.visible_probability(hidden, w, device_a, placed.groups[0], visible)
-        backend.optimizer.mix(1, total.reshape(total.size), 1, visible.reshape(visible.size))
-    share = (1 - BASE_SHARE) * backend.to_host(total) / BASE_SAMPLES + BASE_SHARE * means
+    nearby = means_nearby(
+        backend,
+        placed.w,
+        placed.groups[0],
+        backend.to_device(a),
+        backend.to_device(b),
+        v,
+        [BASE_SWEEPS] + [2] * (BASE_SAMPLES - 1),
+        key,
+        first_row,
+        1,
+    )
+    share = (1 - BASE_SHARE) * nearby + BASE_SHARE * means
     return log_odds(share, groups, a.dtype)
 
 

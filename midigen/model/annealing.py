@@ -5,7 +5,7 @@ Section 11 of docs/mathematics.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,46 @@ def log_z_of_base(
     """Return where log weights begin, (N,): log Z of the bases, which have no weights."""
     of_v = log_sum_on(base.astype(np.float64), groups)
     return of_v + np.logaddexp(0, b.astype(np.float64)).sum(axis=1)
+
+
+def means_nearby(
+    backend: Backend,
+    w: Any,
+    groups: Array,
+    a: Array,
+    b: Array,
+    v: Array,
+    sweeps: Sequence[int],
+    key: Any,
+    first_row: Any,
+    first_sweep: int,
+) -> NDArray[Any]:
+    """Return how often each unit is on in short Gibbs chains, for a base near the RBMs, (N, V).
+
+    Parameters
+    ----------
+    backend : Backend
+    w, a, b
+        As in `anneal_chain`.
+    groups : Array of int64 (G, 2)
+    v : Array (N, V)
+        Where the chains begin; moved on in place.
+    sweeps : sequence of int
+        Before each look at the chains.
+    key, first_row, first_sweep
+        Of the draws.
+    """
+    rbm = backend.rbm["bernoulli"]
+    hidden, visible = backend.empty(b.shape, b.dtype), backend.empty(a.shape, a.dtype)
+    total = backend.zeros(a.shape, a.dtype)
+    for count in sweeps:
+        before = backend.copy(v)
+        rbm.gibbs_chain(before, w, a, b, groups, count, 1.0, key, first_sweep, first_row, v)
+        first_sweep += count
+        rbm.hidden_probability(v, w, b, hidden)
+        rbm.visible_probability(hidden, w, a, groups, visible)
+        backend.optimizer.mix(1, total.reshape(total.size), 1, visible.reshape(visible.size))
+    return backend.to_host(total) / len(sweeps)
 
 
 def log_odds(p: NDArray[Any], groups: NDArray[np.int64], dtype: DTypeLike) -> NDArray[Any]:

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen.backends.interface import Array, Backend
-from midigen.model.annealing import anneal_chain, log_odds, log_z_of_base
+from midigen.model.annealing import anneal_chain, log_odds, log_z_of_base, means_nearby
 from midigen.model.exact import log_partition, units_summed, with_limits
 
 EXACT_UNITS = 8  # log2 of the states over which Z is summed: beyond them annealing is faster
-BASE_STEPS = 4  # of the mean field that annealing starts from
+BASE_SWEEPS, BASE_SAMPLES = 6, 10  # Gibbs sweeps before annealing's base looks, samples 2 apart
 
 Bools = NDArray[np.bool_]
 
@@ -66,7 +66,7 @@ class ClampedRbm:
         on: Bools,
         groups: NDArray[np.int64],
     ) -> None:
-        self._backend, self._rbm = backend, backend.rbm["bernoulli"]
+        self._backend = backend
         self.columns, self._on = np.flatnonzero(open_columns), on
         self._w = np.ascontiguousarray(w[:, self.columns])
         self._shift = w[:, on].sum(axis=1, dtype=np.float64)
@@ -126,7 +126,7 @@ class ClampedRbm:
         if self.exact:
             return known + log_partition(self._w, a, b, groups=self._groups), start
         backend = self._backend
-        base = self._base(a, b, start)
+        base = self._base(a, b, start, draws)
         weights = backend.to_device(log_z_of_base(base, b, self._groups))
         v = backend.empty(a.shape, a.dtype)
         anneal_chain(
@@ -144,15 +144,24 @@ class ClampedRbm:
         )
         return known + backend.to_host(weights), backend.to_host(v)
 
-    def _base(self, a: NDArray[Any], b: NDArray[Any], start: NDArray[Any]) -> NDArray[Any]:
-        """Return visible biases (N, R) of bases with about the RBMs' means, by a mean field."""
-        backend, rbm = self._backend, self._rbm
-        v, hidden = backend.to_device(start), backend.empty(b.shape, b.dtype)
-        device_a, device_b = backend.to_device(a), backend.to_device(b)
-        for _ in range(BASE_STEPS):
-            rbm.hidden_probability(v, self._device_w, device_b, hidden)
-            rbm.visible_probability(hidden, self._device_w, device_a, self._device_single, v)
-        return log_odds(backend.to_host(v), self._single, a.dtype)
+    def _base(
+        self, a: NDArray[Any], b: NDArray[Any], start: NDArray[Any], draws: Draws
+    ) -> NDArray[Any]:
+        """Return visible biases (N, R) of bases with about the RBMs' means."""
+        backend = self._backend
+        means = means_nearby(
+            backend,
+            self._device_w,
+            self._device_single,
+            backend.to_device(a),
+            backend.to_device(b),
+            backend.to_device(start),
+            [BASE_SWEEPS] + [2] * (BASE_SAMPLES - 1),
+            backend.per_series([draws.key], np.uint64),
+            backend.per_series([draws.first_row], np.int64),
+            draws.moves + draws.sweeps + 1,
+        )
+        return log_odds(means, self._single, a.dtype)
 
     def draw(
         self, a: NDArray[Any], b: NDArray[Any], start: NDArray[Any], draws: Draws
@@ -165,7 +174,7 @@ class ClampedRbm:
         out = backend.empty(a.shape, a.dtype)
         key: Array = backend.per_series([draws.key], np.uint64)
         row: Array = backend.per_series([draws.first_row], np.int64)
-        self._rbm.gibbs_chain(
+        backend.rbm["bernoulli"].gibbs_chain(
             backend.to_device(start),
             self._device_w,
             backend.to_device(a),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,8 @@ class Particles:
         The latest frame in which each line had notes, -1 for none.
     log_weight : ndarray of float64 (N,)
         Since the particles were last resampled.
+    settled : float
+        The log of the product of the mean weights of each resampling.
     root : ndarray of int64 (N,)
         Which particle at `first` each descends from.
     """
@@ -44,19 +47,27 @@ class Particles:
         latest: NDArray[np.int64],
     ) -> None:
         self.past, self.history, self.state, self.latest = past, history, state, latest
-        self.log_weight = np.zeros(len(state))
+        self.log_weight, self.settled = np.zeros(len(state)), 0.0
         self.root = np.arange(len(state))
 
     @property
-    def mean_log_weight(self) -> float:
-        """The log of the mean weight."""
-        return float(logsumexp(self.log_weight)) - float(np.log(len(self.log_weight)))
+    def log_mean_weight(self) -> float:
+        """The log of the mean weight, of all frames."""
+        return self.settled + float(logsumexp(self.log_weight)) - math.log(len(self.log_weight))
+
+    @property
+    def effective(self) -> float:
+        """The effective number, (sum w)^2 / sum w^2."""
+        return math.exp(2 * logsumexp(self.log_weight) - logsumexp(2 * self.log_weight))
 
     def choose(self, those: NDArray[np.int64]) -> None:
-        """Go on with some particles (N,), by their numbers, in place of all."""
+        """Go on with some particles (N,), by their numbers, all of one weight, in place of all."""
+        self.settled = self.log_mean_weight
+        self.log_weight[:] = 0
         self.history[:] = self.history[:, those]
-        for name in ("state", "latest", "root"):
-            setattr(self, name, getattr(self, name)[those])
+        self.state, self.latest, self.root = (
+            array[those] for array in (self.state, self.latest, self.root)
+        )
 
     def frames(self, source: NDArray[np.int64], rows: slice) -> NDArray[np.uint8]:
         """Return frame source[i] of each particle, (n, V), silent where that is negative."""

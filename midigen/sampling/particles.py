@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from midigen.generation import temperature_for
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.randomness import derive_key, generator
-from midigen.sampling.frames import FrameSampler
+from midigen.sampling.frames import FrameSampler, Particles
 from midigen.sampling.given import Given
 
 PARTICLES, GIBBS_STEPS, MOVES = 64, 50, 100
@@ -196,33 +195,75 @@ class _Run:
     def _pass(
         self, path: tuple[str | int, ...], first: int, end: int, stop: int, again: bool = False
     ) -> None:
-        """Draw frames first..stop-1 by particles, and settle on one of them.
-
-        Where `again`, the first particle is the music that is there, and frames from `end` on are
-        fixed as they are: particle Gibbs.
-        """
-        sampler, count = self.sampler, self.count
-        particles = sampler.start(self.roll, first, stop, count)
-        reference = self.roll if again else None
-        for t in range(first, stop):
-            rng = generator(self.seed, "given", "choose", *path, t)
-            effective = math.exp(
-                2 * logsumexp(particles.log_weight) - logsumexp(2 * particles.log_weight)
-            )
-            if effective < count / 2:
-                self.log_weight += 0.0 if again else particles.mean_log_weight
-                particles.choose(_resampled(particles.log_weight, rng, again))
-                particles.log_weight[:] = 0
-            key = derive_key(self.seed, "given", *path, t)
-            sampler.step(particles, t, key, reference, whole=again and t >= end)
-            self.progress(1)
-        self.log_weight += 0.0 if again else particles.mean_log_weight
+        """Draw frames first..stop-1 by particles, and settle on one of them."""
+        particles = run_particles(
+            self.sampler,
+            self.roll,
+            first,
+            stop,
+            self.count,
+            self.seed,
+            path,
+            end if again else None,
+            self.progress,
+        )
+        if not again:
+            self.log_weight += particles.log_mean_weight
         rng = generator(self.seed, "given", "settle", *path)
         kept = _systematic(particles.log_weight, rng)
         self.survivors.append(len(np.unique(particles.root[kept])))
-        # one of those kept, each of which is as probable: by systematic resampling
-        chosen = int(kept[rng.integers(count)])
-        self.roll[first:stop] = particles.history[:, chosen]
+        # one of those kept at random is one in proportion to the weights
+        self.roll[first:stop] = particles.history[:, int(kept[rng.integers(self.count)])]
+
+
+def run_particles(
+    sampler: FrameSampler,
+    roll: NDArray[np.uint8],
+    first: int,
+    stop: int,
+    count: int,
+    seed: int,
+    path: tuple[str | int, ...] = (),
+    rewritten: int | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Particles:
+    """Draw frames first..stop-1 by particles: sequential Monte Carlo.
+
+    Particles are resampled when their effective number, (sum w)^2 / sum w^2, is under half.
+
+    Parameters
+    ----------
+    sampler : FrameSampler
+    roll : ndarray of uint8 (T, V)
+        The song: its frames before `first` are heard.
+    first, stop : int
+    count : int
+        Particles.
+    seed : int
+    path : tuple of str and int
+        What tells these random numbers from others of the seed.
+    rewritten : int, optional
+        Conditional sequential Monte Carlo, for particle Gibbs: frames first..rewritten-1 are drawn
+        again, the first particle being what the roll has, and those behind are fixed as they are.
+        Left out, the roll is read before `first` alone.
+    progress : callable
+        Told of every frame.
+
+    Returns
+    -------
+    Particles
+        With weights.
+    """
+    particles = sampler.start(roll, first, stop, count)
+    reference = None if rewritten is None else roll
+    for t in range(first, stop):
+        if particles.effective < count / 2:
+            rng = generator(seed, "given", "choose", *path, t)
+            particles.choose(_resampled(particles.log_weight, rng, rewritten is not None))
+        key = derive_key(seed, "given", *path, t)
+        sampler.step(particles, t, key, reference, rewritten is not None and t >= rewritten)
+        progress(1)
+    return particles
 
 
 def _resampled(log_weight: NDArray[Any], rng: np.random.Generator, again: bool) -> NDArray[Any]:
