@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from midigen.columns import columns_of
 from midigen.config import Grid
+from midigen.kernels.codes import MOST_ON
 from midigen.outline import Outline
 
 Bools = NDArray[np.bool_]
@@ -30,7 +31,7 @@ class Given:
     allowed : NDArray[np.bool_], shape (T, V), optional
         Columns that may be on; all if left out.
     at_most : NDArray[np.int64], shape (P,), optional
-        The most notes of each part at once, 0 or more, P being 1 without parts.  Of a part whose
+        The most notes of each part at once, 0..8, P being 1 without parts.  Of a part whose
         chords begin together they are the notes that begin together, of drums the hits.
 
     Raises
@@ -91,9 +92,10 @@ class Given:
                 )
         if self.at_most is None:
             return
-        if self.at_most.shape != (columns.parts,) or (self.at_most < 0).any():
+        outside = (self.at_most < 0) | (self.at_most > MOST_ON)
+        if self.at_most.shape != (columns.parts,) or outside.any():
             raise ValueError(
-                f"at_most must be {columns.parts} numbers, one for each part, of 0 or more"
+                f"at_most must be a number for each part, {columns.parts} in all, of 0..{MOST_ON}"
             )
         for part, (first, stop) in enumerate(note_columns(grid)):
             most = int(self.at_most[part])

@@ -18,7 +18,7 @@ Arguments that the functions share; float arrays are all float32 or all float64:
   a, b         (N, V) and (N, H), the visible and hidden biases of every frame; rows contiguous
   groups       int64 (G, 2), first column, and the one behind the last, of every group, from left to
                right; no two overlap.  Where draws are made a third column, (G, 3), may give each
-               group a K of its own
+               group a K of its own, 1..MOST_ON
   key          uint64, of all draws of a call
   first_row    int: row n draws as row first_row + n
 Random draws depend on (key, sweep, row, column) alone, so that they are the same on any number of
