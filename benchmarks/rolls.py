@@ -1,6 +1,6 @@
 """Piano rolls of songs, in one picture: new ones beside those of a corpus.
 
-    python benchmarks/rolls.py rolls.png --rows 10 songs/*.mid -- output/*.mid
+    python benchmarks/rolls.py rolls.png --rows 10 songs/*.mid -- output/songs/*.mid
 
 One column for each list of files, of which the first --rows are drawn; a colour for each track, a
 line for each bar.  Needs matplotlib.

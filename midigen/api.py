@@ -32,6 +32,7 @@ from midigen.corpus import Corpus
 from midigen.duration import parse_length
 from midigen.evaluation.report import evaluate_model
 from midigen.evaluation.songs import evaluate_songs
+from midigen.midi.programs import read_programs
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.preparation import DECIDED, Settings, prepare_paths
 from midigen.training.checkpoint import use_run_folder
@@ -176,7 +177,7 @@ def generate(
     best_of: int = GenerateConfig.best_of,
     gibbs_steps: int = GenerateConfig.gibbs_steps,
     bpm: float | None = None,
-    program: int | None = None,
+    program: int | str | Mapping[str, int | str] | None = None,
     velocity: int | None = None,
     device: str = "cpu",
     progress: Callable[[int], None] | None = None,
@@ -189,7 +190,7 @@ def generate(
     count : int
         How many songs.
     length : str or float
-        Of each: "32 bars", "64 beats" or "90 seconds"; a bare number is beats.
+        Of each: "32 bars", "64 beats", "90 seconds", "3 minutes" or "1:30"; a bare number is beats.
     seed : int
         The same seed, model and settings give the same songs.
     form : str, optional
@@ -212,10 +213,13 @@ def generate(
         Gibbs sampling steps for each frame.
     bpm : float, optional
         Quarter notes a minute; the corpus's median if left out.
-    program : int, optional
-        General MIDI instrument, from 0, of the first part; each part's own, or 0, if left out.
+    program : int, str or mapping, optional
+        General MIDI instrument of all parts, by its number, from 0, or by its name; by part
+        {"melody": "flute", "chords": 46} or "melody=flute,chords=harp".  Each part's own, as in
+        the songs learned from, if left out.
     velocity : int, optional
-        Loudness of every note, 1..127; the model's own, or 80, if left out.
+        Mean loudness of the notes, 1..127; as in the songs learned from if left out.  Of a model
+        that has velocities itself, that of every note.
     device : str
         One of `midigen.backends.choose.DEVICES`.
     progress : callable, optional
@@ -244,7 +248,7 @@ def generate(
         temperature=temperature,
         gibbs_steps=gibbs_steps,
         bpm=bpm,
-        program=program,
+        program=None if program is None else read_programs(program),
         velocity=velocity,
         seed=seed,
     )

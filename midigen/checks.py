@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from midigen.model.mlp import Mlp
 from midigen.model.network import Network
 from midigen.model.policy import Affine, policy_gradient
 from midigen.model.recurrent import RecurrentNetwork
+from midigen.progress import Stages, unseen
 
 Floats = NDArray[Any]
 Dtype = type[np.float64] | type[np.float32]
@@ -43,6 +45,7 @@ NAMES = ["tanh", "sigmoid", "softplus", "leaky", "linear"]
 BIASES = {"bernoulli": 2, "gaussian": 3}
 GROUPS = np.array([(0, 3)])  # of V notes
 DRAWS = 20
+SECONDS = 0.1  # between looks at how far the processes are
 # of key 0 and counters 0, as Random123 publishes it
 PHILOX = (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)
 
@@ -77,32 +80,62 @@ def environment() -> dict[str, str]:
     }
 
 
-def run() -> list[Result]:
+def backends() -> list[str]:
+    """Name the backends that work here, in every precision: "cpu float64", ..."""
+    return [f"{device} {dtype}" for device in available() for dtype in DTYPES]
+
+
+def checks_of(backend: str) -> list[str]:
+    """Name the checks of one of `backends`."""
+    return [check for check in CHECKS if backend.startswith("cpu") or check not in ON_THE_HOST]
+
+
+def run(progress: Stages = unseen) -> list[Result]:
     """Run every check on every backend, each in a process: compiling takes most time."""
     context = multiprocessing.get_context("spawn")
-    backends = [f"{device} {dtype}" for device in available() for dtype in DTYPES]
+    names = backends()
     pools: list[Any] = []
-    try:
-        with held():
-            ignore = (signal.SIGINT, signal.SIG_IGN)  # for Windows
-            pools.append(context.Pool(len(backends), signal.signal, ignore))
-        return [result for results in pools[0].map(run_backend, backends) for result in results]
-    finally:
-        with held():
-            for pool in pools:
-                pool.terminate()
+    with progress("checking", sum(len(checks_of(name)) for name in names)) as advance:
+        try:
+            with held():
+                done = context.SimpleQueue()
+                pools.append(context.Pool(len(names), _begin, (done,)))
+            results = pools[0].map_async(run_backend, names)
+            while not results.ready():
+                results.wait(SECONDS)
+                while not done.empty():
+                    done.get()
+                    advance(1)
+            return [result for found in results.get() for result in found]
+        finally:
+            with held():
+                for pool in pools:
+                    pool.terminate()
+
+
+_done: SimpleQueue[str] | None = None  # in a process of `run`: gets the name of every check done
+
+
+def _begin(done: SimpleQueue[str]) -> None:
+    """Make a process ready: the terminal's Ctrl-C is for the one that started it (on Windows)."""
+    global _done
+    _done = done
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def run_backend(name: str) -> list[Result]:
-    """Run every check on one backend, such as "cpu float32"."""
+    """Run every check on one of `backends`, in this process."""
     device, precision = name.split()
     backend, dtype = backend_of(device), DTYPES[precision]
+    results = []
     with np.errstate(all="ignore"):  # what is not finite fails the check
-        return [
-            Result(check, equation, name, float(function(backend, dtype)), TOLERANCE[dtype])
-            for check, (equation, function) in CHECKS.items()
-            if device == "cpu" or check not in ON_THE_HOST
-        ]
+        for check in checks_of(name):
+            equation, function = CHECKS[check]
+            error = float(function(backend, dtype))
+            results.append(Result(check, equation, name, error, TOLERANCE[dtype]))
+            if _done is not None:
+                _done.put(check)
+    return results
 
 
 def _error(got: Floats, expected: Floats) -> float:

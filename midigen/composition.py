@@ -21,12 +21,14 @@ from midigen.duration import length_in_frames, playable_bpm
 from midigen.errors import MidigenError
 from midigen.generation import draw_outlines, generate_songs, temperature_for
 from midigen.midi.form import outline_of
+from midigen.midi.programs import programs_of
 from midigen.midi.read import read_notes
 from midigen.midi.roll import notes_to_roll
-from midigen.midi.write import roll_to_midi
+from midigen.midi.write import Playing, roll_to_midi
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.model.songs import Told
 from midigen.outline import Outline
+from midigen.randomness import generator
 from midigen.selection import choose_song
 
 if TYPE_CHECKING:
@@ -129,6 +131,7 @@ def plan_songs(
     check_together(settings, primer, form_of)
     assert settings.seed is not None
     grid, card = model.grid, model.card
+    programs_of(grid, settings.program or ())  # before anything is made
     bpm = settings.bpm or playable_bpm(card.bpm)
     opening = None if primer is None else read_song("primer", primer, grid)
     form: str | NDArray[np.int64] | None = settings.form
@@ -207,9 +210,13 @@ def compose(
             f"{len(roll)} frames; model {model.digest}; temperature {settings.temperature}; "
             f"gibbs-steps {settings.gibbs_steps}; best of {tries}; primer {begun} frames"
         )
-        made = roll_to_midi(
-            whole, model.grid, plan.bpm, metre, settings.program, settings.velocity, text, told
+        playing = Playing(
+            settings.program or (),
+            settings.velocity,
+            model.card.dynamics,
+            generator(settings.seed, "velocities", number),
         )
+        made = roll_to_midi(whole, model.grid, plan.bpm, metre, playing, text, told)
         yield Composed(roll, made, distance)
 
 

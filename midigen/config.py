@@ -15,6 +15,8 @@ DEFAULT_MINUTES = 2.0
 MAX_METRE = 64  # of numerator and denominator
 DENOMINATORS = 1, 2, 4, 8, 16, 32, MAX_METRE
 SPLITS = ("train", "valid", "test")
+# where what is made goes unless -o says so
+CORPORA, RUNS, SONGS = "output/corpora", "output/runs", "output/songs"
 PARTS = ("melody", "chords", "bass", "drums")  # that notes are sorted into, in this order
 
 T = TypeVar("T")
@@ -315,6 +317,11 @@ class PrepareConfig(Settings):
         unit="MB",
     )
     max_bytes: int = setting(500_000, "Skip a MIDI file larger than this.", low=1)
+    own_songs: bool = setting(
+        False,
+        "Take songs that midigen made as well; a model that learns from its own songs learns its "
+        "own mistakes.",
+    )
     workers: int | None = setting(None, "Processes that read.", low=1, high=256, shown="one a core")
 
     def _check(self) -> None:
@@ -441,7 +448,11 @@ class TrainConfig(Settings):
         ),
     )
     gibbs_steps: int = setting(
-        5, "Gibbs steps for each frame and step, the k of CD-k.", low=1, high=10_000
+        5,
+        "Gibbs steps for each frame and step, the k of CD-k; auto: more for a small collection.",
+        low=1,
+        high=10_000,
+        auto=True,
     )
     centre: bool = setting(
         True,
@@ -618,7 +629,8 @@ class GenerateConfig(Settings):
     count: int = setting(1, "How many songs to make.", low=1)
     length: tuple[float, str] = setting(
         (32.0, "bars"),
-        'New music in each song: "32 bars", "64 beats" or "90 seconds"; a bare number is beats.',
+        'New music in each song: "32 bars", "64 beats", "90 seconds" (90s), "3 minutes" (3m) or '
+        "1:30; a bare number is beats.",
     )
     form: str | None = setting(
         None,
@@ -661,20 +673,18 @@ class GenerateConfig(Settings):
     bpm: float | None = setting(
         None, "Quarter notes a minute.", low=4, high=1000, shown="the corpus's median"
     )
-    program: int | None = setting(
+    program: tuple[tuple[str, int], ...] | None = setting(
         None,
-        "General MIDI instrument of the first part, counted from 0: 0 is the piano, 40 the "
-        "violin. Lists that count from 1 say one more.",
-        low=0,
-        high=127,
-        shown="each part's own, or 0",
+        "General MIDI instrument of all parts, by name or number (from 0: 40 is the violin), or "
+        "part by part: melody=flute,chords=harp; list shows all names.",
+        shown="each part's own, as in the songs learned from",
     )
     velocity: int | None = setting(
         None,
-        "Loudness of every note.",
+        "Mean loudness of the notes; of a model that has velocities, that of every note.",
         low=1,
         high=127,
-        shown="the model's own, or 80 where it has none",
+        shown="as in the songs learned from",
     )
     seed: int | None = setting(
         None,
@@ -726,4 +736,22 @@ class EvaluateConfig(Settings):
         "The same seed gives the same figures, on any number of cores.",
         low=0,
         high=LARGEST_SEED,
+    )
+
+
+@dataclass(frozen=True)
+class CompareConfig(Settings):
+    """How `midigen compare` makes a page for blind listening."""
+
+    excerpts: int = setting(
+        6,
+        "Excerpts of each source, each of another song; fewer where a source has no more songs.",
+        low=1,
+        high=20,
+    )
+    seconds: float = setting(
+        16.0, "How long an excerpt is, and a last chord to ring out.", low=2, high=60
+    )
+    seed: int = setting(
+        0, "Of the choice of excerpts, their order and the chain.", low=0, high=LARGEST_SEED
     )

@@ -17,6 +17,7 @@ from midigen import files
 from midigen.columns import columns_of
 from midigen.config import Grid
 from midigen.errors import MidigenError
+from midigen.midi.dynamics import Dynamics, dynamics_from_json
 from midigen.midi.notes import check_tempo
 from midigen.midi.roll import sounding
 from midigen.outline import Metre, Outline
@@ -77,11 +78,14 @@ class Corpus:
         The songs, in any order.
     manifest : list of dict
         An entry for each input, with its verdict and reason; docs/file-formats.md lists the keys.
+    dynamics : dict of str to Dynamics
+        How loud the notes of each part are in all songs, where that is known.
     """
 
     grid: Grid
     songs: list[Song]
     manifest: list[dict[str, Any]] = field(default_factory=list)
+    dynamics: dict[str, Dynamics] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Sort the songs."""
@@ -210,6 +214,7 @@ class Corpus:
             "grid": self.grid.to_json(),
             "songs": songs,
             "manifest": self.manifest,
+            "dynamics": {name: own.to_json() for name, own in self.dynamics.items()},
             "digest": self.digest,
         }
         files.save(path, KIND, VERSION, tensors, header)
@@ -228,7 +233,8 @@ class Corpus:
             grid = Grid.from_json(header["grid"])
             files.whole(grid.steps_per_beat, grid.low, grid.high)
             songs = _unpack(tensors, header["songs"], grid)
-            return cls(grid, songs, list(header["manifest"]))
+            dynamics = dynamics_from_json(header.get("dynamics", {}))
+            return cls(grid, songs, list(header["manifest"]), dynamics)
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise MidigenError(
                 f"{path} is damaged ({type(e).__name__}: {e}): make it again"

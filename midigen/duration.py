@@ -7,10 +7,12 @@ import re
 
 from midigen.config import GenerateConfig, Grid
 
+# how a unit is written -> the unit that it counts, and how many of it
 UNITS = {
-    "beats": ("", "beat", "beats"),
-    "bars": ("bar", "bars"),
-    "seconds": ("s", "sec", "second", "seconds"),
+    **dict.fromkeys(("", "beat", "beats"), ("beats", 1)),
+    **dict.fromkeys(("bar", "bars"), ("bars", 1)),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), ("seconds", 1)),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), ("seconds", 60)),
 }
 
 
@@ -20,12 +22,13 @@ def parse_length(text: str | float) -> tuple[float, str]:
     Parameters
     ----------
     text : str or number
-        "32 bars", "64beats", "90 s", or a bare number of beats.
+        "32 bars", "64beats", "90 s", "3 minutes", "1:30" (minutes and seconds), or a bare number
+        of beats.
 
     Returns
     -------
     float, str
-        The amount and its unit, a key of UNITS.
+        The amount and its unit, "beats", "bars" or "seconds".
 
     Raises
     ------
@@ -36,12 +39,22 @@ def parse_length(text: str | float) -> tuple[float, str]:
     --------
     >>> parse_length("32 bars")
     (32.0, 'bars')
+    >>> parse_length("1:30")
+    (90.0, 'seconds')
     """
-    match = re.fullmatch(r"([0-9]*\.?[0-9]+) *([a-z]*)", str(text).strip().lower())
-    for unit, names in UNITS.items():
-        if match and match[2] in names:
-            return float(match[1]), unit
-    raise ValueError(f"{text!r} is no length: write 32 bars, 64 beats or 90 seconds")
+    word = str(text).strip().lower()
+    clock = re.fullmatch(r"([0-9]{1,6}):([0-5][0-9])", word)
+    if clock:
+        return 60.0 * int(clock[1]) + int(clock[2]), "seconds"
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+) *([a-z]*)", word)
+    if match and match[2] in UNITS:
+        unit, times = UNITS[match[2]]
+        return float(match[1]) * times, unit
+    either = " (b may be bars or beats: write the word)" if match and match[2] == "b" else ""
+    raise ValueError(
+        f"{text!r} is no length{either}: write 32 bars, 64 beats, 90 seconds (90s), 3 minutes (3m) "
+        "or 1:30"
+    )
 
 
 def length_in_frames(

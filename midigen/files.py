@@ -9,6 +9,7 @@ import hashlib
 import json
 import operator
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import numpy as np
 from midigen.errors import MidigenError
 
 KEY = "midigen"  # the one metadata entry: with two, safetensors would write them in a random order
+WINDOWS = os.name == "nt"
+REPLACE_TRIES, REPLACE_SECONDS = 20, 0.1  # there
 REMEDY = {
     "corpus": "make one with `midigen prepare`",
     "model": "make one with `midigen train`",
@@ -51,12 +54,25 @@ def replacing(path: StrPath) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb+") as f:
             os.fsync(f.fileno())
-        os.replace(temporary, path)
+        _replace(temporary, path)
     except OSError as e:
         raise MidigenError(f"cannot write {path}: {e.strerror or e}") from None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Move a file; on Windows wait a while for a program that has the target open."""
+    for _ in range(REPLACE_TRIES - 1):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if not WINDOWS:
+                raise
+            time.sleep(REPLACE_SECONDS)
+    os.replace(source, target)
 
 
 def save(
@@ -132,6 +148,30 @@ def load(path: StrPath, kind: str, version: int) -> tuple[dict[str, np.ndarray],
     MidigenError
         Where the file is missing, of another kind or version, cut short or changed.
     """
+    tensors, document = _read(path, kind, version, with_tensors=True)
+    if document.pop("sha256", None) != _checksum(tensors, document):
+        raise _damaged(path, "its checksum is wrong")
+    return tensors, _without_format(document)
+
+
+def load_header(path: StrPath, kind: str, version: int) -> dict[str, Any]:
+    """Read the header of what `save` wrote alone, which is quick; its checksum is not looked at.
+
+    Parameters, result and errors are those of `load`.
+    """
+    document = _read(path, kind, version, with_tensors=False)[1]
+    document.pop("sha256", None)
+    return _without_format(document)
+
+
+def _without_format(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key not in ("format", "version")}
+
+
+def _read(
+    path: StrPath, kind: str, version: int, with_tensors: bool
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read tensors, or none, and the whole header; the checksum is not looked at."""
     import safetensors
 
     if not os.path.exists(path):
@@ -142,8 +182,8 @@ def load(path: StrPath, kind: str, version: int) -> tuple[dict[str, np.ndarray],
         with safetensors.safe_open(path, framework="numpy") as f:
             document = _read_header(f.metadata())
             _check_format(document, path, kind, version)
-            names = f.keys()
-            tensors = {name: f.get_tensor(name) for name in names}
+            names = f.keys() if with_tensors else ()
+            return {name: f.get_tensor(name) for name in names}, document
     except safetensors.SafetensorError as e:
         if _claims_to_be_ours(path):
             raise _damaged(path, str(e)) from None
@@ -153,10 +193,6 @@ def load(path: StrPath, kind: str, version: int) -> tuple[dict[str, np.ndarray],
     except (ValueError, RecursionError, TypeError, AttributeError):
         # a header that is no JSON; types that NumPy lacks
         raise _damaged(path, "its header cannot be read") from None
-    if document.pop("sha256", None) != _checksum(tensors, document):
-        raise _damaged(path, "its checksum is wrong")
-    header = {key: value for key, value in document.items() if key not in ("format", "version")}
-    return tensors, header
 
 
 def format_of(path: StrPath) -> str | None:

@@ -1,7 +1,6 @@
 """Ctrl-C and SIGTERM: they end a command as KeyboardInterrupt, but not while processes start."""
 
 import contextlib
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -42,7 +41,7 @@ def held(starting: bool = True) -> Iterator[None]:
 
 def _block_interrupt() -> set[int | signal.Signals] | None:
     """Block Ctrl-C in this thread, which its processes inherit; return the mask before, if any."""
-    if os.name == "nt":
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         return None
     from multiprocessing import resource_tracker
 

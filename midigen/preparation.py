@@ -21,6 +21,7 @@ from midigen.config import PARTS, Grid, Part, PrepareConfig
 from midigen.corpus import SPLITS, Corpus, Song
 from midigen.errors import MidigenError, UsageError
 from midigen.midi import benchmark
+from midigen.midi.dynamics import Listener, places_of
 from midigen.midi.form import outline_of, outline_of_roll
 from midigen.midi.guard import map_guarded
 from midigen.midi.inputs import Input, expand, is_benchmark, printable
@@ -29,8 +30,16 @@ from midigen.midi.metres import likely_metre
 from midigen.midi.notes import NoteTable
 from midigen.midi.parts import CHORDS, DRUMS, KINDS, LONE
 from midigen.midi.read import StrPath, read_table
-from midigen.midi.roll import count_on_grid, count_together, notes_of_parts, notes_to_roll
+from midigen.midi.roll import (
+    PartNotes,
+    count_on_grid,
+    count_together,
+    notes_of_parts,
+    notes_to_roll,
+)
 from midigen.midi.worker import Failure
+from midigen.outline import Outline
+from midigen.progress import Stages, unseen
 
 DECIDED = ("steps_per_beat", "tonic")  # what of a grid songs may decide
 STEPS = (1, 2, 3, 4, 6, 8, 12)  # frames a beat to choose from, and the share of onsets to keep
@@ -39,6 +48,8 @@ ON_GRID_SHARE, SIXTEENTHS_SHARE = 0.97, 0.9
 SMALL = 100_000  # frames of a collection, under which all songs get one tonic
 ROOM = 3  # semitones beside a part's pitches, where songs are transposed in training
 OFF_GRID_SHARE = 0.30  # of a song's onsets: with more of them, it does not belong on a beat grid
+
+OWN = "made by midigen"  # the reason why one of its own songs is skipped
 
 Int64 = NDArray[np.int64]
 Entry = dict[str, Any]  # what a manifest says of one input; docs/file-formats.md lists the keys
@@ -64,6 +75,8 @@ class Settings:
         Megabytes that it may take, on Linux.
     max_bytes : int
         The largest size of a MIDI file that is read.
+    own_songs : bool
+        Whether songs that midigen made are taken, too.
     workers : int, optional
         Number of processes that read, by default as many as there are cores.
     """
@@ -75,6 +88,7 @@ class Settings:
     time_limit: float = PrepareConfig.time_limit
     memory_limit: int = PrepareConfig.memory_limit
     max_bytes: int = PrepareConfig.max_bytes
+    own_songs: bool = PrepareConfig.own_songs
     workers: int | None = PrepareConfig.workers
 
 
@@ -125,6 +139,7 @@ def prepare(
     inputs: Iterable[Input],
     settings: Settings,
     on_file: Callable[[Entry], object] = lambda entry: None,
+    progress: Stages = unseen,
 ) -> tuple[Corpus, list[str]]:
     """Make a corpus of files that were found; what is wrong with one is written in its entry.
 
@@ -136,6 +151,8 @@ def prepare(
         How to prepare.
     on_file : callable
         Called with every input's entry in the manifest as its file has been read.
+    progress : Stages
+        Told how many files are read, and how many of them are rolls.
 
     Returns
     -------
@@ -156,7 +173,10 @@ def prepare(
     found: list[tuple[Entry, Input, NoteTable | list[Song]]] = []
     manifest: list[Entry] = []
     inputs_by_digest: dict[str, str] = {}
-    with contextlib.closing(_read_all(inputs, settings)) as results:
+    with (
+        progress("reading", len(inputs)) as advance,
+        contextlib.closing(_read_all(inputs, settings)) as results,
+    ):
         for item, result in results:
             entry: Entry = {"input": printable(item.path), "verdict": "kept", "reason": ""}
             if isinstance(result, Failure):
@@ -171,15 +191,22 @@ def prepare(
                     found.append((entry, item, content))
             manifest.append(entry)
             on_file(entry)
-    grid, remarks = _decide([content for _, _, content in found], settings, inputs)
+            advance(1)
+    with progress("choosing grid and parts", None):
+        grid, remarks = _decide([content for _, _, content in found], settings, inputs)
     songs: list[Song] = []
-    for entry, item, content in found:
-        made = _make_songs(content, grid, item.style)
-        if isinstance(made, Failure):
-            entry.update(verdict="skipped", reason=made.reason)
-        else:
-            songs += [_with_split(song, settings.split) for song in made[0]]
-            entry.update(made[1])
+    listeners = [Listener(part.kind == "drums") for part in grid.parts] or [Listener()]
+    with progress("making rolls", len(found)) as advance:
+        for entry, item, content in found:
+            made = _make_songs(content, grid, item.style)
+            if isinstance(made, Failure):
+                entry.update(verdict="skipped", reason=made.reason)
+            else:
+                songs += [_with_split(song, settings.split) for song in made[0]]
+                entry.update(made[1])
+                if isinstance(content, NoteTable) and grid.values == "binary":
+                    _hear(content, grid, made[0][0].outline, listeners)
+            advance(1)
     if not songs:
         raise MidigenError(_describe_failures(manifest))
     songs, of_splits = _check_splits(songs, settings.split)
@@ -188,7 +215,14 @@ def prepare(
         # the digest of a benchmark file, which has songs of all splits, is none of a song
         if entry["verdict"] == "kept" and entry["digest"] in splits:
             entry["split"] = splits[entry["digest"]]
-    return Corpus(grid, songs, manifest), of_splits + remarks + _check_grid(manifest)
+    names = [part.name for part in grid.parts] or [LONE]
+    dynamics = {
+        name: listener.tell()
+        for name, listener in zip(names, listeners, strict=True)
+        if listener.songs
+    }
+    remarks += _check_grid(manifest) + _check_own(manifest)
+    return Corpus(grid, songs, manifest, dynamics), of_splits + remarks
 
 
 def split_of(digest: str, shares: tuple[float, float, float]) -> str:
@@ -229,9 +263,8 @@ def summarise(corpus: Corpus, warnings: Sequence[str] = ()) -> dict[str, Any]:
     """
     statistics = corpus.statistics()
     verdicts = Counter(entry["verdict"] for entry in corpus.manifest)
-    skipped = Counter(
-        _kind_of(entry["reason"]) for entry in corpus.manifest if entry["verdict"] == "skipped"
-    )
+    left_out = [entry for entry in corpus.manifest if entry["verdict"] == "skipped"]
+    skipped = Counter(_kind_of(entry["reason"]) for entry in left_out)
     kept = [entry for entry in corpus.manifest if entry["verdict"] == "kept"]
     splits = {}
     for split in SPLITS:
@@ -248,6 +281,7 @@ def summarise(corpus: Corpus, warnings: Sequence[str] = ()) -> dict[str, Any]:
         "kept": verdicts["kept"],
         "duplicates": verdicts["duplicate"],
         "skipped": dict(skipped.most_common()),
+        "skipped_inputs": [{key: entry[key] for key in ("input", "reason")} for entry in left_out],
         **{
             key: sum(entry.get(key, 0) for entry in kept)
             for key in ("notes", "drums", "transposed", "dropped", "merged")
@@ -291,7 +325,9 @@ def _summarise_grid(corpus: Corpus, kept: list[Entry]) -> dict[str, Any]:
     }
 
 
-def read_file(path: StrPath, unit: str, max_bytes: int) -> tuple[NoteTable | list[Song], Entry]:
+def read_file(
+    path: StrPath, unit: str, max_bytes: int, own_songs: bool = PrepareConfig.own_songs
+) -> tuple[NoteTable | list[Song], Entry]:
     """Read one file, in this process.
 
     Parameters
@@ -302,6 +338,8 @@ def read_file(path: StrPath, unit: str, max_bytes: int) -> tuple[NoteTable | lis
         That of the grid: it tells in which times a song's digest is.
     max_bytes : int
         The largest size of a MIDI file that is read.
+    own_songs : bool
+        Whether a song that midigen made is taken.
 
     Returns
     -------
@@ -318,6 +356,8 @@ def read_file(path: StrPath, unit: str, max_bytes: int) -> tuple[NoteTable | lis
     if is_benchmark(path):
         return _read_benchmark(path)
     table = read_table(path, max_bytes)
+    if table.text and not own_songs:
+        raise MidigenError(f"{OWN} ({table.text.split('; song')[0]})")
     facts: Entry = {
         "digest": table.digest(unit),
         "notes": len(table.notes),
@@ -397,6 +437,13 @@ def _of_roll(song: Song, grid: Grid) -> Song:
     return replace(song, metre=table.metre, roll=roll, outline=outline)
 
 
+def _hear(table: NoteTable, grid: Grid, outline: Outline, listeners: list[Listener]) -> None:
+    """Let each part's listener hear how loud its notes are in a song."""
+    places = places_of(outline, grid)
+    for listener, notes in zip(listeners, notes_of_parts(table, grid), strict=True):
+        listener.hear(notes, places)
+
+
 def _read_all(
     inputs: list[Input], settings: Settings
 ) -> Generator[tuple[Input, tuple[NoteTable | list[Song], Entry] | Failure], None, None]:
@@ -406,7 +453,12 @@ def _read_all(
     if any(map(is_benchmark, paths)):
         preload.append("scipy.io")
     results = map_guarded(
-        partial(read_file, unit=settings.grid.unit, max_bytes=settings.max_bytes),
+        partial(
+            read_file,
+            unit=settings.grid.unit,
+            max_bytes=settings.max_bytes,
+            own_songs=settings.own_songs,
+        ),
         paths,
         seconds=settings.time_limit,
         megabytes=settings.memory_limit,
@@ -496,7 +548,7 @@ def _with_parts(tables: list[NoteTable], grid: Grid, asked: str) -> tuple[Grid, 
         for name in PARTS
     ]
     songs = _sorted_notes(tables, replace(grid, parts=tuple(everywhere)))
-    having = {name: sum(len(s[n][0]) > 0 for s in songs) for n, name in enumerate(PARTS)}
+    having = {name: sum(len(s[n].pitch) > 0 for s in songs) for n, name in enumerate(PARTS)}
     chosen = {name for name in PARTS if 2 * having[name] >= max(len(songs), 1)}
     remarks = []
     if asked != "auto":
@@ -506,8 +558,9 @@ def _with_parts(tables: list[NoteTable], grid: Grid, asked: str) -> tuple[Grid, 
             remarks = [f"no song has {missing}: left out of --parts"]
         chosen = {name for name in chosen if having[name]}
     pitched = {n: name for n, name in enumerate(PARTS) if name != DRUMS}
-    total = sum(len(s[n][0]) for s in songs for n in pitched)
-    homeless = sum(len(s[n][0]) for s in songs for n, name in pitched.items() if name not in chosen)
+    total = sum(len(s[n].pitch) for s in songs for n in pitched)
+    rest = [n for n, name in pitched.items() if name not in chosen]
+    homeless = sum(len(s[n].pitch) for s in songs for n in rest)
     if homeless > (1 - ON_GRID_SHARE) * total:
         chosen.add(CHORDS)  # rather than drop them
     if chosen <= {DRUMS, CHORDS} or len(chosen) == 1:
@@ -536,7 +589,7 @@ def _with_kind(part: Part, number: int, tables: list[NoteTable], grid: Grid) -> 
     return replace(part, kind="block") if together > TOGETHER_SHARE * begun else part
 
 
-def _sorted_notes(tables: list[NoteTable], grid: Grid) -> list[list[tuple[Int64, Int64]]]:
+def _sorted_notes(tables: list[NoteTable], grid: Grid) -> list[list[PartNotes]]:
     """Return `notes_of_parts` of every song that the grid can take."""
     found = []
     for table in tables:
@@ -545,10 +598,11 @@ def _sorted_notes(tables: list[NoteTable], grid: Grid) -> list[list[tuple[Int64,
     return found
 
 
-def _fit(part: Part, songs: list[tuple[Int64, Int64]], grid: Grid) -> Part:
+def _fit(part: Part, songs: list[PartNotes], grid: Grid) -> Part:
     """Give a part the range and the programme of its notes in all songs."""
-    pitches = np.concatenate([np.zeros(0, np.int64), *(pitch for pitch, _ in songs)])
-    programs = np.concatenate([np.zeros(0, np.int64), *(program for _, program in songs)])
+    none = np.zeros(0, np.int64)
+    pitches = np.concatenate([none, *(song.pitch for song in songs)])
+    programs = np.concatenate([none, *(song.program for song in songs)])
     if not len(pitches):
         return part
     low, high = int(pitches.min()), int(pitches.max())
@@ -618,11 +672,23 @@ def _check_grid(manifest: list[Entry]) -> list[str]:
     ]
 
 
+def _check_own(manifest: list[Entry]) -> list[str]:
+    """Note how many songs were left out since midigen made them."""
+    own = sum(_kind_of(entry["reason"]) == OWN for entry in manifest)
+    made = "a song that midigen made is" if own == 1 else f"{own} songs that midigen made are"
+    return [f"{made} left out: --own-songs takes them"] if own else []
+
+
 def _describe_failures(manifest: list[Entry]) -> str:
     """Say why no song is usable."""
     if len(manifest) == 1:
-        return f"no usable song: {manifest[0]['input']}: {manifest[0]['reason']}"
+        reason = manifest[0]["reason"]
+        remedy = ": --own-songs takes it" if _kind_of(reason) == OWN else ""
+        return f"no usable song: {manifest[0]['input']}: {reason}{remedy}"
     reasons = Counter(_kind_of(entry["reason"]) for entry in manifest).most_common(3)
-    return f"no usable song among {len(manifest)} files: " + ", ".join(
-        f"{reason} ({count})" for reason, count in reasons
+    remedy = "; --own-songs takes those" if any(reason == OWN for reason, _ in reasons) else ""
+    return (
+        f"no usable song among {len(manifest)} files: "
+        + ", ".join(f"{reason} ({count})" for reason, count in reasons)
+        + remedy
     )

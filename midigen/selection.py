@@ -53,10 +53,11 @@ def choose_song(
     known = {f.name: Spread(*card.figures.get(f.name, (None, None))) for f in FIGURES}
     metre = outline.metres[0][1:] if outline.metres else card.metre
 
-    def far(roll: NDArray[np.uint8]) -> float | None:
+    def far(roll: NDArray[np.uint8]) -> float:
         piece = Piece.of("", roll, grid, bpm, metre, outline.pickup)
-        return distance(known, [measure(piece)])
+        found = distance(known, [measure(piece)])
+        return np.inf if found is None else found
 
     found = [far(roll) for roll in rolls]
-    best = min(range(len(rolls)), key=lambda n: np.inf if found[n] is None else found[n])
-    return Chosen(rolls[best], found[best])
+    best = int(np.argmin(found))
+    return Chosen(rolls[best], found[best] if np.isfinite(found[best]) else None)

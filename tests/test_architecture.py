@@ -17,6 +17,7 @@ MODULES = {
 LAYERS = [
     ["midigen.cli", "midigen.__main__"],
     ["midigen.api", "midigen.output", "midigen.checks"],
+    ["midigen.rendering"],
     ["midigen.evaluation"],
     ["midigen.training"],
     ["midigen.composition", "midigen.selection"],
@@ -35,6 +36,8 @@ LAYERS = [
         "midigen.randomness",
         "midigen.interrupts",
         "midigen.starter",
+        "midigen.progress",
+        "midigen.shell",
     ],
     ["midigen.errors", "midigen"],
 ]
@@ -47,6 +50,9 @@ HOMES = {
     "numba": ["midigen.kernels"],
     "llvmlite": ["midigen.kernels"],
     "safetensors": ["midigen.files"],
+    "midirenderer": ["midigen.rendering"],
+    "soundfile": ["midigen.rendering"],
+    "PIL": ["midigen.rendering"],
 }
 
 
@@ -133,7 +139,7 @@ def test_only_declared_libraries_are_imported():
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     allowed = (
         {re.match(r"\w+", name)[0] for name in declared}
-        | {"midigen", "llvmlite"}
+        | {"midigen", "llvmlite", "PIL"}  # pillow is imported as PIL
         | sys.stdlib_module_names
     )
     outside = {name.split(".")[0] for path in MODULES.values() for name in imports(path)}

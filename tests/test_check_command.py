@@ -52,7 +52,7 @@ def in_process(monkeypatch):
     monkeypatch.setattr(
         checks,
         "run",
-        lambda: [r for backend in ON_CPU for r in checks.run_backend(backend)],
+        lambda progress: [r for backend in ON_CPU for r in checks.run_backend(backend)],
     )
 
 

@@ -11,6 +11,7 @@ from midigen.cli import main
 from midigen.composition import compose, plan_songs, read_song
 from midigen.config import GenerateConfig, Grid, ModelConfig, Part
 from midigen.errors import MidigenError
+from midigen.midi.dynamics import Dynamics
 from midigen.midi.read import read_notes
 from midigen.midi.write import midi_bytes, roll_to_midi
 from midigen.model.card import ModelCard
@@ -275,6 +276,56 @@ def test_programs_and_the_command_line_make_the_same_songs(tmp_path, capsys):
         assert midi_bytes(song) == Path(path).read_bytes()
     again = midigen.generate(tmp_path, 2, "6 bars", 4, form="AAA")
     assert starts(again[0]) and len(again) == 2
+
+
+def test_the_same_seed_gives_the_same_bytes_and_no_song_is_flat():
+    model = parrot(dynamics={"melody": Dynamics(100.0), "bass": Dynamics(60.0)})
+    first, again, other = (
+        [midi_bytes(song.midi) for song in made(model, seed=seed, count=2)[1]] for seed in (1, 1, 2)
+    )
+    assert first == again and len({*first, *other}) == 4
+    _, [song, another] = made(model, count=2)
+    melody, bass = (
+        np.array([note.velocity for note in part.notes]) for part in song.midi.instruments
+    )
+    assert melody.std() > 3 and bass.std() > 3
+    assert melody.mean() == pytest.approx(100, abs=3) and bass.mean() == pytest.approx(60, abs=3)
+    quiet = made(model, velocity=50)[1][0]
+    played = [note.velocity for part in quiet.midi.instruments for note in part.notes]
+    assert np.mean(played) == pytest.approx(50, abs=0.5) and np.std(played) > 3
+
+
+def test_what_a_model_knows_of_dynamics_is_kept_beside_it(tmp_path):
+    model = parrot(dynamics={"melody": Dynamics(100.0, drums=((36, 50.0),))})
+    model.save(tmp_path / "model.safetensors")
+    assert RnnRbm.load(tmp_path).card.dynamics == model.card.dynamics
+
+
+@pytest.mark.parametrize(
+    "program, programs",
+    [
+        (None, [73, 33]),
+        ("violin", [40, 40]),
+        ({"bass": "tuba"}, [73, 58]),
+        ("melody=oboe,bass=43", [68, 43]),
+    ],
+)
+def test_instruments_from_python(program, programs):
+    own = (replace(GRID.parts[0], program=73), replace(GRID.parts[1], program=33))
+    [song] = midigen.generate(parrot(replace(GRID, parts=own)), length="1 bars", program=program)
+    assert [part.program for part in song.instruments] == programs
+    assert [part.name for part in song.instruments] == ["melody", "bass"]
+
+
+def test_a_part_that_the_model_lacks_is_one_line(tmp_path, capsys):
+    with pytest.raises(ValueError, match="no 'chords': the parts are melody, bass"):
+        midigen.generate(parrot(), program="chords=harp")
+    parrot().save(tmp_path / "model.safetensors")
+    songs = tmp_path / "songs"
+    assert main(["generate", str(tmp_path), "--program", "chords=harp", "-o", str(songs)]) == 2
+    _, err = capsys.readouterr()
+    assert err == "midigen: the model has no 'chords': the parts are melody, bass\n"
+    assert not songs.exists()
 
 
 @pytest.mark.parametrize(

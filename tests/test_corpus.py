@@ -14,6 +14,7 @@ from midigen import files
 from midigen.config import Grid, Part
 from midigen.corpus import Corpus, Song
 from midigen.errors import MidigenError
+from midigen.midi.dynamics import Dynamics
 from midigen.outline import Outline
 
 GRID = Grid(low=60, high=70)
@@ -30,6 +31,9 @@ SONG = {
     "density": 1.0,
     "shift": 0,
 }
+
+
+DYNAMICS = Dynamics(80.0).to_json()
 
 
 def make_song(name="a", split="train", digest="0" * 64, roll=None, **other):
@@ -186,6 +190,16 @@ def test_statistics_do_not_count_onsets_as_notes():
     )
 
 
+def test_dynamics_are_kept_and_older_files_have_none(tmp_path):
+    known = {"notes": Dynamics(90.0, swell=4.0, drums=((36, 99.0),))}
+    Corpus(GRID, make_songs(), dynamics=known).save(tmp_path / "c")
+    assert Corpus.load(tmp_path / "c").dynamics == known
+    tensors, header = files.load(tmp_path / "c", "corpus", 2)
+    del header["dynamics"]
+    files.save(tmp_path / "c", "corpus", 2, tensors, header)
+    assert Corpus.load(tmp_path / "c").dynamics == {}
+
+
 def test_statistics_of_an_empty_corpus():
     assert Corpus(GRID, []).statistics()["songs"] == 0
 
@@ -215,6 +229,13 @@ def test_statistics_of_an_empty_corpus():
         ({}, {"songs": [SONG | {"pickup": 1.5}]}, "TypeError"),
         ({}, {"songs": [SONG | {"pickup": -1}]}, "an outline"),
         ({}, {"songs": [SONG | {"density": float("inf")}]}, "a density"),
+        ({}, {"dynamics": {"notes": DYNAMICS | {"level": 10**400}}}, "dynamics that no notes"),
+        ({}, {"dynamics": {"notes": DYNAMICS | {"swell": float("nan")}}}, "dynamics that no notes"),
+        ({}, {"dynamics": {"notes": DYNAMICS | {"accents": [1.0]}}}, "dynamics of other places"),
+        ({}, {"dynamics": {"notes": DYNAMICS | {"drums": [[1.5, 60]]}}}, "TypeError"),
+        ({}, {"dynamics": {"notes": DYNAMICS | {"spread": "loud!"}}}, "TypeError"),
+        ({}, {"dynamics": {"notes": {}}}, "KeyError"),
+        ({}, {"dynamics": [1]}, "AttributeError"),
         ({"form": np.zeros((2, 1), np.int64)}, {}, "offsets of the form"),
         ({"form": np.zeros((0, 3), np.int64)}, {}, "the form does not fit the grid"),
         (

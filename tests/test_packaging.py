@@ -69,6 +69,12 @@ def test_the_wheel_holds_the_package_and_the_songs_alone(installed):
     assert songs == {path.name: path.read_bytes() for path in SONGS}
 
 
+def test_the_wheel_holds_the_parts_of_pages(installed):
+    folders = [folder / "midigen" / "rendering" / "web" for folder in (installed, ROOT)]
+    held, ours = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
+    assert held == ours and {"page.html", "player.js", "base.css"} <= set(held)
+
+
 def test_the_command_is_called_midigen(installed):
     entry_points = next(installed.glob("*.dist-info/entry_points.txt")).read_text()
     assert "midigen = midigen.__main__:main" in entry_points

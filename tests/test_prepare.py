@@ -16,6 +16,7 @@ from midigen.cli import main
 from midigen.config import Grid, Part
 from midigen.corpus import Corpus
 from midigen.errors import MidigenError, UsageError
+from midigen.midi.dynamics import PLACES, Dynamics
 from midigen.midi.inputs import Input, expand
 from midigen.midi.roll import part_notes
 from midigen.midi.worker import Setup, call_with_limits
@@ -317,6 +318,33 @@ class TestDecisions:
         parts = prepare_folder(self.write(tmp_path, *songs))[0].grid.parts
         assert [part.program for part in parts] == [73, 0]
 
+    def test_how_loud_each_part_is(self, tmp_path):
+        """And each drum: flat songs tell no more than levels."""
+        drums = b"".join(
+            note(pitch, channel=9, velocity=velocity)
+            for pitch, velocity in [(36, 99), (42, 50)] * 8
+        )
+        accents = b"".join(note(72 + i % 4, velocity=(90, 80, 85, 80)[i % 4]) for i in range(32))
+        tune = meta(0x03, b"melody") + accents
+        chords = chord_track(*[48] * 8, length=1920)
+        corpus, _ = prepare_folder(self.write(tmp_path, midi(tune, chords, drums)))
+        found = corpus.dynamics
+        assert {name: own.level for name, own in found.items()} == {
+            "melody": 83.75,
+            "chords": 64,
+            "drums": 74.5,
+        }
+        accents = dict(zip(PLACES, found["melody"].accents, strict=True))
+        assert accents["downbeat"] > 3 > accents["middle"] > 0 > accents["beat"]
+        assert not any(found["chords"].accents) and not any(found["drums"].accents)
+        assert found["drums"].drums == ((36, 99.0), (42, 50.0))
+
+    def test_how_loud_notes_without_parts_are(self, tmp_path):
+        self.write(tmp_path, tune_and_chords())
+        assert prepare_folder(tmp_path, parts="none")[0].dynamics == {"notes": Dynamics(64.0)}
+        velocities = Settings(grid=Grid(values="velocity"))
+        assert prepare(expand([str(tmp_path)]), velocities)[0].dynamics == {}
+
     def test_named_parts(self, tmp_path):
         bass = named("bass", 40, 41, channel=2)
         drums = note(36, channel=9) + note(42, channel=9)
@@ -508,16 +536,80 @@ class TestCommand:
         corpus = Corpus.load(out.strip())
         assert (
             code == 0
-            and out == os.path.join("output", f"corpus-{corpus.digest[:10]}.safetensors") + "\n"
+            and out
+            == os.path.join("output/corpora", f"corpus-{corpus.digest[:10]}.safetensors") + "\n"
         )
         assert "songs" in err and "not a MIDI file" in err and "kept once" in err
         assert run(capsys, "in")[1] == out
-        assert os.listdir("output") == [Path(out.strip()).name]
+        assert os.listdir("output/corpora") == [Path(out.strip()).name]
 
     def test_quiet_and_json(self, folder, capsys):
         assert run(capsys, "in", "-q")[2] == ""
         code, out, err = run(capsys, "in", "--json")
-        assert code == 0 and json.loads(err)["corpus"] == out.strip()
+        report = json.loads(out)
+        assert code == 0 and err == "" and len(Corpus.load(report["corpus"]).songs) == 12
+        assert report["skipped_inputs"] == [
+            {
+                "input": os.path.join("in", "bad.mid"),
+                "reason": "not a MIDI file (no MThd at its start)",
+            }
+        ]
+
+    def test_the_first_files_that_are_skipped_are_named(self, folder, capsys):
+        for i in range(14):
+            (folder / f"x{i:02}.mid").write_bytes(b"" if i else b"no music")
+        err = run(capsys, "in", "-o", "my corpus")[2].splitlines()
+        named = [line for line in err if line.startswith("skipped in")]
+        assert named[:2] == [
+            "skipped in/bad.mid: not a MIDI file (no MThd at its start)",
+            "skipped in/x00.mid: not a MIDI file (no MThd at its start)",
+        ]
+        assert len(named) == 10 and err[-1] == (
+            "and 5 more: midigen show 'my corpus' --all"
+            if os.name != "nt"
+            else 'and 5 more: midigen show "my corpus" --all'
+        )
+
+    def test_recordings_are_no_inputs(self, folder, capsys):
+        for name in ("a.mp3", "b.WAV", "c.txt"):
+            (folder / name).write_bytes(b"")
+        code, out, err = run(capsys, "in")
+        assert code == 0 and "warning: 2 audio files ignored: midigen reads MIDI\n" in err
+        assert len(Corpus.load(out.strip()).manifest) == 14
+        code, out, err = run(capsys, "in/a.mp3", "in/00.mid")
+        assert "1 audio" not in err
+        assert "skipped in/a.mp3: audio (a recording; midigen reads MIDI)" in err
+
+    def test_a_folder_of_recordings_alone(self, folder, capsys):
+        (folder.parent / "tapes").mkdir()
+        (folder.parent / "tapes" / "a.flac").write_bytes(b"")
+        assert run(capsys, "tapes") == (
+            1,
+            "",
+            "midigen: no MIDI files (.mid, .midi, .kar) in tapes, but 1 audio file: midigen reads "
+            "MIDI\n",
+        )
+
+    def test_songs_of_midigen_s_own_are_left_out_unless_asked_for(self, folder, capsys):
+        text = meta(0x01, b"midigen 0.1.0; seed 7; song 1 of 1; 64 frames")
+        (folder / "own.mid").write_bytes(midi(text + note(60) + note(62)))
+        (folder / "other.mid").write_bytes(midi(meta(0x01, b"by me") + note(61) + note(63)))
+        code, out, err = run(capsys, "in")
+        assert code == 0
+        assert "a song that midigen made is left out: --own-songs takes them" in err
+        assert "skipped in/own.mid: made by midigen (midigen 0.1.0; seed 7)\n" in err
+        left_out = Corpus.load(out.strip())
+        assert len(left_out.songs) == 13
+        code, out, err = run(capsys, "in", "--own-songs")
+        assert len(Corpus.load(out.strip()).songs) == 14 and "own" not in err
+        code, out, err = run(capsys, "in/own.mid")
+        assert (code, out) == (1, "") and err.endswith("seed 7): --own-songs takes it\n")
+
+    def test_what_is_prepared_already(self, folder, capsys):
+        corpus = run(capsys, "in", "-q", "-o", "my.corpus")[1].strip()
+        code, out, err = run(capsys, corpus)
+        assert (code, out) == (2, "")
+        assert err == "midigen: my.corpus is a corpus: it is prepared: midigen train my.corpus\n"
 
     def test_output_replaces_a_corpus_only(self, folder, capsys):
         assert run(capsys, "in", "-o", "a/b.corpus")[:2] == (0, "a/b.corpus\n")
@@ -542,7 +634,8 @@ class TestCommand:
         monkeypatch.setenv("COLUMNS", str(columns))
         (folder / "jigs").mkdir()
         (folder / "jigs" / "a.mid").write_bytes(melody(60, 64, 67))
-        _, *table = run(capsys, "in")[2].splitlines()  # the first line is a warning
+        # the first line is a warning, the last one names a file that was skipped
+        _, *table, _ = run(capsys, "in")[2].splitlines()
         assert max(map(len, table)) <= columns
         shown = [line.split() for line in table]
         rows = [line[:2] for line in shown]
@@ -643,7 +736,7 @@ class TestCommand:
 
 
 def test_help_names_every_option(capsys):
-    code, out, _ = run(capsys, "--help")
+    code, out, _ = run(capsys, "--help-all")
     assert code == 0
     for words in [
         "--null",

@@ -20,9 +20,11 @@ from midigen.files import load, save
 from midigen.generation import generate
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.training.checkpoint import Checkpoint, alone_in
+from midigen.training.defaults import FITTING
+from midigen.training.log import on_the_way, read_log
 
 GRID = Grid(low=60, high=70)
-SMALL = ["--rbm-hidden", "10", "--recurrent", "10", "--hidden", "10"]
+SMALL = ["--rbm-hidden", "10", "--recurrent", "10", "--hidden", "10", "--gibbs-steps", "5"]
 
 # the network alone: in songs as short as these there is no frame many bars ago to copy
 ALONE = ["--context", "none", "--gates", "none"]
@@ -216,16 +218,19 @@ def test_a_run_folder_and_its_path_on_stdout(corpus, tmp_path, capsys):
     assert train(corpus, "--epochs", "2", "--validate-every", "1", *SMALL) == 0
     assert train(corpus, "--epochs", "1", *SMALL, "-q") == 0
     out, err = capsys.readouterr()
-    assert out.split() == ["output/run-001/model.safetensors", "output/run-002/model.safetensors"]
+    assert out.split() == [
+        "output/runs/run-001/model.safetensors",
+        "output/runs/run-002/model.safetensors",
+    ]
     assert "all epochs done" in err
     lines = [
         json.loads(line)
-        for line in (tmp_path / "output/run-001/log.jsonl").read_text().splitlines()
+        for line in (tmp_path / "output/runs/run-001/log.jsonl").read_text().splitlines()
     ]
     assert [line["epoch"] for line in lines] == [1, 2] and all(
         line["event"] == "Validated" for line in lines
     )
-    card = RnnRbm.load("output/run-001").card
+    card = RnnRbm.load("output/runs/run-001").card
     assert card.bpm == 100.0 and card.notes_per_frame == 1.0 and card.longest_hold == 1
 
 
@@ -297,9 +302,41 @@ def test_resuming_is_bit_for_bit(corpus, tmp_path, more):
     assert _tensors(straight["checkpoint.safetensors"]) == _tensors(
         stopped["checkpoint.safetensors"]
     )
-    assert (tmp_path / "straight/log.jsonl").read_text() == (
-        tmp_path / "stopped/log.jsonl"
-    ).read_text()
+    assert _told(tmp_path / "straight") == _told(tmp_path / "stopped")
+
+
+def _told(folder):
+    """The log of a run, without its times and what was set aside when it was resumed."""
+    times = {"time", "seconds"}
+    return [
+        {key: value for key, value in line.items() if key not in times}
+        for line in on_the_way(read_log(folder))
+    ]
+
+
+def test_the_log_s_last_best_is_the_model_that_is_kept(corpus):
+    """After a resume as well, from a checkpoint that does not know of the model."""
+    options = [*SMALL, "--seed", "5", "--validate-every", "1", "--learning-rate", "0.3", "-q"]
+    assert train(corpus, "--epochs", "10", "-o", "run", *options) == 0
+    assert _last_best("run") == RnnRbm.load("run").card.validation
+    # however it goes on: the model of the cool-down, of which the checkpoint knows nothing, is
+    # better than what the resumed run finds
+    better = 0.001
+    lines = read_log("run")
+    assert lines[-1]["steps"] > Checkpoint("run").header["steps"]
+    lines[-1].update(validation=better, best=True)
+    with open("run/log.jsonl", "w") as f:
+        f.writelines(json.dumps(line) + "\n" for line in lines)
+    model = RnnRbm.load("run")
+    model.card.validation = better
+    model.save("run/model.safetensors")
+    assert train("--resume", "run", "--epochs", "12", "-q") == 0
+    assert len(on_the_way(read_log("run"))) == 12
+    assert _last_best("run") == RnnRbm.load("run").card.validation == better
+
+
+def _last_best(folder):
+    return [line["validation"] for line in read_log(folder) if line["best"]][-1]
 
 
 def _tensors(data):
@@ -370,7 +407,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(corpus, tmp_path):
 
 def test_a_stop_before_the_first_validation_still_leaves_a_model(corpus):
     assert train(corpus, "--minutes", "0.0001", *SMALL, "-q") == 0
-    assert RnnRbm.load("output/run-001")
+    assert RnnRbm.load("output/runs/run-001")
 
 
 @pytest.mark.parametrize(
@@ -531,3 +568,68 @@ def test_the_last_part_of_a_run_cools_down_and_is_not_in_the_checkpoint(corpus, 
     kept = RnnRbm.load("run").card.validation
     assert train("--resume", "run", "--epochs", "24", "-q") == 0
     assert RnnRbm.load("run").card.validation <= kept
+
+
+def test_what_is_not_asked_for_suits_the_size_of_the_collection(corpus):
+    assert train(corpus, "--epochs", "1", "-o", "run", "-q") == 0
+    model, fitting = RnnRbm.load("run"), FITTING[0]
+    assert model.card.settings | fitting.settings == model.card.settings
+    assert {name: getattr(model.config, name) for name in fitting.sizes} == fitting.sizes
+
+
+def test_json_is_alone_on_stdout(corpus, capsys):
+    assert train(corpus, "--epochs", "2", *SMALL, "-o", "run", "--json") == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert (report["run"], report["epochs"], report["outcome"]) == ("run", 2, "all epochs done")
+    model = RnnRbm.load(report["model"])
+    assert report["validation"] == model.card.validation
+    assert report["parameters"] == model.theta.size
+    assert report["settings"] == json.loads(json.dumps(model.card.settings))
+    assert report["model_settings"]["hidden"] == [10] and "training run" in err
+    assert train("--resume", "run", "--epochs", "3", "--json", "-q") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["epochs"] == 3 and err == ""
+
+
+def test_settings_like_those_of_another_run(corpus, arrived):
+    model = RnnRbm.initial(
+        ModelConfig(visible=11, hidden=(7, 5), recurrent=3, rbm_hidden=2, gates=("hold",)),
+        GRID,
+        np.full(11, 0.1),
+    )
+    settings = TrainConfig(learning_rate=0.5, seed=9, transpose=(-1, 2), centre=False)
+    model.card.settings = json.loads(json.dumps(settings.to_json()))
+    model.save("old/model.safetensors")
+    given = arrived("train", corpus, "--like", "old", "--seed", "4", "--recurrent", "8")
+    assert (given["hidden"], given["gates"], given["rbm_hidden"]) == ((7, 5), ("hold",), 2)
+    assert (given["learning_rate"], given["transpose"], given["centre"]) == (0.5, (-1, 2), False)
+    assert (given["seed"], given["recurrent"]) == (4, 8)  # the command line comes first
+
+
+def test_the_environment_does_not_outrank_like(corpus, arrived, monkeypatch):
+    config = ModelConfig(visible=11, hidden=(), recurrent=3, rbm_hidden=2)
+    RnnRbm.initial(config, GRID, np.full(11, 0.1)).save("old/model.safetensors")
+    monkeypatch.setenv("MIDIGEN_TRAIN_RECURRENT", "9")
+    assert arrived("train", corpus, "--like", "old")["recurrent"] == 3
+
+
+@pytest.mark.parametrize(
+    "args, code, words",
+    [
+        (["--like", "none"], 1, "there is no file none"),
+        (["--like", "corpus.safetensors"], 2, "is a corpus: train on it first"),
+        (["--resume", "run", "--like", "run"], 2, "leave out --like"),
+    ],
+)
+def test_like_what_is_no_run_is_one_line(corpus, capsys, args, code, words):
+    assert train(corpus, *args) == code
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1) and words in err
+
+
+def test_a_run_is_resumed_by_its_model_s_path_too(corpus, capsys):
+    assert train(corpus, "--epochs", "1", *SMALL, "-o", "run", "-q") == 0
+    path = capsys.readouterr().out.strip()
+    assert train("--resume", path, "--epochs", "2", "-q") == 0
+    assert capsys.readouterr().out.strip() == path

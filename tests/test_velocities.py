@@ -13,7 +13,7 @@ from midigen.corpus import Corpus, Song, longest_hold
 from midigen.generation import choose_levels, generate
 from midigen.midi.read import read_notes
 from midigen.midi.roll import notes_to_roll
-from midigen.midi.write import midi_bytes, roll_to_midi
+from midigen.midi.write import Playing, midi_bytes, roll_to_midi
 from midigen.model.card import Levels
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
@@ -72,7 +72,7 @@ def test_of_notes_struck_together_the_loudest_counts_and_one_velocity_may_be_giv
     roll, _ = notes_to_roll(read_notes(tmp_path / "a.mid"), GRID)
     np.testing.assert_array_equal(roll[:, 0], [70, 70])
     again = pretty_midi.PrettyMIDI(
-        io.BytesIO(midi_bytes(roll_to_midi(roll, GRID, 120, velocity=33)))
+        io.BytesIO(midi_bytes(roll_to_midi(roll, GRID, 120, playing=Playing(velocity=33))))
     )
     assert [note.velocity for note in again.instruments[0].notes] == [33]
 

@@ -6,22 +6,31 @@ Each prints the paths of what it made on stdout, and everything else on stderr.
 import importlib
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from midigen import __version__
-from midigen.cli.command import load_settings_file
+from midigen.cli.command import load_settings_file, nearest
+from midigen.cli.kinds import NEXT, WHAT, kind_of
 from midigen.cli.streams import print_error, ready_streams
 from midigen.errors import MidigenError
 from midigen.interrupts import termination
+from midigen.shell import quoted
 
 # name -> (module, line of help); a command's module is imported only when that command runs
 COMMANDS = {
     "prepare": ("midigen.cli.prepare", "Read MIDI files into one corpus file."),
     "train": ("midigen.cli.train", "Train a model on a corpus."),
     "generate": ("midigen.cli.generate", "Write new songs with a trained model."),
+    "render": ("midigen.cli.render", "Make sound and pictures of songs."),
+    "play": ("midigen.cli.play", "Play songs."),
     "evaluate": ("midigen.cli.evaluate", "Measure a model, or songs, against a corpus."),
+    "show": ("midigen.cli.show", "Show a song, a corpus or a run."),
+    "runs": ("midigen.cli.runs", "List the runs of training."),
+    "compare": ("midigen.cli.compare", "Compare songs by ear, blind."),
     "check": ("midigen.cli.check", "Check the arithmetic on this machine."),
+    "completion": ("midigen.cli.completion", "Complete commands with the Tab key."),
 }
 
 
@@ -39,13 +48,46 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(COMMANDS[name][0]).command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that a line begins with, or say what may have been meant."""
+        word = args[0]
+        if word not in COMMANDS and not word.startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(f"there is no command {word}{_meant(word)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Complete the name of a command, without importing any."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=line)
+            for name, (_, line) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the lines of help in COMMANDS."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def _meant(word: str) -> str:
+    """Say what an unknown command may have been meant for."""
+    kind = kind_of(word) if os.path.exists(word) else None
+    if kind:
+        return f": for {WHAT[kind]}, midigen {NEXT[kind]} {quoted(word)}"
+    near = nearest(word, COMMANDS)
+    return f": did you mean {near}?" if near else ""
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="midigen")
 @click.option(
     "--config",
@@ -56,7 +98,8 @@ class LazyGroup(click.Group):
     callback=load_settings_file,
     help="Settings from a TOML file: a table for each command, e.g. [train] epochs = 50.",
 )
-def group() -> None:
+@click.pass_context
+def group(ctx: click.Context) -> None:
     """Train a small music model on your own MIDI files and get new songs.
 
     \b
@@ -66,6 +109,8 @@ def group() -> None:
     or takes it as its argument. Options may also come from MIDIGEN_<COMMAND>_<OPTION> variables;
     flags take 1 or 0 there, and true or false in the file.
     """  # noqa: D301  click wants the backspace itself
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), color=ctx.color)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
 
 import click
 
 from midigen.cli.command import Command
-from midigen.cli.streams import teller
-
-if TYPE_CHECKING:
-    from midigen.checks import Result
+from midigen.cli.options import json_option
+from midigen.cli.streams import print_json, teller
 
 
 @click.command(cls=Command, short_help="Check the arithmetic on this machine.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object in place of the tables."
-)
+@json_option("Print one JSON object in place of the tables.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """Check the arithmetic on this machine: every gradient against finite differences, in every
@@ -27,28 +23,19 @@ def command(ctx: click.Context, as_json: bool) -> None:
     """  # noqa: D205  one paragraph of the help
     from midigen import checks
     from midigen.kernels.jit import is_compiled
+    from midigen.output.console import make_console, progress
 
     if not is_compiled():
         teller(False)("compiling for this machine, once: half a minute or so")
-    environment, results = checks.environment(), list(checks.run())
+    environment, results = checks.environment(), checks.run(partial(progress, make_console()))
     passed = all(result.passed for result in results)
     if as_json:
-        import json
+        from dataclasses import asdict
 
-        rows = [_row(result) for result in results]
-        report = {"environment": environment, "checks": rows, "passed": passed}
-        click.echo(json.dumps(report, indent=1))
+        rows = [{**asdict(result), "passed": result.passed} for result in results]
+        print_json(environment=environment, checks=rows, passed=passed)
     else:
         from midigen.output.check import show
 
         show(environment, results)
     ctx.exit(0 if passed else 1)
-
-
-def _row(result: Result) -> dict[str, Any]:
-    """Return a checks.Result as JSON has it: an error that is not finite is null."""
-    import math
-    from dataclasses import asdict
-
-    error = result.error if math.isfinite(result.error) else None
-    return {**asdict(result), "error": error, "passed": result.passed}

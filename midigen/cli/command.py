@@ -1,10 +1,28 @@
-"""A command whose options may also stand in a settings file and in the environment."""
+"""A command: settings from a file and the environment, a short help, suggestions for slips."""
 
+import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import click
+
+ALL = "midigen.all"  # in a context's meta: whether the help shows all options
+
+
+class Paths(click.ParamType):
+    """Several paths behind one option, up to the next: `--songs a.mid b.mid --seed 1`."""
+
+    name = "paths"
+    between = "\0"  # what no path has
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the paths that Command has joined to one word."""
+        if not value:
+            self.fail("name a file behind it", param, ctx)
+        return value if isinstance(value, tuple) else tuple(str(value).split(self.between))
 
 
 class Command(click.Command):
@@ -12,7 +30,46 @@ class Command(click.Command):
 
     The command line outranks MIDIGEN_<COMMAND>_<OPTION>, and that the file.  No value may be empty,
     which would pass for one that is not given, or nan, which is outside no range.
+
+    Parameters
+    ----------
+    shown : sequence of str
+        The parameters whose options --help shows, in their order there; --help-all shows all.
+        Where it is empty, --help does.
     """
+
+    def __init__(self, *args: Any, shown: Sequence[str] = (), **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._shown = tuple(shown)
+        self._help_all = self._make_help_all() if shown else None
+
+    def _make_help_all(self) -> click.Option:
+        options = [param for param in self.params if isinstance(param, click.Option)]
+        more = sum(option.name not in self._shown for option in options)
+        return click.Option(
+            ["--help-all"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_all,
+            help=f"Show these and {more} more options, and exit.",
+        )
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the parameters, with --help-all where there is one."""
+        params = super().get_params(ctx)
+        return [*params, self._help_all] if self._help_all else params
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options to be shown, or all of them with --help-all."""
+        if not self._shown or ctx.meta.get(ALL):
+            super().format_options(ctx, formatter)
+            return
+        params = [p for name in self._shown for p in self.params if p.name == name]
+        params += self.get_params(ctx)[len(self.params) :]  # --help, --help-all
+        records = [record for param in params if (record := param.get_help_record(ctx))]
+        with formatter.section("Options"):
+            formatter.write_dl(records)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the command line; the defaults are what the environment and the file say."""
@@ -22,10 +79,41 @@ class Command(click.Command):
         for name, value in given.items():
             defaults |= _meaning(options[name], name, value, ctx)
         ctx.default_map = defaults
-        rest = super().parse_args(ctx, args)
+        given_args = list(args)
+        try:
+            rest = super().parse_args(ctx, _spelled_out(args, options))
+        except click.NoSuchOption as e:
+            raise _with_two_dashes(e, given_args, options) from None
         for param in self.params:
             _refuse_empty(param, ctx)
         return rest
+
+
+def _show_all(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Show the help with all options; the callback of --help-all."""
+    if value and not ctx.resilient_parsing:
+        ctx.meta[ALL] = True
+        click.echo(ctx.get_help(), color=ctx.color)
+        ctx.exit()
+
+
+def _with_two_dashes(
+    error: click.NoSuchOption, args: Sequence[str], options: Iterable[str]
+) -> click.NoSuchOption:
+    """Return the error of an unknown option, for `-seed 7` with what was meant."""
+    for arg in args:
+        name = arg[1:].split("=")[0]
+        if len(name) > 1 and name in options and error.option_name == arg[:2]:
+            return click.NoSuchOption(f"-{name}", possibilities=[f"--{name}"], ctx=error.ctx)
+    return error
+
+
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return the one of some names that is most like a word; None where none is."""
+    import difflib  # not for every start
+
+    found = difflib.get_close_matches(word, known, 1, cutoff)
+    return found[0] if found else None
 
 
 def long_names(command: click.Command) -> dict[str, click.Option]:
@@ -97,10 +185,33 @@ def _table(path: str, name: str, table: Any, known: dict[str, dict[str, str]]) -
 
 def _refuse(path: str, wrong: str, right: Mapping[str, str]) -> NoReturn:
     """Name the nearest of `right`, {name: how it is written in a settings file}."""
-    import difflib  # not for every start
+    found = nearest(wrong.strip("[]").split("] ")[-1], right, 0)
+    assert found is not None
+    raise click.UsageError(f"{path}: {wrong} is no setting; the nearest is {right[found]}")
 
-    nearest = difflib.get_close_matches(wrong.strip("[]").split("] ")[-1], right, 1, 0)[0]
-    raise click.UsageError(f"{path}: {wrong} is no setting; the nearest is {right[nearest]}")
+
+def _spelled_out(args: list[str], options: Mapping[str, click.Option]) -> list[str]:
+    """Write the options that take none or several words as click reads them, with one.
+
+    An option whose value may be left out gets it where what follows is none of its choices, so that
+    `--audio MODEL` is what it looks like; one of Paths gets all words up to the next option.
+    """
+    spelled, left = [], list(args)
+    while left:
+        arg = left.pop(0)
+        option = options.get(arg[2:]) if arg.startswith("--") else None
+        kind = option.type if option and not option.is_flag else None
+        if option and isinstance(kind, click.Choice) and isinstance(option.flag_value, str):
+            if not left or left[0] not in kind.choices:
+                arg = f"{arg}={option.flag_value}"
+        elif isinstance(kind, Paths):
+            words = list(itertools.takewhile(lambda word: not word.startswith("-"), left))
+            del left[: len(words)]
+            arg = f"{arg}={Paths.between.join(words)}"
+        spelled.append(arg)
+        if arg == "--":
+            break
+    return spelled + left
 
 
 def _variables(ctx: click.Context, names: Mapping[str, object]) -> dict[str, str]:
@@ -117,7 +228,7 @@ def _meaning(option: click.Option, name: str, value: object, ctx: click.Context)
     """
     assert option.name
     if not option.is_flag:
-        return {option.name: str(value)}
+        return {option.name: [str(value)] if option.multiple else str(value)}
     on = click.BOOL.convert(str(value), option, ctx)
     if option.is_bool_flag:
         return {option.name: on == ("--" + name in option.opts)}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,19 +11,25 @@ import click
 
 from midigen.backends.choose import backend_of, choose
 from midigen.cli.command import Command
-from midigen.cli.options import device_option, make, options, quiet_option
-from midigen.cli.streams import names_on_stdin, path_from_stdin, teller
+from midigen.cli.kinds import explained
+from midigen.cli.options import PATH, device_option, json_option, make, options, quiet_option
+from midigen.cli.songs import named_songs
+from midigen.cli.streams import path_from_stdin, print_json, teller
 from midigen.config import EvaluateConfig
-from midigen.errors import MidigenError, UsageError
+from midigen.errors import UsageError
+from midigen.shell import quoted
+
+MOST_NAMED = 5  # songs in a message
 
 
 @click.command(cls=Command, short_help="Measure a model, or songs, against a corpus.")
-@click.argument("paths", nargs=-1, metavar="[MODEL [CORPUS] | SONG...]")
+@click.argument("paths", nargs=-1, type=PATH, metavar="[MODEL [CORPUS] | SONG...]")
 @click.option(
     "--songs", is_flag=True, help="Judge SONGs, MIDI files or folders of them, instead of a model."
 )
 @click.option(
     "--corpus",
+    type=PATH,
     metavar="FILE",
     show_default="the model's own",
     help="The corpus file to measure against; --songs needs it.",
@@ -33,7 +37,7 @@ from midigen.errors import MidigenError, UsageError
 @options(EvaluateConfig, "split", "temperatures", "chains", "rnn_frames", "max_frames")
 @device_option
 @options(EvaluateConfig, "seed")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option()
 @quiet_option("No progress on stderr.")
 def command(
     paths: tuple[str, ...],
@@ -48,7 +52,7 @@ def command(
 
     \b
         midigen evaluate MODEL [CORPUS]
-        midigen evaluate --songs output/*.mid --corpus CORPUS
+        midigen evaluate --songs output/songs/*.mid --corpus CORPUS
 
     MODEL, a run folder or its model.safetensors, is measured in nats a frame on songs that it was
     not trained on, beside simple predictors.  Left out, it is read from the pipe; CORPUS left out
@@ -64,7 +68,7 @@ def command(
     else:
         report = _model(paths, corpus, make(EvaluateConfig, given), device, quiet)
     if as_json:
-        click.echo(json.dumps(report))
+        print_json(**report)
     else:
         from midigen.output.evaluation import show_model, show_songs
 
@@ -79,6 +83,7 @@ def _model(
     quiet: bool,
 ) -> dict[str, Any]:
     """Measure a model."""
+    _refuse_songs(paths)
     if len(paths) > 2 or (len(paths) == 2 and corpus_path):
         raise UsageError("name one model and one corpus, or judge songs with --songs")
     path = paths[0] if paths else path_from_stdin("model")
@@ -92,10 +97,12 @@ def _model(
     from midigen.model.rnn_rbm import RnnRbm
     from midigen.output.console import make_console, progress
 
-    model = RnnRbm.load(path)
+    with explained(path, "model"):
+        model = RnnRbm.load(path)
     backend = backend_of(choose(device, say=teller(quiet)))
-    corpus_path = corpus_path or (paths[1] if len(paths) == 2 else _corpus_of(path))
-    corpus = Corpus.load(corpus_path)
+    corpus_path = corpus_path or (paths[1] if len(paths) == 2 else corpus_of(path))
+    with explained(corpus_path, "corpus"):
+        corpus = Corpus.load(corpus_path)
     console = make_console(quiet)
     if not is_compiled():
         console.print("compiling for this machine, once: half a minute or so")
@@ -105,8 +112,23 @@ def _model(
     return {"model": str(path), "corpus": str(corpus_path), **report}
 
 
-def _corpus_of(model_path: str) -> str:
-    """Return the corpus that a model's run names in its checkpoint, if it is still there."""
+def _refuse_songs(paths: tuple[str, ...]) -> None:
+    """UsageError, with what to type, where songs are named without --songs."""
+    from midigen.midi.inputs import MIDI
+
+    if not any(path.lower().endswith(MIDI) for path in paths):
+        return
+    named = quoted(*paths) if len(paths) <= MOST_NAMED else "FILES"
+    raise UsageError(
+        f"{paths[0]} is no model: to judge songs: midigen evaluate --songs {named} --corpus CORPUS"
+    )
+
+
+def corpus_of(model_path: str) -> str:
+    """Return the path of the corpus that a model's run names in its checkpoint.
+
+    UsageError where it names none, or where that is gone.
+    """
     from midigen.training.checkpoint import CHECKPOINT_NAME, Checkpoint
 
     folder = Path(model_path) if os.path.isdir(model_path) else Path(model_path).parent
@@ -129,21 +151,13 @@ def _songs(
 
     from midigen.corpus import Corpus
     from midigen.evaluation.songs import evaluate_songs, steps_of_songs
-    from midigen.midi.inputs import expand, is_benchmark
     from midigen.output.console import make_console, progress
 
-    corpus = Corpus.load(corpus_path)
-    named = expand(paths, () if paths else _listed())
-    files = [file.path for file in named if not is_benchmark(file.path)]
-    if not files:
-        raise MidigenError("no MIDI files (.mid, .midi, .kar) among the songs")
-    with progress(make_console(quiet), "songs", steps_of_songs(len(files), corpus)) as advance:
+    with explained(corpus_path, "corpus"):
+        corpus = Corpus.load(corpus_path)
+    files = named_songs(paths)
+    with progress(
+        make_console(quiet), "measuring songs", steps_of_songs(len(files), corpus)
+    ) as advance:
         report = evaluate_songs(files, corpus, seed, advance)
     return {"corpus": str(corpus_path), **report}
-
-
-def _listed() -> list[str]:
-    """Read the paths of songs from the pipe."""
-    if sys.stdin is None or sys.stdin.isatty():
-        raise UsageError("no songs given: name MIDI files or folders, or pipe their paths in")
-    return names_on_stdin()

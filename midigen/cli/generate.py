@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,21 +14,37 @@ import click
 
 from midigen.backends.choose import backend_of, choose
 from midigen.cli.command import Command
-from midigen.cli.options import device_option, make, options, quiet_option
-from midigen.cli.streams import path_from_stdin, print_path, teller
-from midigen.config import GenerateConfig, Grid
+from midigen.cli.destination import destination_of
+from midigen.cli.kinds import explained
+from midigen.cli.options import PATH, device_option, json_option, make, options, quiet_option
+from midigen.cli.render import SOUND, make_request, render_each
+from midigen.cli.streams import path_from_stdin, print_json, print_path, teller
+from midigen.config import SONGS, GenerateConfig, Grid
 from midigen.duration import length_in_frames, playable_bpm
-from midigen.errors import MidigenError, UsageError
+from midigen.errors import UsageError
 
+NEW_SEEDS = 1_000_000  # that a seed is drawn from: six digits, since they stand in names
 MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a slip
+FORMATS = tuple(suffix.removeprefix(".") for suffix in SOUND)
 
 
-@click.command(cls=Command, short_help="Write new songs with a trained model.")
-@click.argument("model", required=False)
+SHOWN = (
+    *("count", "length", "form", "style", "metre", "primer", "best_of", "temperature", "bpm"),
+    *("program", "seed", "output", "audio", "page", "as_json", "quiet"),
+)
+
+
+@click.command(cls=Command, shown=SHOWN, short_help="Write new songs with a trained model.")
+@click.argument("model", required=False, type=PATH)
 @options(GenerateConfig, "count", "length", "form")
-@click.option("--form-of", metavar="FILE.mid", help="A song whose form is taken, not its notes.")
+@click.option(
+    "--form-of",
+    type=PATH,
+    metavar="FILE.mid",
+    help="A song whose form is taken, not its notes.",
+)
 @options(GenerateConfig, "style", "metre")
-@click.option("--primer", metavar="FILE.mid", help="A song to go on from.")
+@click.option("--primer", type=PATH, metavar="FILE.mid", help="A song to go on from.")
 @options(
     GenerateConfig,
     "best_of",
@@ -45,11 +60,26 @@ MAX_FRAMES = 1_000_000  # of all songs together: more is hours of sound, or a sl
 @click.option(
     "-o",
     "--output",
-    default="output",
+    type=PATH,
+    default=SONGS,
     show_default=True,
-    metavar="DIR",
-    help="Folder for the songs, made where it is missing; - writes the one song to stdout.",
+    metavar="DIR|FILE.mid|-",
+    help="Folder for the songs, made where it is missing; a name ending in .mid is that of the one "
+    "song; - writes it to stdout.",
 )
+@click.option(
+    "--audio",
+    is_flag=False,
+    flag_value=FORMATS[0],
+    type=click.Choice(FORMATS),
+    metavar="[FORMAT]",
+    help=f"Make a sound file of each song as well, beside it: {', '.join(FORMATS)}; wav where the "
+    "format is left out.",
+)
+@click.option(
+    "--page", is_flag=True, help="Write a page as well, on which the songs are seen and heard."
+)
+@json_option("Print one JSON object in place of the paths: settings, paths, figures.")
 @quiet_option()
 def command(
     model: str | None,
@@ -57,17 +87,26 @@ def command(
     form_of: str | None,
     device: str,
     output: str,
+    audio: str | None,
+    page: bool,
+    as_json: bool,
     quiet: bool,
     **given: Any,
 ) -> None:
     """Write new songs with MODEL, a run folder or its model.safetensors.
 
     Without MODEL its path is read from the pipe: midigen train | midigen generate.
-    Prints the path of each song. No file is ever overwritten.
+    Prints the path of each song, then those of --audio and --page; commands that read songs from a
+    pipe pass over the latter: midigen generate --audio | midigen evaluate --songs --corpus CORPUS.
+    No file is ever overwritten.
     """
     settings = make(GenerateConfig, given)
-    if output == "-":
-        _check_stdout(settings.count)
+    destination = destination_of(output, settings.count)
+    if as_json and output == "-":
+        raise UsageError("-o - and --json both write to stdout: leave out one")
+    if output == "-" and (page or audio):
+        what = "--page" if page else "--audio"
+        raise UsageError(f"{what} makes files beside the songs: name a folder, not -o -")
     path = model or path_from_stdin("model")
 
     import midigen.kernels  # noqa: F401  ahead of NumPy, whose BLAS then keeps to one thread as well
@@ -77,27 +116,57 @@ def command(
     from midigen.midi.write import midi_bytes
     from midigen.model.rnn_rbm import RnnRbm
     from midigen.output.console import make_console, progress
-    from midigen.output.generate import report
+    from midigen.output.generate import findings, show, song_figures
 
     if settings.seed is None:
-        settings = replace(settings, seed=secrets.randbelow(2**32))
+        settings = replace(settings, seed=secrets.randbelow(NEW_SEEDS))
     with _usage_errors():
         check_together(settings, primer, form_of)
-    player = RnnRbm.load(path)
+    with explained(path, "model"):
+        player = RnnRbm.load(path)
     device = choose(device, say=teller(quiet))
     grid, card = player.grid, player.card
     bpm = settings.bpm or playable_bpm(card.bpm)
     _frames(settings.length, settings.count, grid, bpm, settings.metre or card.metre)
     with _usage_errors():
         plan = plan_songs(player, settings, primer, form_of)
-    folder = None if output == "-" else _make_folder(output)
-    rolls = []
-    with progress(make_console(quiet), "generating", plan.frames) as advance:
-        for number, song in enumerate(compose(player, plan, advance, backend_of(device)), start=1):
-            rolls.append(song.roll)
+    destination.make_ready()
+    songs, paths = [], []
+    made: list[Path] = []
+    tell = made.append if as_json else print_path
+    with progress(make_console(quiet), "generating", plan.frames) as bar:
+        for number, song in enumerate(compose(player, plan, bar, backend_of(device)), start=1):
+            songs.append(song)
             stem = f"{_stem(card.name)}-seed{settings.seed}-{number}"
-            _deliver(midi_bytes(song.midi), folder, stem)
-    report(rolls, grid, plan.bpm, card, quiet)
+            with bar.hidden():
+                delivered = destination.deliver(midi_bytes(song.midi), stem)
+                if delivered:
+                    paths.append(delivered)
+                    tell(delivered)
+    rolls = [song.roll for song in songs]
+    show(rolls, grid, plan.bpm, card, quiet)
+    if audio:
+        render_each(
+            [str(path) for path in paths], f".{audio}", make_request(None, quiet), tell=tell
+        )
+    if page:
+        from midigen.cli.pages import write_page_of_new
+
+        write_page_of_new(path, player, plan, songs, paths, backend_of(device), quiet, tell)
+    if as_json:
+        asked = {**plan.settings.to_json(), "primer": primer, "form_of": form_of, "bpm": plan.bpm}
+        found = zip(paths, songs, song_figures(rolls, grid, plan.bpm), strict=True)
+        print_json(
+            model=path,
+            seed=settings.seed,
+            settings=asked,
+            songs=[
+                {"path": str(where), "distance": song.distance, **figures}
+                for where, song, figures in found
+            ],
+            files=[str(where) for where in made],
+            warnings=findings(rolls, grid, plan.bpm, card)[1:],
+        )
 
 
 @contextmanager
@@ -107,41 +176,6 @@ def _usage_errors() -> Iterator[None]:
         yield
     except ValueError as e:
         raise UsageError(str(e)) from None
-
-
-def _deliver(data: bytes, folder: Path | None, stem: str) -> None:
-    """Write one song, to a new file whose path is printed or, without a folder, to stdout."""
-    from midigen.midi.write import write_new
-
-    if folder is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        print_path(write_new(folder, stem, data))
-
-
-def _check_stdout(count: int) -> None:
-    """UsageError where the song cannot go to stdout."""
-    if count > 1:
-        raise UsageError("-o - writes one song: leave out --count, or name a folder")
-    if sys.stdout is None:
-        raise UsageError("-o - writes to stdout, which is closed: name a folder")
-    if sys.stdout.isatty():
-        raise UsageError(
-            "-o - writes the bytes of a MIDI file: send them to a file or a pipe, not to the "
-            "terminal"
-        )
-
-
-def _make_folder(name: str) -> Path:
-    """Make the folder for the songs where it is missing."""
-    try:
-        Path(name).mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise MidigenError(f"-o {name} is a file: name a folder") from None
-    except OSError as e:
-        raise MidigenError(f"cannot make the folder {name}: {e.strerror}") from None
-    return Path(name)
 
 
 def _frames(

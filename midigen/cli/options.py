@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
-from types import UnionType
+from types import ModuleType, UnionType
 from typing import Any, TypeVar, get_args
 
 import click
@@ -17,6 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S", bound=Settings)
 Decorator = Callable[[Any], Any]
 AUTO = "auto"
+PATH = click.Path(readable=False)  # any path, which shells complete; commands check it themselves
 
 
 class TupleType(click.ParamType):
@@ -143,7 +144,7 @@ class Deviations(TupleType):
 
 
 class Length(TupleType):
-    """An amount of music: "32 bars", "64beats", "90 s", or a bare number of beats."""
+    """An amount of music: "32 bars", "64beats", "90 s", "3m", "1:30", or a bare number of beats."""
 
     name = "length"
 
@@ -177,6 +178,35 @@ class MetreType(TupleType):
         return "/".join(map(str, value))
 
 
+class ProgramType(TupleType):
+    """Instruments: "violin", "40" or "melody=flute,chords=harp"; "list" shows all, and ends."""
+
+    name = "instrument"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Any, ...]:
+        """Read the instruments, or show all."""
+        if value == "list" and ctx is not None:
+            click.echo(_programs().list_programs())
+            ctx.exit()
+        return super().convert(value, param, ctx)
+
+    def read(self, text: str) -> tuple[tuple[str, int], ...]:
+        """Read part and programme of each."""
+        return _programs().read_programs(text)
+
+
+def _programs() -> ModuleType:
+    """Import the names of instruments, which takes a while."""
+    import midigen.kernels  # noqa: F401  ahead of NumPy, whose BLAS then keeps to one thread as well
+
+    # isort: split
+    from midigen.midi import programs
+
+    return programs
+
+
 class Shares(TupleType):
     """Shares of the splits: "80/10/10"."""
 
@@ -201,6 +231,7 @@ TUPLES = {
     "transpose": Semitones(),
     "deviation": Deviations(),
     "length": Length(),
+    "program": ProgramType(),
     "split": Shares(),
 }
 
@@ -334,6 +365,11 @@ device_option = click.option(
     help="Where to compute: cuda is an NVIDIA GPU (needs the extra cuda, see README); auto takes "
     "it where there is one.",
 )
+
+
+def json_option(text: str = "Print one JSON object in place of the table.") -> Callable[[F], F]:
+    """Make the option --json, as_json in Python."""
+    return click.option("--json", "as_json", is_flag=True, help=text)
 
 
 def quiet_option(text: str = "Say nothing on stderr but errors.") -> Callable[[F], F]:

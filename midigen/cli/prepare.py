@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
+from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from midigen.cli.command import Command
-from midigen.cli.options import AUTO, make, options, quiet_option
-from midigen.cli.streams import names_on_stdin, print_path
-from midigen.config import Grid, PrepareConfig
+from midigen.cli.kinds import explained
+from midigen.cli.options import AUTO, PATH, json_option, make, options, quiet_option
+from midigen.cli.streams import names_on_stdin, print_json, print_path
+from midigen.config import CORPORA, Grid, PrepareConfig
 from midigen.errors import MidigenError, SkippedInputsError, UsageError
 
 if TYPE_CHECKING:
@@ -22,8 +24,14 @@ if TYPE_CHECKING:
 RANGES = {"piano": (21, 108), "note": (48, 83)}
 
 
-@click.command("prepare", cls=Command)
-@click.argument("inputs", nargs=-1, metavar="INPUT...")
+SHOWN = (
+    *("starter", "null", "output", "parts", "steps_per_beat", "unit", "tonic", "values"),
+    *("named_range", "own_songs", "strict", "as_json", "quiet"),
+)
+
+
+@click.command("prepare", cls=Command, shown=SHOWN)
+@click.argument("inputs", nargs=-1, type=PATH, metavar="INPUT...")
 @click.option(
     "-0",
     "--null",
@@ -39,8 +47,9 @@ RANGES = {"piano": (21, 108), "note": (48, 83)}
 @click.option(
     "-o",
     "--output",
+    type=PATH,
     metavar="FILE",
-    show_default="output/corpus-DIGEST.safetensors",
+    show_default=f"{CORPORA}/corpus-DIGEST.safetensors",
     help="The corpus file; replaced if it is a corpus already.",
 )
 @options(Grid, "unit", "steps_per_beat", "step", "articulation", "values", "low", "high")
@@ -58,10 +67,8 @@ RANGES = {"piano": (21, 108), "note": (48, 83)}
     is_flag=True,
     help="Exit with 3 if any input was skipped (the corpus is made all the same).",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="The summary as JSON on stderr, instead of a table."
-)
-@quiet_option("No progress, warnings or table; --json still gives its summary.")
+@json_option("Print the summary as one JSON object in place of the path and the table.")
+@quiet_option("No progress, warnings or table.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -101,26 +108,36 @@ def command(
     grid = _grid(ctx, named_range, given)
     if output is not None:
         _check_replaceable(output)
-    files = _find_inputs(inputs, null, starter)
-    console = make_console(quiet or as_json)
+    console = make_console(quiet)
+    recordings: list[str] = []
+    files = _find_inputs(inputs, null, starter, recordings)
     settings = Settings(grid, decide, **config.to_json())
-    with progress(console, "reading", len(files)) as advance:
-        corpus, warnings = prepare(files, settings, on_file=lambda entry: advance())
-    path = output or os.path.join("output", f"corpus-{corpus.digest[:10]}.safetensors")
+    with explained(inputs[0], "songs") if len(inputs) == 1 else nullcontext():
+        corpus, warnings = prepare(files, settings, progress=partial(progress, console))
+    if recordings:
+        warnings.append(f"{_counted(recordings)} ignored: midigen reads MIDI")
+    path = output or os.path.join(CORPORA, f"corpus-{corpus.digest[:10]}.safetensors")
     _check_replaceable(path)
-    corpus.save(path)
-    summary = summarise(corpus, warnings)
-    for warning in warnings:
-        warn(console, warning)
-    show_summary(console, summary)
+    with progress(console, "writing"):
+        corpus.save(path)
+        summary = summarise(corpus, warnings)
     if as_json:
-        click.echo(json.dumps({"corpus": path, **summary}), err=True)
-    print_path(path)
+        print_json(corpus=path, **summary)
+    else:
+        for warning in warnings:
+            warn(console, warning)
+        show_summary(console, summary, path)
+        print_path(path)
     skipped = sum(summary["skipped"].values())
     if strict and skipped:
         raise SkippedInputsError(
             f"{skipped} of {summary['inputs']} inputs were skipped; the manifest in {path} says why"
         )
+
+
+def _counted(recordings: list[str]) -> str:
+    """Say how many recordings there are."""
+    return "1 audio file" if len(recordings) == 1 else f"{len(recordings):,} audio files"
 
 
 def _grid(ctx: click.Context, named_range: str | None, given: dict[str, Any]) -> Grid:
@@ -143,8 +160,13 @@ def _grid(ctx: click.Context, named_range: str | None, given: dict[str, Any]) ->
     return make(Grid, given)
 
 
-def _find_inputs(inputs: tuple[str, ...], null: bool, starter: bool) -> list[Input]:
-    """Find the files that the command line and the list on stdin name, and the starter songs."""
+def _find_inputs(
+    inputs: tuple[str, ...], null: bool, starter: bool, recordings: list[str]
+) -> list[Input]:
+    """Find the files that the command line and the list on stdin name, and the starter songs.
+
+    Recordings among them are no inputs, but added to `recordings`.
+    """
     from midigen.midi.inputs import expand, printable
     from midigen.starter import starter_songs
 
@@ -162,10 +184,11 @@ def _find_inputs(inputs: tuple[str, ...], null: bool, starter: bool) -> list[Inp
                 "folders"
             )
         listed = names_on_stdin(b"\0" if null else b"\n")
-    files = expand(named, listed)
+    files = expand(named, listed, recordings)
     if not files:
         where = ", ".join(printable(name) for name in named) or "the list on stdin"
-        raise MidigenError(f"no MIDI files (.mid, .midi, .kar) in {where}")
+        found = f", but {_counted(recordings)}: midigen reads MIDI" if recordings else ""
+        raise MidigenError(f"no MIDI files (.mid, .midi, .kar) in {where}{found}")
     return files
 
 

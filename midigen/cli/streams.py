@@ -1,13 +1,20 @@
 """Paths from stdin and to stdout, and lines to stderr."""
 
+import codecs
 import io
+import json
+import math
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import click
 
 from midigen.errors import MidigenError, UsageError
+
+READABLE = "midigen.readable"  # name of an error handler
+LIKE = {"±": "+-", "…": "...", "–": "-"}  # what stands for a character that cannot be written
 
 Path = str | bytes | os.PathLike[str]
 
@@ -16,9 +23,9 @@ def teller(quiet: bool) -> Callable[[str], None]:
     """Return say(line), which writes to stderr, or nothing."""
 
     def say(line: str) -> None:
-        from midigen.output.console import make_console
+        from midigen.output import console
 
-        make_console(quiet).print(line, soft_wrap=True)
+        console.say(console.make_console(quiet), line)
 
     return say
 
@@ -61,15 +68,39 @@ def print_path(path: Path) -> None:
     click.echo(os.fsencode(path))
 
 
+def print_json(**report: Any) -> None:
+    """Print one JSON object on stdout; a number that is not finite, which JSON lacks, is null."""
+    click.echo(json.dumps(_finite(report), allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Write what a stream's encoding lacks in ASCII, as an error handler of codecs."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    if error.object[error.start] in LIKE:
+        return LIKE[error.object[error.start]], error.start + 1
+    return codecs.backslashreplace_errors(error)
+
+
 def print_error(message: object) -> None:
     """Print a message in one line on stderr."""
     click.echo(f"midigen: {' '.join(str(message).split())}", err=True)
 
 
 def ready_streams() -> None:
-    """Make stdout and the width of the terminal such that nothing fails on them."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # no name of a song ends a table, whatever the encoding
-        sys.stdout.reconfigure(errors="backslashreplace")
+    """Make stdout, stderr and the width of the terminal such that nothing fails on them."""
+    codecs.register_error(READABLE, _in_ascii)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # no name of a song ends a table, whatever the encoding
+            stream.reconfigure(errors=READABLE)
     if not os.environ.get("COLUMNS", "").strip("0"):
         os.environ.pop("COLUMNS", None)  # rich takes 0 for a width in which nothing can be shown

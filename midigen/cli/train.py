@@ -14,9 +14,19 @@ import click
 from click.core import ParameterSource
 
 from midigen.cli.command import Command
-from midigen.cli.options import AUTO, device_option, make, options, quiet_option, take
-from midigen.cli.streams import path_from_stdin, print_path, teller
-from midigen.config import DEFAULT_MINUTES, BudgetConfig, ModelConfig, TrainConfig
+from midigen.cli.kinds import explained
+from midigen.cli.options import (
+    AUTO,
+    PATH,
+    device_option,
+    json_option,
+    make,
+    options,
+    quiet_option,
+    take,
+)
+from midigen.cli.streams import path_from_stdin, print_json, print_path, teller
+from midigen.config import DEFAULT_MINUTES, RUNS, BudgetConfig, ModelConfig, TrainConfig
 from midigen.errors import MidigenError, UsageError
 
 if TYPE_CHECKING:
@@ -24,25 +34,42 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 # what may be given with --resume
-RESUMABLE = ("epochs", "minutes", "quiet", "corpus", "resume", "device")
+RESUMABLE = ("epochs", "minutes", "quiet", "as_json", "corpus", "resume", "device")
 
 
-@click.command(cls=Command, short_help="Train a model on a corpus.")
-@click.argument("corpus", required=False)
+SHOWN = (
+    *("minutes", "output", "resume", "like", "seed"),
+    *("hidden", "learning_rate", "dropout", "transpose", "device", "as_json", "quiet"),
+)
+
+
+@click.command(cls=Command, shown=SHOWN, short_help="Train a model on a corpus.")
+@click.argument("corpus", required=False, type=PATH)
 @options(ModelConfig, ranges=False)
 @options(TrainConfig, ranges=False)
 @options(BudgetConfig)
 @click.option(
     "-o",
     "--output",
+    type=PATH,
     metavar="DIR",
-    show_default="output/run-001, run-002, ...",
+    show_default=f"{RUNS}/run-001, run-002, ...",
     help="Folder of the run, made where it is missing.",
 )
 @device_option
 @click.option(
-    "--resume", metavar="RUN", help="Go on with the run in this folder, with its own settings."
+    "--resume",
+    type=PATH,
+    metavar="RUN",
+    help="Go on with the run in this folder, with its own settings.",
 )
+@click.option(
+    "--like",
+    type=PATH,
+    metavar="RUN",
+    help="Start with the settings of the run in this folder; those on the command line come first.",
+)
+@json_option("Print one JSON object in place of the path: paths, figures and settings.")
 @quiet_option()
 @click.pass_context
 def command(
@@ -50,7 +77,9 @@ def command(
     corpus: str | None,
     output: str | None,
     resume: str | None,
+    like: str | None,
     device: str,
+    as_json: bool,
     quiet: bool,
     **given: Any,
 ) -> None:
@@ -67,13 +96,18 @@ def command(
         _refuse_settings(ctx)
         run = _resume(resume, corpus, device, teller(quiet))
     else:
+        if like:
+            given |= _settings_like(ctx, like)
         sizes, learning = take(ModelConfig, given), take(TrainConfig, given)
         make(TrainConfig, {name: value for name, value in learning.items() if value != AUTO})
         path = corpus or path_from_stdin("corpus")
         run = _new(path, output, sizes, learning, device, teller(quiet))
     with _Interrupt(quiet) as interrupt:
-        _train(run, limits, interrupt.is_set, quiet)
-    print_path(run.model_path)
+        report = _train(run, limits, interrupt.is_set, quiet)
+    if as_json:
+        print_json(**report)
+    else:
+        print_path(run.model_path)
     if interrupt.is_set():
         ctx.exit(130)
 
@@ -92,6 +126,23 @@ def _refuse_settings(ctx: click.Context) -> None:
             raise UsageError(f"--resume goes on with the run's own settings: leave out {flags[-1]}")
 
 
+def _settings_like(ctx: click.Context, path: str) -> dict[str, Any]:
+    """Return the settings of a run that the command line does not give."""
+    from midigen.model.rnn_rbm import RnnRbm
+
+    with explained(path, "model"):
+        model = RnnRbm.load(path)
+    found = {**model.config.to_json(), **model.card.settings}
+    asked = {
+        name for name in found if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
+    }
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in found.items()
+        if name in ctx.params and name not in asked
+    }
+
+
 def _new(
     path: str,
     output: str | None,
@@ -108,7 +159,9 @@ def _new(
     def make_folder() -> str | Path:
         return use_run_folder(output) if output else new_run_folder()
 
-    return Run.new(make_folder, Corpus.load(path), path, sizes, learning, device, say)
+    with explained(path, "corpus"):
+        corpus = Corpus.load(path)
+    return Run.new(make_folder, corpus, path, sizes, learning, device, say)
 
 
 def _resume(folder: str, corpus_path: str | None, device: str, say: Say) -> Run:
@@ -117,6 +170,8 @@ def _resume(folder: str, corpus_path: str | None, device: str, say: Say) -> Run:
     from midigen.training.checkpoint import Checkpoint
     from midigen.training.run import Run
 
+    if os.path.isfile(folder):  # as `midigen train` prints it
+        folder = os.path.dirname(folder) or os.curdir
     checkpoint = Checkpoint(folder)
     path = corpus_path or checkpoint.corpus
     if not corpus_path and not os.path.exists(path):
@@ -124,17 +179,22 @@ def _resume(folder: str, corpus_path: str | None, device: str, say: Say) -> Run:
             f"there is no file {path}, on which {folder} was training: if it has moved, name it "
             f"behind --resume {folder}"
         )
-    return Run.resumed(folder, checkpoint, Corpus.load(path), path, device, say)
+    with explained(path, "corpus"):
+        corpus = Corpus.load(path)
+    return Run.resumed(folder, checkpoint, corpus, path, device, say)
 
 
-def _train(run: Run, limits: BudgetConfig, interrupted: Callable[[], bool], quiet: bool) -> None:
-    """Train within the limits, and show how it goes."""
-    from midigen.output.training import show
+def _train(
+    run: Run, limits: BudgetConfig, interrupted: Callable[[], bool], quiet: bool
+) -> dict[str, Any]:
+    """Train within the limits, show how it goes, and sum it up."""
+    from midigen.output.training import show, summary
     from midigen.training.schedule import Budget
 
     unlimited = limits.minutes is None and limits.epochs is None
     budget = Budget(limits.epochs, DEFAULT_MINUTES if unlimited else limits.minutes)
     show(run, budget, interrupted, quiet)
+    return summary(run, budget)
 
 
 class _Interrupt:

@@ -43,7 +43,7 @@ class Chains:
         numbers: dict[Event, int] = {}
         for piece in map(replace, pieces):  # copies, so that no song's frames are kept
             history = [START] * MOST_ORDER
-            for event in events_of(piece, _shift_to_one_key(piece)):
+            for event in events_of(piece, shift_to_one_key(piece)):
                 number = numbers.setdefault(event, len(numbers))
                 for order in range(MOST_ORDER + 1):
                     context = tuple(history[len(history) - order :])
@@ -233,7 +233,7 @@ def notes_of(events: Sequence[Event], frames: int) -> NDArray[np.int64]:
     return roll_to_notes(rows.reshape(frames, -1), ALL_PITCHES)
 
 
-def _shift_to_one_key(piece: Piece) -> int:
+def shift_to_one_key(piece: Piece) -> int:
     """Return the semitones, -5..6, that move a song to C major or A minor."""
     tonic, minor = find_key(pitch_classes(piece.sounding))
     return ((9 if minor else 0) - tonic + 5) % 12 - 5

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,14 +22,10 @@ from midigen.evaluation.likelihood import (
 )
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
+from midigen.progress import Stages, unseen
 from midigen.randomness import generator
 
-Advance = Callable[[int], object] | None
 Rolls = Sequence[NDArray[np.uint8]]
-
-
-def _unseen(what: str, total: int) -> AbstractContextManager[Advance]:
-    return nullcontext()
 
 
 def evaluate_model(
@@ -42,7 +37,7 @@ def evaluate_model(
     seed: int = 0,
     max_frames: int | None = None,
     rnn_frames: int = 0,
-    progress: Callable[[str, int], AbstractContextManager[Advance]] = _unseen,
+    progress: Stages = unseen,
     backend: Backend | None = None,
 ) -> dict[str, Any]:
     """Measure a model and the baselines on one split of a Corpus, all on the same frames.
@@ -59,9 +54,8 @@ def evaluate_model(
         Of whole songs drawn at random, the same for every model; all songs if left out.
     rnn_frames : int
         That the recurrent baseline is trained on, 0 for none.
-    progress : callable
-        progress(what, total) makes a context whose value is called with the frames done, or is
-        None.
+    progress : Stages
+        Told how many frames are done.
     backend : Backend, optional
         Of the model's likelihood and accuracy, the CPU's if left out.
 
@@ -85,7 +79,7 @@ def evaluate_model(
     rolls = [song.roll for song in chosen]
     v, rows, rivals = np.concatenate(rolls), [], baselines(train, rolls, corpus.grid)
     if rnn_frames:
-        with progress("training a plain recurrent network to compare with", rnn_frames) as advance:
+        with progress("training a rival", rnn_frames) as advance:
             valid = corpus.rolls("valid")
             rivals.append(recurrent_baseline(train, valid, rolls, corpus.grid, rnn_frames, advance))
     backend = backend or cpu_backend()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def evaluate_songs(
     seed : int
         Of the Markov chains' songs.
     progress : callable, optional
-        Called with 1 after each song that is read or measured, `steps_of_songs` times.
+        Called with 1 after each song that is read or measured, each order of a Markov chain, and
+        the overlaps: `steps_of_songs` times.
 
     Returns
     -------
@@ -89,6 +91,8 @@ def evaluate_songs(
         rival = rivals.get(name)
         groups[name], values[name] = (rival.songs, rival.values) if rival else ([], [])
         copied[name] = [collection.search(piece) for piece in groups[name]]
+    overlaps = [asdict(row) for row in compare(train, pieces, held_out)]
+    progress(1)
     return {
         "songs": len(pieces),
         "skipped": skipped,
@@ -114,14 +118,14 @@ def evaluate_songs(
             ]
             for name in groups
         },
-        "rows": [asdict(row) for row in compare(train, pieces, held_out)],
+        "rows": overlaps,
     }
 
 
 def steps_of_songs(files: int, corpus: Corpus) -> int:
     """Return how many steps `evaluate_songs` tells its progress with so many files."""
     planned = any(True for _ in _forms(corpus))
-    return 2 * files + len(corpus.songs) + (MOST_ORDER + 1) * (2 if planned else 1)
+    return 2 * files + len(corpus.songs) + (MOST_ORDER + 1) * (2 if planned else 1) + 1
 
 
 def corpus_pieces(corpus: Corpus) -> tuple[list[Piece], list[Piece]]:
@@ -132,6 +136,30 @@ def corpus_pieces(corpus: Corpus) -> tuple[list[Piece], list[Piece]]:
         piece = Piece.of_song(song, corpus.grid)
         (train if song.split == "train" else held_out).append(piece)
     return train, held_out
+
+
+def chain_songs(
+    corpus: Corpus, like: Sequence[Piece], seed: int, progress: Step = _no_step
+) -> list[Piece]:
+    """Draw songs of the Markov chain that `evaluate_songs` puts beside others.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        With songs to train on.
+    like : sequence of Piece
+        Songs whose lengths and metres those of the chain have, one for each; few say little of
+        which order to choose.
+    seed : int
+    progress : callable, optional
+        Called with 1 after each of the MOST_ORDER + 1 orders.
+    """
+    train, held_out = corpus_pieces(corpus)
+    known, copied, chains = _measure(train), longest_run(train), Chains(train)
+    spreads = {figure.name: spread(known, figure.name) for figure in FIGURES}
+    limit = float(np.median([copied(piece) for piece in held_out] or [0.0]))
+    draw = partial(chains.songs, like=like, seed=seed)
+    return choose_order(draw, spreads, copied, limit, progress).songs
 
 
 def _read(

@@ -36,6 +36,8 @@ def _cache_folder() -> Path | None:
 # kernels are shared out to threads already: a second BLAS thread on a busy machine made a small
 # product 200 times slower
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# with colorama, Numba would write a reset of colours to the terminal at exit
+os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
 if "NUMBA_CACHE_DIR" not in os.environ and "numba" not in sys.modules:
     _folder = _cache_folder()
     if _folder is not None:

@@ -103,7 +103,7 @@ def table_of(roll: NDArray[np.uint8], steps_per_beat: int, name: str = "") -> No
     grid = Grid(low=LOW, high=HIGH, steps_per_beat=steps_per_beat)
     found = roll_to_notes(roll, grid)
     notes = np.column_stack([found, np.full(len(found), VELOCITY)])
-    seconds = found[:, :2] * grid.frame_seconds(BPM)
+    seconds = (found[:, :2] * grid.frame_seconds(BPM)).astype(np.float64)
     metre = likely_metre(roll, grid)
     return NoteTable(notes, steps_per_beat, BPM, metre, seconds, name, metres=((0, *metre),))
 

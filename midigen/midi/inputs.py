@@ -9,6 +9,8 @@ from midigen.errors import MidigenError
 
 MIDI = (".mid", ".midi", ".kar")
 BENCHMARK = (".mat",)
+RENDERED = (".wav", ".flac", ".ogg", ".mp3", ".svg", ".png", ".html")  # what is made of songs
+AUDIO = (".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,19 @@ def is_benchmark(path: str | os.PathLike[str]) -> bool:
     return os.path.splitext(path)[1].lower() in BENCHMARK
 
 
-def expand(names: Iterable[str], listed: Iterable[str] = ()) -> list[Input]:
+def is_rendered(path: str | os.PathLike[str]) -> bool:
+    """Tell by a file's name whether it is sound, a picture or a page, and no song to read."""
+    return os.path.splitext(path)[1].lower() in RENDERED
+
+
+def is_audio(path: str | os.PathLike[str]) -> bool:
+    """Tell by a file's name whether it is a recording."""
+    return os.path.splitext(path)[1].lower() in AUDIO
+
+
+def expand(
+    names: Iterable[str], listed: Iterable[str] = (), ignored: list[str] | None = None
+) -> list[Input]:
     """Find every file that is meant, each once.
 
     Folders are searched for MIDI and benchmark files, links included, in the order of names; a
@@ -56,6 +70,8 @@ def expand(names: Iterable[str], listed: Iterable[str] = ()) -> list[Input]:
         Files, folders and globs, which may hold `**`, as on the command line.
     listed : iterable of str
         Files and folders from a list, in which nothing is taken for a glob.
+    ignored : list of str, optional
+        Gets the recordings that are in the folders, which are no inputs.
 
     Returns
     -------
@@ -68,14 +84,15 @@ def expand(names: Iterable[str], listed: Iterable[str] = ()) -> list[Input]:
         Where one of `names` is missing.
     """
     found = []
+    ignored = [] if ignored is None else ignored
     for name in names:
         matches = _matches(name)
         if not matches:
             raise MidigenError(f"no such file or folder: {printable(name)}")
         for match in matches:
-            found += _files(match)
+            found += _files(match, ignored)
     for name in listed:
-        found += _files(name)
+        found += _files(name, ignored)
     unique: dict[str, Input] = {}
     for item in found:
         unique.setdefault(os.path.realpath(item.path), item)
@@ -88,14 +105,19 @@ def _matches(name: str) -> list[str]:
     return sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []
 
 
-def _files(path: str) -> list[Input]:
+def _files(path: str, ignored: list[str]) -> list[Input]:
     if os.path.isdir(path):
-        return _walk(path)
-    return [Input(path, None if os.path.exists(path) else "no such file")]
+        return _walk(path, ignored)
+    if not os.path.exists(path):
+        return [Input(path, "no such file")]
+    return [Input(path, "audio (a recording; midigen reads MIDI)" if is_audio(path) else None)]
 
 
-def _walk(folder: str) -> list[Input]:
-    """Find the MIDI and benchmark files under a folder; enter one that links lead back to once."""
+def _walk(folder: str, ignored: list[str]) -> list[Input]:
+    """Find the MIDI and benchmark files under a folder; enter one that links lead back to once.
+
+    Recordings are added to `ignored`.
+    """
     found: list[Input] = []
     seen: set[str] = set()
 
@@ -116,4 +138,5 @@ def _walk(folder: str) -> list[Input]:
             for name in sorted(names)
             if os.path.splitext(name)[1].lower() in MIDI + BENCHMARK
         ]
+        ignored += [os.path.join(where, name) for name in names if is_audio(name)]
     return found

@@ -44,6 +44,15 @@ class Key(NamedTuple):
         """
         return ((9 if self.minor else 0) - self.tonic + 5) % 12 - 5
 
+    @classmethod
+    def of_shift(cls, shift: int, minor: bool) -> "Key":
+        """Return the key that `shift` moves to C major or A minor.
+
+        >>> str(Key.of_shift(5, False)), str(Key.of_shift(-2, True))
+        ('G major', 'B minor')
+        """
+        return cls(((9 if minor else 0) - shift) % 12, minor)
+
 
 def fit_keys(classes: NDArray) -> NDArray[np.float64]:
     """Correlate pitch classes with every key.

@@ -95,6 +95,8 @@ class NoteTable:
         the file there is none here.
     keys : tuple of (int, str)
         Every key signature: its tick and name, such as "Bbm"; sorted by tick.
+    text : str
+        What `midigen generate` has written of how it made the song, "" in other files.
     """
 
     notes: NDArray[np.int64]
@@ -110,6 +112,7 @@ class NoteTable:
     drum_seconds: NDArray[np.float64] = field(default_factory=_no_times)
     metres: tuple[tuple[int, int, int], ...] = ()
     keys: tuple[tuple[int, str], ...] = ()
+    text: str = ""
 
     def __post_init__(self) -> None:
         """Give all notes to track 0 where nothing is said of tracks."""

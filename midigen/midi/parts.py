@@ -56,7 +56,7 @@ def part_names(table: NoteTable) -> NDArray[np.str_]:
     NDArray of str, shape (N,)
         "melody", "chords" or "bass" for each note; "chords" for all where nothing tells.
     """
-    roles = _roles(table)
+    roles = track_parts(table)
     numbers = range(len(table.tracks))
     parts = np.array([roles.get(number, CHORDS) for number in numbers])[table.track]
     if MELODY not in roles.values():
@@ -64,8 +64,8 @@ def part_names(table: NoteTable) -> NDArray[np.str_]:
     return parts
 
 
-def _roles(table: NoteTable) -> dict[int, str]:
-    """Return the part of every track of which one is known."""
+def track_parts(table: NoteTable) -> dict[int, str]:
+    """Return the parts, by their numbers, of the tracks with notes whose part is known."""
     numbers = np.unique(table.track).tolist()
     height = {n: float(table.notes[table.track == n, 2].mean()) for n in numbers}
     told = {n: _told(table.tracks[n].name, table.tracks[n].program) for n in numbers}

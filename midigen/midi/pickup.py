@@ -36,6 +36,8 @@ def estimate_pickup(table: NoteTable) -> float:
     """
     numerator, denominator = table.metre
     bar, rest = divmod(4 * UNITS * numerator, denominator)
+    if not len(table.notes):
+        return 0.0
     times = table.notes[:, :2] * np.float64(UNITS / table.ticks_per_beat)
     units = np.rint(times).astype(np.int64)
     if rest or bar < 2 or units[0, 0] or len({metre[1:] for metre in table.metres}) > 1:

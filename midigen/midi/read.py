@@ -4,16 +4,17 @@ A file made to do harm can take seconds and hundreds of megabytes; `read_many` r
 anywhere in worker processes with limits.
 """
 
+import contextlib
 import io
 import os
 import re
 import struct
 import warnings
 from collections import Counter
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 MAX_BYTES = PrepareConfig.max_bytes
 MAX_HOURS = 12
 MAX_TICKS = 9_999_999  # pretty_midi's own limit: it keeps a table of every tick
+OWN_TEXT = "midigen "  # what the text event begins with that `midigen generate` writes
 # a number in a MIDI file has 4 bytes at most; mido reads a longer one in quadratic time
 ENDLESS_NUMBER = re.compile(rb"[\x80-\xff]{2048}")
 
@@ -99,16 +101,35 @@ def read_many(
 
 def read_table(path: StrPath, max_bytes: int = MAX_BYTES) -> NoteTable:
     """Read a MIDI file as `read_notes` does, but raise the reason alone, as a manifest keeps it."""
+    return parse(read_file(path, max_bytes), printable(Path(path).name))
+
+
+def read_file(path: StrPath, max_bytes: int, limit: str = "--max-bytes allows") -> bytes:
+    """Return the bytes of a file of at most `max_bytes`.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    max_bytes : int
+        The largest size that is read.
+    limit : str
+        What an error says ahead of that number.
+
+    Raises
+    ------
+    MidigenError
+        Where it cannot be read; the message is the reason alone.
+    """
     try:
         if not os.path.isfile(path):
             raise MidigenError("not a file" if os.path.exists(path) else "no such file")
         size = os.path.getsize(path)
         if size > max_bytes:
-            raise MidigenError(f"too large ({size:,} bytes; --max-bytes allows {max_bytes:,})")
-        data = Path(path).read_bytes()
+            raise MidigenError(f"too large ({size:,} bytes; {limit} {max_bytes:,})")
+        return Path(path).read_bytes()
     except OSError as e:
         raise MidigenError(f"cannot be read ({e.strerror or e})") from None
-    return parse(data, printable(Path(path).name))
 
 
 def parse(data: bytes, name: str) -> NoteTable:
@@ -131,11 +152,19 @@ def parse(data: bytes, name: str) -> NoteTable:
     MidigenError
         Where it cannot be read; the message is the reason alone.
     """
-    data = _check_header(data)
+    with plain_errors():
+        parsed = parse_song(data)
+        sounding = [i for i in parsed.song.instruments if i.notes]
+        if all(i.is_drum for i in sounding):
+            raise MidigenError("no notes but drums" if sounding else "no notes")
+        return note_table(parsed, name)
+
+
+@contextlib.contextmanager
+def plain_errors() -> Iterator[None]:
+    """Raise what goes wrong with a damaged file as MidigenError with the reason alone."""
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            return _parse(data, name, caught)
+        yield
     except (MidigenError, MemoryError):
         raise
     except EOFError:
@@ -146,8 +175,8 @@ def parse(data: bytes, name: str) -> NoteTable:
         raise MidigenError(f"damaged ({type(e).__name__}: {printable(e)})") from None
 
 
-def _check_header(data: bytes) -> bytes:
-    """Return the file from its MThd on, free of the bytes that a parser would choke on."""
+def check_header(data: bytes) -> bytes:
+    """Return a file from its MThd on; MidigenError where a parser would choke on it."""
     if data[:4] == b"RIFF" and data[8:12] == b"RMID":
         data = data[max(data.find(b"MThd"), 0) :]
     if not data:
@@ -170,24 +199,48 @@ def _check_header(data: bytes) -> bytes:
     return data
 
 
-def _parse(data: bytes, name: str, caught: list[warnings.WarningMessage]) -> NoteTable:
-    """Make the table of notes of a file whose header is sound; `caught` fills as it is read."""
+class ParsedSong(NamedTuple):
+    """What the parser made of a file.
+
+    Parameters
+    ----------
+    song : pretty_midi.PrettyMIDI
+        Its notes, names, tempi and programmes.
+    told : Told
+        What else it says.
+    remarks : tuple of str
+        What is odd about it.
+    """
+
+    song: "pretty_midi.PrettyMIDI"
+    told: "Told"
+    remarks: tuple[str, ...]
+
+
+def parse_song(data: bytes) -> ParsedSong:
+    """Read the bytes of a MIDI file as the parser has them; in the block of `plain_errors`."""
     import mido
     import pretty_midi
 
-    midi = mido.MidiFile(file=io.BytesIO(data), clip=True)
-    told = _simplify(midi)
-    song = pretty_midi.PrettyMIDI(mido_object=midi)
-    del midi  # the memory limit counts both
+    data = check_header(data)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        midi = mido.MidiFile(file=io.BytesIO(data), clip=True)
+        told = _simplify(midi)
+        song = pretty_midi.PrettyMIDI(mido_object=midi)
+    remarks = ["tempo changes outside the first track"] if told.misplaced else []
+    remarks += sorted({printable(w.message) for w in caught})
+    return ParsedSong(song, told, tuple(remarks))
+
+
+def note_table(parsed: ParsedSong, name: str) -> NoteTable:
+    """Make the table of notes of a file, which may have drums alone, or none."""
+    song, told = parsed.song, parsed.told
     pitched = [i for i in song.instruments if not i.is_drum]
     drums = [i for i in song.instruments if i.is_drum]
-    if not any(i.notes for i in pitched):
-        raise MidigenError("no notes" if not any(i.notes for i in drums) else "no notes but drums")
     notes, seconds, track = _table(song, pitched)
     drum_notes, drum_seconds, _ = _table(song, drums)
     metres = tuple(sorted(told.metres, key=lambda metre: metre[0]))
-    remarks = ["tempo changes outside the first track"] if told.misplaced else []
-    remarks += sorted({printable(w.message) for w in caught})
     return NoteTable(
         notes=notes,
         ticks_per_beat=song.resolution,
@@ -195,13 +248,14 @@ def _parse(data: bytes, name: str, caught: list[warnings.WarningMessage]) -> Not
         metre=metres[0][1:] if metres else (4, 4),
         seconds=seconds,
         name=name,
-        warnings=tuple(remarks),
+        warnings=parsed.remarks,
         tracks=tuple(Track(printable(i.name), int(i.program), i.is_drum) for i in song.instruments),
         track=np.flatnonzero([not i.is_drum for i in song.instruments])[track],
         drum_notes=drum_notes,
         drum_seconds=drum_seconds,
         metres=metres,
         keys=tuple(sorted(told.keys, key=lambda key: key[0])),
+        text=printable(told.texts[0]) if told.texts else "",
     )
 
 
@@ -235,13 +289,15 @@ def _table(
 
 
 @dataclass
-class _Told:
+class Told:
     """What a file says besides its notes, each with its tick where it has one."""
 
     tempi: "list[tuple[int, mido.MetaMessage]]" = field(default_factory=list)
     metres: list[tuple[int, int, int]] = field(default_factory=list)
     keys: list[tuple[int, str]] = field(default_factory=list)
     programs: dict[int, int] = field(default_factory=dict)  # the first of each channel
+    texts: list[str] = field(default_factory=list)  # midigen's own
+    title: str = ""  # the first track's name, where that has no notes
     misplaced: bool = False  # whether tempi are on other tracks than the first
 
     def read(self, event: "mido.MetaMessage", tick: int, in_first: bool) -> None:
@@ -257,9 +313,11 @@ class _Told:
             self.keys.append((tick, event.key))
         elif event.type == "program_change":
             self.programs.setdefault(event.channel, event.program)
+        elif event.type == "text" and event.text.startswith(OWN_TEXT):
+            self.texts.append(event.text)
 
 
-def _simplify(midi: "mido.MidiFile") -> _Told:
+def _simplify(midi: "mido.MidiFile") -> Told:
     """Leave in `midi` only notes, names, tempi and programmes, with all tempi on the first track.
 
     pretty_midi takes tempi from the first track alone, fails on some metres and keeps every pedal
@@ -268,7 +326,7 @@ def _simplify(midi: "mido.MidiFile") -> _Told:
     """
     import mido
 
-    told, tracks = _Told(), []
+    told, tracks = Told(), []
     notes: list[Counter[tuple[int, int | None]]] = []  # by channel and programme, of each track
     for index, track in enumerate(midi.tracks):
         tick, last, kept = 0, 0, mido.MidiTrack()
@@ -287,6 +345,8 @@ def _simplify(midi: "mido.MidiFile") -> _Told:
             told.read(event, tick, index == 0)
             if event.type == "program_change":
                 programs[event.channel] = event.program
+        if index == 0 and not count:
+            told.title = next((e.name for e in kept if e.type == "track_name"), "")
         if kept:
             tracks.append(kept)
             notes.append(count)

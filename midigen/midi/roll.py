@@ -78,6 +78,25 @@ class _Placed(NamedTuple):
         return _Placed(self.start[which], self.end[which], self.pitch[which])
 
 
+class PartNotes(NamedTuple):
+    """The notes of a song in one part.
+
+    Parameters
+    ----------
+    start : ndarray of int64 (N,)
+        Frames.
+    pitch, velocity : ndarray of int64 (N,)
+        As MIDI has them; what the grid moves is moved.
+    program : ndarray of int64 (N,)
+        Those of their tracks, of drums 0.
+    """
+
+    start: Int64
+    pitch: Int64
+    velocity: Int64
+    program: Int64
+
+
 def notes_to_roll(table: NoteTable, grid: Grid) -> tuple[NDArray[np.uint8], RollCounts]:
     """Quantise the notes of a song to the frames of a grid.
 
@@ -124,13 +143,13 @@ def notes_to_roll(table: NoteTable, grid: Grid) -> tuple[NDArray[np.uint8], Roll
     return roll, replace(counts, merged=len(column) - shown)
 
 
-def notes_of_parts(table: NoteTable, grid: Grid) -> list[tuple[Int64, Int64]]:
+def notes_of_parts(table: NoteTable, grid: Grid) -> list[PartNotes]:
     """Sort a song's notes into the parts of a grid, as `notes_to_roll` does.
 
     Returns
     -------
-    list of (NDArray[np.int64], NDArray[np.int64]), each of shape (N,)
-        For every part the pitches of its notes, and the programmes of their tracks (of drums 0).
+    list of PartNotes
+        For every part; a grid without parts has one.
 
     Raises
     ------
@@ -138,12 +157,18 @@ def notes_of_parts(table: NoteTable, grid: Grid) -> list[tuple[Int64, Int64]]:
         As `notes_to_roll` does.
     """
     notes, kept, _ = _place(table, grid)
-    number, _ = _assign(notes, _names(table, kept, grid), grid)
+    number = np.zeros(len(notes.start), np.int64)
+    if grid.parts:
+        number, _ = _assign(notes, _names(table, kept, grid), grid)
     programs = np.array([track.program for track in table.tracks], np.int64)
     program = np.zeros(len(number), np.int64)
     program[: kept.sum()] = programs[table.track[kept]]
-    which = [number == n for n in range(len(grid.parts))]
-    return [(notes.pitch[own], program[own]) for own in which]
+    drums = table.drum_notes[: len(number) - kept.sum()]
+    velocity = np.concatenate([table.notes[kept, 3], drums[:, 3]])
+    return [
+        PartNotes(notes.start[own], notes.pitch[own], velocity[own], program[own])
+        for own in (number == n for n in range(max(len(grid.parts), 1)))
+    ]
 
 
 def count_together(table: NoteTable, grid: Grid, part: int) -> tuple[int, int]:

@@ -158,7 +158,7 @@ def _limits(seconds: float, megabytes: int) -> Iterator[None]:
     try:
         import resource
 
-        with open("/proc/self/statm") as f:
+        with open("/proc/self/statm", encoding="ascii") as f:
             mapped = int(f.read().split()[0]) * resource.getpagesize()
     except (ImportError, OSError):  # not Linux: the time limit of the guard alone
         yield

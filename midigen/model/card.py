@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from midigen import files
+from midigen.midi.dynamics import Dynamics, dynamics_from_json
 from midigen.midi.notes import check_tempo
 from midigen.outline import Outline
 
@@ -61,6 +62,8 @@ class ModelCard:
     figures : dict of str to (float or None, float or None)
         Means and deviations of musical figures over training songs (midigen.figures.measure), by
         which new songs are chosen.
+    dynamics : dict of str to Dynamics
+        How loud the notes of each part of the corpus are.
 
     Raises
     ------
@@ -87,6 +90,7 @@ class ModelCard:
     levels: Levels | None = None
     outlines: list[Outline] = field(default_factory=list)
     figures: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    dynamics: dict[str, Dynamics] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check what is computed with, as a header may hold any JSON."""
@@ -122,4 +126,5 @@ class ModelCard:
         if "levels" in known:
             known["levels"] = Levels(**known["levels"])
         known["outlines"] = [Outline.from_json(outline) for outline in known.get("outlines", ())]
+        known["dynamics"] = dynamics_from_json(known.get("dynamics", {}))
         return cls(**known)

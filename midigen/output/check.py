@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
 from rich.table import Table
 
 from midigen.checks import Result
+from midigen.output.console import make_table_console, say
 
 
 def show(environment: Mapping[str, str], results: Sequence[Result]) -> None:
@@ -18,24 +18,22 @@ def show(environment: Mapping[str, str], results: Sequence[Result]) -> None:
     results : sequence of Result
         Each check is a row, each backend a column.
     """
-    console = Console(markup=False, highlight=False, emoji=False)
+    console = make_table_console()
     for name, text in environment.items():
-        console.print(f"{name:9} {text}", soft_wrap=True)
+        say(console, f"{name:9} {text}")
     console.print()
     console.print(_table(results))
     console.print()
     passed = sum(result.passed for result in results)
-    console.print(
-        f"relative errors; {passed} of {len(results)} within tolerance",
-        soft_wrap=True,
-    )
+    say(console, f"relative errors; {passed} of {len(results)} within tolerance")
 
 
 def _table(results: Sequence[Result]) -> Table:
-    table = Table("check", "equation", box=None, padding=(0, 2, 0, 0))
+    table = Table("check", box=None, padding=(0, 2, 0, 0))
+    table.add_column("equation", no_wrap=True)
     backends = list(dict.fromkeys(result.backend for result in results))
     for backend in backends:
-        table.add_column(backend, justify="right")
+        table.add_column(backend, justify="right", no_wrap=True)
     rows: dict[tuple[str, str], dict[str, Result]] = {}
     for result in results:
         rows.setdefault((result.check, result.equation), {})[result.backend] = result
@@ -48,4 +46,4 @@ def _table(results: Sequence[Result]) -> Table:
 def _cell(result: Result) -> str:
     if result.passed:
         return f"{result.error:.1e}"
-    return f"FAILED {result.error:.1e} > {result.tolerance:.0e}"
+    return f"FAILED {result.error:.1e}\n> {result.tolerance:.0e}"

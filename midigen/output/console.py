@@ -2,10 +2,23 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+)
+from rich.text import Text
+
+PIPED_WIDTH = 120  # columns, where stdout is no terminal
+MOST_BAR = 40  # columns of a bar
+BESIDE_BAR = 50  # columns that are kept for what stands beside it
 
 
 class _Stderr(Console):
@@ -29,14 +42,73 @@ def make_console(quiet: bool = False) -> Console:
     return _Stderr(stderr=True, quiet=quiet, markup=False, highlight=False, emoji=False)
 
 
+def make_table_console() -> Console:
+    """Make a console on stdout, for results; it is wide enough for tables where that is a pipe."""
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = max(console.width, PIPED_WIDTH)
+    return console
+
+
+def say(console: Console, line: str, style: str | None = None) -> None:
+    """Show a line: broken between words on a terminal, in one piece elsewhere."""
+    console.print(line, style=style, soft_wrap=not console.is_terminal)
+
+
 def warn(console: Console, message: str) -> None:
-    """Show a warning in one line, however wide the terminal is."""
-    console.print(f"warning: {message}", style="yellow", soft_wrap=True)
+    """Show a warning, as `say` does."""
+    say(console, f"warning: {message}", "yellow")
+
+
+def clock(seconds: float) -> str:
+    """Write a time.
+
+    >>> clock(75), clock(3675)
+    ('1:15', '1:01:15')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class TimeColumn(ProgressColumn):
+    """The time left or, while nothing tells it, the time so far."""
+
+    def render(self, task: Task) -> Text:
+        """Write the time of a task."""
+        left = task.time_remaining
+        if left is None or not task.completed:
+            return Text(f"{clock(task.elapsed or 0)} so far")
+        return Text(f"{clock(left)} left")
+
+
+class Bar:
+    """A bar on a terminal: call it after each step, or with a number of steps."""
+
+    def __init__(self, bars: Progress, what: str, total: int | None) -> None:
+        self._bars = bars
+        self._task = bars.add_task(what, total=total)
+
+    def __call__(self, steps: float = 1) -> None:
+        """Move the bar on."""
+        self._bars.advance(self._task, steps)
+
+    @contextlib.contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Take the bar away for the block, in which stdout, perhaps the same terminal, is written.
+
+        What is written has a line of its own then.
+        """
+        self._bars.stop()
+        try:
+            yield
+        finally:
+            self._bars.start()
 
 
 @contextlib.contextmanager
-def progress(console: Console, what: str, total: int) -> Iterator[Callable[..., None]]:
-    """Show a bar while the block runs, on a terminal only.
+def progress(console: Console, what: str, total: int | None = None) -> Iterator[Bar]:
+    """Show a bar with the time left while the block runs, on a terminal only.
 
     Parameters
     ----------
@@ -44,25 +116,20 @@ def progress(console: Console, what: str, total: int) -> Iterator[Callable[..., 
         Where.
     what : str
         What is done, beside the bar.
-    total : int
-        How many steps there are.
+    total : int, optional
+        How many steps there are; where that is not known, the time so far is shown.
 
     Yields
     ------
-    callable
+    Bar
         To be called after each step, or with a number of steps.
     """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
+    columns: list[ProgressColumn] = [TextColumn("{task.description}"), TimeColumn()]
+    if total is None:
+        columns.insert(0, SpinnerColumn("line"))
+    else:
+        width = min(MOST_BAR, console.width - BESIDE_BAR)
+        columns[1:1] = [BarColumn(width)] * (width > 0) + [MofNCompleteColumn()]
     hidden = console.quiet or not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as bars:
-        task = bars.add_task(what, total=total)
-
-        def advance(steps: int = 1) -> None:
-            bars.advance(task, steps)
-
-        yield advance
+        yield Bar(bars, what, total)

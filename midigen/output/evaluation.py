@@ -9,11 +9,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from midigen.output.console import make_table_console, say
+
 # with a larger share of frames whose chains disagree, the model's figure is not to be trusted
 MAX_DISAGREEING = 0.05
 MARK = " *"  # behind what is conditional on more than the past
-PIPED_WIDTH = 120  # columns, where stdout is no terminal
 WIDE = 80  # columns from which a table of songs has all it can show
+NATS = (
+    "nats a frame: how well the notes of each next frame are foreseen (the mean of their log-"
+    "probability); nearer to 0 is better"
+)
 # songs that stand beside each other, and what their columns are called
 SONG_GROUPS = {
     "generated": "new",
@@ -31,10 +36,11 @@ COPIED = {
 Report = Mapping[str, Any]
 
 
-def show_model(report: Report) -> None:
-    """Show what `evaluate_model` returns."""
-    console = _console()
-    table = _table("", "nats a frame", "± chains", "± songs", "frame accuracy", "pooled accuracy")
+def show_model(report: Report, console: Console | None = None) -> None:
+    """Show what `evaluate_model` returns, on stdout or another console."""
+    console = console or make_table_console()
+    headings = ["nats a\nframe", "±\nchains", "±\nsongs", "frame\naccuracy", "pooled\naccuracy"]
+    table = _table("", *headings, narrow=console.width < WIDE)
     for row in report["rows"]:
         # the model, whose likelihood may be estimated, is the last
         exact = report["exact"] or row is not report["rows"][-1]
@@ -48,7 +54,7 @@ def show_model(report: Report) -> None:
         )
     console.print(table)
     for line in model_remarks(report):
-        console.print(line, soft_wrap=True)
+        say(console, line)
 
 
 def model_remarks(report: Report) -> list[str]:
@@ -56,7 +62,10 @@ def model_remarks(report: Report) -> list[str]:
     part = ""
     if report["frames"] != report["all_frames"]:
         part = f" of {report['all_frames']:,}, a fixed random choice"
-    lines = [f"{report['songs']:,} {report['split']} songs, {report['frames']:,} frames{part}"]
+    lines = [
+        NATS,
+        f"{report['songs']:,} {report['split']} songs, {report['frames']:,} frames{part}",
+    ]
     if report["exact"]:
         lines.append("the model's partition functions are summed exactly")
     else:
@@ -91,7 +100,7 @@ def model_remarks(report: Report) -> list[str]:
 
 def show_songs(report: Report, console: Console | None = None) -> None:
     """Show what `evaluate_songs` returns, on stdout or another console."""
-    console = console or _console()
+    console = console or make_table_console()
     narrow = console.width < WIDE
     groups = [name for name in SONG_GROUPS if report["copying"][name]]
     for table in (
@@ -102,7 +111,7 @@ def show_songs(report: Report, console: Console | None = None) -> None:
         console.print(table)
         console.print()
     for line in song_remarks(report):
-        console.print(line, soft_wrap=not console.is_terminal)
+        say(console, line)
 
 
 def song_remarks(report: Report) -> list[str]:
@@ -173,10 +182,10 @@ def _figures_table(report: Report, groups: Sequence[str], narrow: bool) -> Table
         if row["group"] != group:
             group = row["group"]
             table.add_row(group, style="bold")
-        cells = [_number(row[name], ".2f") for name in columns]
+        cells = [_number(row[name], "z.2f") for name in columns]
         far = row["generated_z"] is not None and abs(row["generated_z"]) > 1
         table.add_row(
-            f" {row['name']}", *cells, _number(row["generated_z"], "+.1f") + ("!" if far else " ")
+            f" {row['name']}", *cells, _number(row["generated_z"], "+z.1f") + ("!" if far else " ")
         )
     distances = {"corpus": 0.0, "deviation": None, **report["distance"]}
     cells = ["" if name == "deviation" else _number(distances[name], ".2f") for name in columns]
@@ -199,19 +208,15 @@ def _songs(count: int, kind: str = "") -> str:
 
 
 def _number(value: float | None, spec: str) -> str:
+    """Write a number, which rounds to no -0 where the spec has a z."""
     return "-" if value is None else f"{value:{spec}}"
 
 
 def _table(*headings: str, narrow: bool = False) -> Table:
+    """Make a table whose names may break into lines, and whose figures may not."""
     table = Table(box=None, padding=(0, 1 if narrow else 2, 0, 0), header_style="bold")
     for i, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if i else "left", no_wrap=not i)
+        table.add_column(
+            heading, justify="right" if i else "left", no_wrap=bool(i), overflow="fold"
+        )
     return table
-
-
-def _console() -> Console:
-    """Make a console on stdout, without colour and wide enough where that is no terminal."""
-    console = Console(markup=False, highlight=False, emoji=False)
-    if not console.is_terminal:
-        console.width = max(console.width, PIPED_WIDTH)
-    return console

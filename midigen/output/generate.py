@@ -9,13 +9,13 @@ from midigen.config import Grid
 from midigen.corpus import longest_hold, velocity_moments
 from midigen.midi.roll import sounding
 from midigen.model.card import ModelCard
-from midigen.output.console import make_console, warn
+from midigen.output.console import make_console, say, warn
 
 CHAOS = 3.0  # times the corpus's notes a frame
 LONGEST_HOLD = 8.0  # beats
 
 
-def report(
+def show(
     rolls: Sequence[NDArray[np.uint8]],
     grid: Grid,
     bpm: float,
@@ -25,9 +25,33 @@ def report(
     """Show the `findings`: the figures, and what went wrong as warnings."""
     console = make_console(quiet)
     figures, *faults = findings(rolls, grid, bpm, card)
-    console.print(figures, soft_wrap=True)
+    say(console, figures)
     for fault in faults:
         warn(console, fault)
+
+
+def song_figures(
+    rolls: Sequence[NDArray[np.uint8]], grid: Grid, bpm: float
+) -> list[dict[str, float | int]]:
+    """Measure each new song, for `midigen generate --json`; the arguments are those of `findings`.
+
+    Returns
+    -------
+    list of dict
+        "frames"; "seconds"; "notes_per_frame", in the mean; "pitches", how many different ones;
+        "longest_hold", the most frames in a row that are alike.
+    """
+    frame, heard = grid.frame_seconds(bpm), [sounding(roll, grid) for roll in rolls]
+    return [
+        {
+            "frames": len(song),
+            "seconds": round(len(song) * frame, 3),
+            "notes_per_frame": round(float(song.sum()) / len(song), 4),
+            "pitches": int(song.any(axis=0).sum()),
+            "longest_hold": longest_hold(song),
+        }
+        for song in heard
+    ]
 
 
 def findings(
@@ -51,10 +75,10 @@ def findings(
     list of str
         A line of figures, then a line for each thing that went wrong, with its remedy.
     """
-    heard = [sounding(roll, grid) for roll in rolls]
-    density = np.array([song.sum() / len(song) for song in heard])
-    holds = np.array([longest_hold(song) for song in heard])
-    pitches = [int(song.any(axis=0).sum()) for song in heard]
+    songs = song_figures(rolls, grid, bpm)
+    density = np.array([song["notes_per_frame"] for song in songs])
+    holds = np.array([song["longest_hold"] for song in songs])
+    pitches = [song["pitches"] for song in songs]
     figures = [
         _with_corpus(f"{density.mean():.2f} notes a frame", card.notes_per_frame, ".2f"),
         f"{_span(pitches)} different pitches a song",
@@ -107,7 +131,7 @@ def _with_corpus(text: str, value: float | None, spec: str) -> str:
     return text if value is None else f"{text} (corpus {value:{spec}})"
 
 
-def _span(values: Sequence[int]) -> str:
+def _span(values: Sequence[float]) -> str:
     return str(min(values)) if min(values) == max(values) else f"{min(values)} to {max(values)}"
 
 

@@ -6,14 +6,32 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from midigen.output.console import say
+from midigen.shell import quoted
+
 MOST = 8  # names in a list
+MOST_SKIPPED = 10  # files that are named
 
 
-def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
-    """Show what `midigen.preparation.summarise` returns, as a table."""
+def show_summary(console: Console, summary: Mapping[str, Any], path: str) -> None:
+    """Show what `midigen.preparation.summarise` returns of the corpus in the file `path`.
+
+    It is a table, and the first of the files that were skipped.
+    """
+    show_figures(console, summary)
+    skipped = summary["skipped_inputs"]
+    for entry in skipped[:MOST_SKIPPED]:
+        say(console, f"skipped {entry['input']}: {entry['reason']}")
+    if len(skipped) > MOST_SKIPPED:
+        more = len(skipped) - MOST_SKIPPED
+        say(console, f"and {more:,} more: midigen show {quoted(path)} --all")
+
+
+def show_figures(console: Console, summary: Mapping[str, Any]) -> None:
+    """Show the table of a summary alone."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold")
-    table.add_column(justify="right")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
     table.add_column()
     for name, value, remark in _rows(summary):
         table.add_row(name, f"{value:,}" if isinstance(value, int) else f"{value:.2f}", remark)

@@ -1,9 +1,7 @@
-"""A run on disk: its folder, its log, and a checkpoint to go on from as if it had not stopped."""
+"""A run on disk: its folder, and a checkpoint to go on from as if it had not stopped."""
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ from typing import Any
 
 from midigen import files
 from midigen.backends.choose import backend_of, choose
-from midigen.config import Grid, ModelConfig, TrainConfig
+from midigen.config import RUNS, Grid, ModelConfig, TrainConfig
 from midigen.errors import MidigenError, UsageError
 from midigen.model.card import ModelCard
 from midigen.model.influence import Influence
@@ -21,16 +19,16 @@ from midigen.model.layout import as_array
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.model.songs import AnySong
-from midigen.training.events import RolledBack, Validated
+from midigen.training.log import LOG_NAME
 from midigen.training.series import CarriedState
 from midigen.training.state import Counters, Snapshot, Weights
 from midigen.training.trainer import Trainer
 
 KIND, VERSION = "checkpoint", 3
-CHECKPOINT_NAME, LOG_NAME = "checkpoint.safetensors", "log.jsonl"
+CHECKPOINT_NAME = "checkpoint.safetensors"
 
 
-def new_run_folder(parent: str | Path = "output") -> Path:
+def new_run_folder(parent: str | Path = RUNS) -> Path:
     """Make and return the first free parent/run-001, run-002, ..."""
     for number in range(1, 1_000_000):
         folder = Path(parent, f"run-{number:03d}")
@@ -221,32 +219,3 @@ class Checkpoint:
             if in_parts == (trainer.settings.gradient == "textbook") and "influence" in own:
                 raise ValueError("J is not laid out as --gradient has it")
         return Snapshot(counters, carries, tuple(particles), weights)
-
-
-class Log:
-    """log.jsonl: one JSON object a line, one line an event.
-
-    A resumed run drops lines from after its checkpoint, which had made so many `steps`.
-    """
-
-    def __init__(self, folder: str | Path, steps: int) -> None:
-        self.path = Path(folder, LOG_NAME)
-        kept = []
-        if self.path.exists():
-            for line in self.path.read_text().splitlines():
-                try:
-                    if json.loads(line)["steps"] <= steps:
-                        kept.append(line)
-                except (ValueError, KeyError, TypeError):
-                    continue  # a line cut short when the machine went down
-        with files.replacing(self.path) as temporary:
-            temporary.write_text("".join(line + "\n" for line in kept))
-
-    def write(self, event: Validated | RolledBack) -> None:
-        """Append one event, with its kind; what is not finite is null."""
-        values = {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in asdict(event).items()
-        }
-        with open(self.path, "a") as f:
-            f.write(json.dumps({"event": type(event).__name__, **values}) + "\n")

@@ -30,21 +30,22 @@ def _defaults(kind: type[Any], *names: str) -> dict[str, Any]:
     return {name: kind.__dataclass_fields__[name].default for name in names}
 
 
-SIZES, SETTINGS = ("hidden", "recurrent", "rbm_hidden"), ("weight_decay", "dropout")
+SIZES = "hidden", "recurrent", "rbm_hidden"
+SETTINGS = "weight_decay", "dropout", "gibbs_steps"
 FITTING = (
     Fitting(
         10_000,
         {"hidden": (32,), "recurrent": 16, "rbm_hidden": 100},
-        {"weight_decay": 1e-3, "rbm_weight_decay": 3e-4, "dropout": 0.4},
-        0.8,
+        {"weight_decay": 1e-3, "rbm_weight_decay": 3e-4, "dropout": 0.4, "gibbs_steps": 15},
+        0.9,
     ),
     Fitting(
         50_000,
         {"hidden": (64,), "recurrent": 48, "rbm_hidden": 150},
-        {"weight_decay": 5e-4, "rbm_weight_decay": 2e-4, "dropout": 0.4},
+        {"weight_decay": 5e-4, "rbm_weight_decay": 2e-4, "dropout": 0.4, "gibbs_steps": 10},
         0.9,
     ),
-    Fitting(math.inf, _defaults(ModelConfig, *SIZES), _defaults(TrainConfig, *SETTINGS), 0.8),
+    Fitting(math.inf, _defaults(ModelConfig, *SIZES), _defaults(TrainConfig, *SETTINGS), 0.9),
 )
 
 
@@ -76,12 +77,13 @@ def sizes_for(corpus: Corpus, asked: Mapping[str, Any]) -> dict[str, Any]:
 def settings_for(corpus: Corpus, config: ModelConfig, asked: Mapping[str, Any]) -> TrainConfig:
     """Return settings of training, with "auto" filled in.
 
-    What is not asked for is "auto", as on the command line.  ValueError for what is out of range.
+    What is not asked for is "auto" or None, as on the command line.  ValueError for what is out of
+    range.
     """
     fitting = dict(fitting_for(corpus).settings)
     fitting["transpose"] = transposition_for(corpus.grid)
     fitting["self_fed"] = SELF_FED if config.gates else 0.0
-    asked = {name: value for name, value in asked.items() if value != AUTO}
+    asked = {name: value for name, value in asked.items() if value not in (AUTO, None)}
     return TrainConfig(**fitting | asked)
 
 
@@ -96,3 +98,15 @@ def fitting_for(corpus: Corpus) -> Fitting:
     """Return what suits a corpus by the frames of its training songs."""
     frames = sum(song.outline.frames for song in corpus.songs if song.split == "train")
     return next(fitting for fitting in FITTING if frames <= fitting.frames)
+
+
+def defaults_of(kind: type[ModelConfig | TrainConfig], name: str) -> list[Any]:
+    """Return the values that a setting may have where nothing is asked for it."""
+    setting, default = kind.setting_of(name), kind.__dataclass_fields__[name].default
+    if name in ("context", "gates"):
+        return [setting.choices]
+    if name == "visible_model":
+        return list(setting.choices)
+    found = [fitting.settings.get(name, default) for fitting in FITTING]
+    more: dict[str, list[Any]] = {"self_fed": [0.0, SELF_FED], "transpose": [(0, 0)]}
+    return [default, *found, *more.get(name, [])]

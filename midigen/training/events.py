@@ -22,8 +22,9 @@ class Progress:
 class Validated:
     """After a validation.
 
-    loss and validation are in nats a frame (pseudo-likelihood, lower is better);
-    notes_per_frame is that of a short sample.
+    loss and validation are in nats a frame (pseudo-likelihood, lower is better); best is whether
+    none was lower, and so, in a run, whether the model is kept; notes_per_frame is that of a short
+    sample.
     """
 
     epoch: int

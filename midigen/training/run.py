@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from midigen.model.forms import MOST_OUTLINES
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
 from midigen.model.rnn_rbm import RnnRbm, note_moments
 from midigen.randomness import generator
-from midigen.training.checkpoint import Checkpoint, Log, alone_in, host_only, save_checkpoint
+from midigen.training.checkpoint import Checkpoint, alone_in, host_only, save_checkpoint
 from midigen.training.defaults import fitting_for, settings_for, sizes_for
-from midigen.training.events import Diverged, Progress, Validated
+from midigen.training.events import Diverged, Progress, RolledBack, Validated
+from midigen.training.log import Log
 from midigen.training.schedule import COOLING, FULL_PACE, Budget, CoolDown, NextPace, Pace
 from midigen.training.trainer import Event, Trainer
 
@@ -101,7 +103,8 @@ class Run:
             seed=settings.seed,
             settings=settings.to_json(),
             outlines=[song.outline for song in known],
-            figures={name: tuple(spread) for name, spread in spreads_of(pieces).items()},
+            figures={name: (mean, by) for name, (mean, by) in spreads_of(pieces).items()},
+            dynamics=corpus.dynamics,
             temperature=fitting_for(corpus).temperature,
             **corpus.statistics(),
         )
@@ -140,6 +143,11 @@ class Run:
         """Where the best model is."""
         return self.folder / MODEL_NAME
 
+    @property
+    def validation(self) -> float | None:
+        """That of the model in the folder, nats a frame; None where there is none yet."""
+        return self._kept
+
     def events(self, budget: Budget, interrupted: Callable[[], bool]) -> Iterator[Event]:
         """Train within the budget until interrupted() is true; yields the trainer's events.
 
@@ -153,7 +161,7 @@ class Run:
 
     def _events(self, budget: Budget, interrupted: Callable[[], bool]) -> Iterator[Event]:
         trainer = self.trainer
-        log = Log(self.folder, trainer.state.steps)
+        log = Log(self.folder, trainer.state.steps, self._kept)
 
         def share() -> float:
             return budget.share_done(trainer.epochs_done)
@@ -175,10 +183,7 @@ class Run:
             yield from self._follow(cooling_pace, budget, log, save=False)
         self.outcome = self._why(budget, interrupted())
         if self._validated_at != trainer.state.steps:
-            event = trainer.validate()
-            log.write(event)
-            self._keep(event)
-            yield event
+            yield self._judge(trainer.validate(), budget, log)
         if not self.model_path.exists():
             raise Diverged(
                 "training diverged: no validation is finite; try a lower --learning-rate than "
@@ -199,25 +204,32 @@ class Run:
         saved = -math.inf  # the first step is saved at once: from then on any end can be resumed
         for event in self.trainer.run(next_pace):
             budget.start()
-            if not isinstance(event, Progress):
-                log.write(event)
             if isinstance(event, Validated):
-                self._keep(event)
+                event = self._judge(event, budget, log)
+            elif isinstance(event, RolledBack):
+                log.write(event, budget.seconds())
             yield event
             is_due = time.monotonic() - saved >= SAVE_SECONDS
             if save and is_due and isinstance(event, Progress | Validated):
                 self.save()
                 saved = time.monotonic()
 
-    def _keep(self, event: Validated) -> None:
-        """Write the model if none of this run, resumed or not, predicts held-out songs better."""
+    def _judge(self, event: Validated, budget: Budget, log: Log) -> Validated:
+        """Log a validation, and write the model if none of this run predicts held-out songs better.
+
+        A resumed run may have a better model than its checkpoint, from which it goes on, knows of:
+        what is best is judged here.
+        """
         self._validated_at = event.steps
         is_better = self._kept is None or event.validation < self._kept
-        if math.isfinite(event.validation) and is_better:
+        event = replace(event, best=math.isfinite(event.validation) and is_better)
+        log.write(event, budget.seconds())
+        if event.best:
             self._kept = event.validation
             model = self.trainer.averaged()
             model.card.validation = event.validation
             model.save(self.model_path)
+        return event
 
     def save(self) -> None:
         """Write the checkpoint."""

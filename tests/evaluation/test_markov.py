@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from midigen.config import Grid
+from midigen.corpus import Corpus, Song
 from midigen.evaluation.copying import longest_run
 from midigen.evaluation.markov import (
     MOST_ORDER,
@@ -16,7 +17,7 @@ from midigen.evaluation.markov import (
     notes_of,
     with_plan,
 )
-from midigen.evaluation.songs import _plans
+from midigen.evaluation.songs import _plans, chain_songs
 from midigen.figures.measure import FIGURES, Spread, measure
 from midigen.figures.piece import Piece
 
@@ -220,3 +221,22 @@ def test_plans_are_those_of_training_songs_in_the_same_metre():
     assert [plan.tolist() for plan in _plans([piece], corpus, 0)] == [[0]]
     corpus.songs = [test]
     assert _plans([piece], corpus, 0) == []
+
+
+def test_the_chain_of_a_corpus_is_as_long_as_what_it_is_to_be_like(rng):
+    rolls = [(rng.random((80, 128)) < 0.02).astype(np.uint8) for _ in range(4)]
+    grid = Grid(low=0, high=127)
+    corpus = Corpus(
+        grid,
+        [
+            Song(str(i), split, str(i), 120.0, (4, 4), roll)
+            for i, (split, roll) in enumerate(zip(["train"] * 3 + ["test"], rolls, strict=True))
+        ],
+    )
+    like = [song([(0, 4, 60)], frames) for frames in (40, 80, 64)]
+    steps = []
+    songs = chain_songs(corpus, like, 1, steps.append)
+    assert [piece.frames for piece in songs] == [40, 80, 64]
+    assert sum(steps) == MOST_ORDER + 1
+    again = chain_songs(corpus, like, 1)
+    assert [piece.notes.tolist() for piece in again] == [piece.notes.tolist() for piece in songs]

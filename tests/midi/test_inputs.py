@@ -31,6 +31,15 @@ def test_globs(folder):
     assert paths("su?") == ["sub/e.Midi", "sub/deep/f.mat"]
 
 
+def test_recordings_in_folders_are_told_apart(folder):
+    (folder / "sub" / "a.MP3").write_bytes(b"")
+    ignored = []
+    found = expand(["sub"], ignored=ignored)
+    assert ignored == [os.path.join("sub", "a.MP3")] and len(found) == 2
+    [named] = expand(["sub/a.MP3"])
+    assert named.problem == "audio (a recording; midigen reads MIDI)"
+
+
 def test_a_name_that_looks_like_a_glob(folder):
     (folder / "x[1].mid").write_bytes(b"")
     assert paths("x[1].mid") == ["x[1].mid"]

@@ -74,6 +74,8 @@ def test_damaged_and_foreign_files_are_refused_in_one_line(tmp_path):
                 {"velocity_mean": float("inf")},
                 {"levels": {"threshold": "x"}},
                 {"levels": 3},
+                {"dynamics": 3},
+                {"dynamics": {"melody": {"level": 80}}},
             )
         ],
         *[

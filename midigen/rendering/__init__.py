@@ -1,0 +1,1 @@
+"""Songs as something to look at or to listen to."""
