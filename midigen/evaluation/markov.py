@@ -86,7 +86,7 @@ class Chains:
         NDArray[np.int64], shape (N, 3)
             Start frame, counted from the song's end, end frame and pitch.
         """
-        shift, known = _shift_to_one_key(before), {e: n for n, e in enumerate(self.events)}
+        shift, known = shift_to_one_key(before), {e: n for n, e in enumerate(self.events)}
         history = [known.get(event, START) for event in events_of(before, shift)]
         drawn = self._draw([START] * order + history, order, frames, rng)
         notes = notes_of(drawn, frames)
