@@ -136,10 +136,15 @@ def all_states(n):
     return np.array(list(itertools.product([0.0, 1.0], repeat=n)))
 
 
+def is_allowed(v, groups):
+    """Whether at most one of each group (first, stop) is on, at most K of (first, stop, K)."""
+    return all(v[first:stop].sum() <= (most or [1])[0] for first, stop, *most in groups)
+
+
 def allowed_states(n, groups):
-    """The states of n units in which at most one of each group [first, stop) is on."""
+    """The states of n units that groups allow, Eq. (29), (31)."""
     states = all_states(n)
-    return states[[all(v[first:stop].sum() <= 1 for first, stop in groups) for v in states]]
+    return states[[is_allowed(v, groups) for v in states]]
 
 
 def log_partition(w, a, b, groups=()):
@@ -166,7 +171,7 @@ def negative_log_likelihood_gradients(v, w, a, b, groups=()):
 
 def alone(n, groups):
     """The units that are in no group."""
-    return [i for i in range(n) if not any(first <= i < stop for first, stop in groups)]
+    return [i for i in range(n) if not any(first <= i < stop for first, stop, *_ in groups)]
 
 
 def pseudo_log_likelihood(v, w, a, b, groups=()):
@@ -191,11 +196,27 @@ def visible_probability(field, groups):
     return p
 
 
+def at_most_draw(field, most, uniforms):
+    """A state of n units of which at most `most` are on, unit by unit from its own chance."""
+    states = allowed_states(len(field), [(0, len(field), most)])
+    for i, u in enumerate(uniforms):
+        weights = np.exp(states @ field - (states @ field).max())
+        on = u < weights[states[:, i] > 0].sum() / weights.sum()
+        states = states[states[:, i] == on]
+    return states[0]
+
+
 def visible_draw(field, groups, uniforms):
-    """A state of one frame from a uniform number for each column, of which a group has one."""
+    """A state of one frame from a uniform number for each column.
+
+    A group has the first column's, or all of its columns' where more than one may be on.
+    """
     v = (uniforms < sigmoid(field)).astype(float)
-    for first, stop in groups:
-        p = visible_probability(field, groups)[first:stop]
+    for first, stop, *most in groups:
+        if most and most[0] > 1:
+            v[first:stop] = at_most_draw(field[first:stop], most[0], uniforms[first:stop])
+            continue
+        p = visible_probability(field[first:stop], [(0, stop - first)])
         v[first:stop] = 0
         reached = 1 - p.sum()  # none
         for j in range(first, stop):
@@ -238,6 +259,69 @@ def sources(song, t, lines, back):
     """What the gates may copy before frame t: (S, V), the latest frames of the lines first."""
     frames = [n for n, _ in latest_notes(song, t, lines)] + [t - n if n else -1 for n in back]
     return np.array([song[n] if n >= 0 else 0 * song[0] for n in frames])
+
+
+class TinyRnnRbm:
+    """An RNN-RBM with context, lines and gates, Eq. (26)-(27), at an inverse temperature.
+
+    copying is None or (part, gate, lines, heard_lines, interval_gates, intervals), as
+    `gate_planes` has them; context (T, C), back (T, S - L).  groups as in `allowed_states`.
+    """
+
+    def __init__(self, layers, names, w, recurrent, context, back, copying, groups, beta):
+        self.layers, self.names, self.w, self.recurrent = layers, names, w, recurrent
+        self.context, self.back, self.copying = context, back, copying
+        self.groups, self.beta = groups, beta
+
+    def biases(self, song, t, r):
+        """beta a', beta b and r_t of frame t, after the frames of a song before it and r_{t-1}."""
+        part, gate, lines, heard, interval_gates, intervals = self.copying
+        before = song[t - 1] if t else np.zeros(self.w.shape[1])
+        x = np.concatenate([before, recalled(song, t, lines[:heard]), self.context[t], r])
+        u = forward(self.layers, self.names, x)[2]
+        hidden, visible = self.w.shape
+        at = self.recurrent + visible
+        a, b, g = u[self.recurrent : at], u[at : at + hidden], u[at + hidden :]
+        rows = sources(song, t, lines, self.back[t])
+        last = [column for _, column in latest_notes(song, t, lines)]
+        a = a + g @ gate_planes(len(g), rows, part, gate, lines, interval_gates, intervals, last)
+        return self.beta * a, self.beta * b, u[: self.recurrent]
+
+    def log_probability(self, song):
+        """log p(v_1 .. v_T), the sum of -F(v_t) - log Z_t."""
+        total, r = 0.0, np.zeros(self.recurrent)
+        for t, v in enumerate(song):
+            a, b, r = self.biases(song, t, r)
+            total -= negative_log_likelihood(v, self.beta * self.w, a, b, self.groups)
+        return total
+
+
+def conditional(model, frames):
+    """p(song | every frame t is one of the states frames[t]), by enumeration: songs and p."""
+    songs = [np.array(song) for song in itertools.product(*frames)]
+    log_p = np.array([model.log_probability(song) for song in songs])
+    return songs, np.exp(log_p - np.logaddexp.reduce(log_p))
+
+
+def particle_filter(model, frames, count, rng):
+    """The same by `count` particles, Eq. (30): songs, and log weights since the last resampling.
+
+    Frame t of each is drawn among the states frames[t], and weighed by their share of Z_t.
+    """
+    songs, log_w = np.zeros((count, len(frames), model.w.shape[1])), np.zeros(count)
+    r = np.zeros((count, model.recurrent))
+    for t, states in enumerate(frames):
+        if np.exp(2 * np.logaddexp.reduce(log_w) - np.logaddexp.reduce(2 * log_w)) < count / 2:
+            reached = np.cumsum(np.exp(log_w - np.logaddexp.reduce(log_w)))
+            those = np.searchsorted(reached, (rng.random() + np.arange(count)) / count)
+            songs, r, log_w = songs[those], r[those], np.zeros(count)
+        for n in range(count):
+            a, b, r[n] = model.biases(songs[n], t, r[n])
+            minus_f = np.array([-free_energy(v, model.beta * model.w, a, b) for v in states])
+            log_z = np.logaddexp.reduce(minus_f)
+            songs[n, t] = states[rng.choice(len(states), p=np.exp(minus_f - log_z))]
+            log_w[n] += log_z - log_partition(model.beta * model.w, a, b, model.groups)
+    return songs, log_w
 
 
 def centred_biases(a, b, w, mu, nu):

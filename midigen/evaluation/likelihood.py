@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
-from scipy.special import logit, logsumexp
+from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from midigen.columns import columns_of
 from midigen.errors import MidigenError
-from midigen.kernels.codes import MOST_MOVES
-from midigen.model.exact import LARGEST, log_partition, log_sum_on, units_summed
+from midigen.model.annealing import anneal_chain, log_odds, log_z_of_base, means_nearby
+from midigen.model.exact import LARGEST, log_partition, units_summed
 from midigen.model.placed import Description, PlacedModel, SongRun
 from midigen.model.songs import AnySong, told
 from midigen.randomness import derive_key
@@ -29,7 +29,6 @@ from midigen.randomness import derive_key
 SPREAD = 1.0  # nats between a frame's chains beyond which their mean hangs on the luckiest of them
 BASE_SWEEPS, BASE_SAMPLES = 10, 25  # Gibbs sweeps before the base looks, and samples, 2 apart
 BASE_SHARE = 0.05  # of the notes' own means in the base, which so gives every note a chance
-LEAST = 1e-3  # probability, nearly, that the base gives a note, or that it is off
 
 
 class TeacherForced(NamedTuple):
@@ -231,43 +230,32 @@ def anneal(
     ndarray of float64 (chains, N)
         Log weights, each of which is an estimate.
     """
-    backend, kernels = placed.backend, placed.backend.annealing
-    log_weights = log_z_of_base(base, b, columns_of(placed.model.grid).groups, chains)
-    w, v = placed.w, backend.empty(a.shape, a.dtype)
+    backend = placed.backend
+    start = log_z_of_base(base, b, columns_of(placed.model.grid).groups)
+    log_weights = np.tile(start, (chains, 1))
+    v = backend.empty(a.shape, a.dtype)
     device_base, device_a, device_b = (backend.to_device(array) for array in (base, a, b))
     for chain in range(chains):
         key = derive_key(seed, "anneal", chain)
         weights = backend.to_device(log_weights[chain])
-        kernels.draw_base(device_base, *placed.groups, key, first_row, v)
-        for first in range(0, temperatures, MOST_MOVES):
-            if stopped():
-                return log_weights
-            last = min(first + MOST_MOVES, temperatures)
-            kernels.anneal(
-                w,
-                device_base,
-                device_a,
-                device_b,
-                *placed.groups,
-                first,
-                last,
-                temperatures,
-                key,
-                first_row,
-                v,
-                weights,
-            )
+        anneal_chain(
+            backend,
+            placed.w,
+            placed.groups[0],
+            device_base,
+            device_a,
+            device_b,
+            temperatures,
+            key,
+            first_row,
+            v,
+            weights,
+            stopped,
+        )
+        if stopped():
+            return log_weights
         log_weights[chain] = backend.to_host(weights)
     return log_weights
-
-
-def log_z_of_base(
-    base: NDArray[Any], b: NDArray[Any], groups: NDArray[np.int64], chains: int
-) -> NDArray[np.float64]:
-    """Return where log weights begin, (chains, N): log Z of the bases, which have no weights."""
-    of_v = log_sum_on(base.astype(np.float64), groups)
-    of_h = np.logaddexp(0, b.astype(np.float64)).sum(axis=1)
-    return np.tile(of_v + of_h, (chains, 1))
 
 
 def near_base(
@@ -288,36 +276,24 @@ def near_base(
     ndarray (N, V)
         Visible biases.
     """
-    backend, rbm, w = placed.backend, placed.rbm, placed.w
-    groups, key, done = columns_of(placed.model.grid).groups, derive_key(seed, "base"), 1
+    backend, key = placed.backend, derive_key(seed, "base")
+    groups, v = columns_of(placed.model.grid).groups, backend.empty(a.shape, a.dtype)
     start = np.tile(log_odds(means, groups, a.dtype), (len(a), 1))
-    v, visible, total = (backend.zeros(a.shape, a.dtype) for _ in range(3))
-    hidden = backend.zeros(b.shape, b.dtype)
-    device_a, device_b = backend.to_device(a), backend.to_device(b)
     backend.annealing.draw_base(backend.to_device(start), *placed.groups, key, first_row, v)
-    for sweeps in [BASE_SWEEPS] + [2] * (BASE_SAMPLES - 1):
-        before = backend.copy(v)
-        arguments = (device_a, device_b, *placed.groups, sweeps, 1.0, key, done, first_row)
-        rbm.gibbs_chain(before, w, *arguments, v)
-        done += sweeps
-        rbm.hidden_probability(v, w, device_b, hidden)
-        rbm.visible_probability(hidden, w, device_a, placed.groups[0], visible)
-        backend.optimizer.mix(1, total.reshape(total.size), 1, visible.reshape(visible.size))
-    share = (1 - BASE_SHARE) * backend.to_host(total) / BASE_SAMPLES + BASE_SHARE * means
+    nearby = means_nearby(
+        backend,
+        placed.w,
+        placed.groups[0],
+        backend.to_device(a),
+        backend.to_device(b),
+        v,
+        [BASE_SWEEPS] + [2] * (BASE_SAMPLES - 1),
+        key,
+        first_row,
+        1,
+    )
+    share = (1 - BASE_SHARE) * nearby + BASE_SHARE * means
     return log_odds(share, groups, a.dtype)
-
-
-def log_odds(p: NDArray[Any], groups: NDArray[np.int64], dtype: DTypeLike) -> NDArray[Any]:
-    """Return visible biases that give notes these probabilities p (.., V), about.
-
-    No note is quite certain, and in a group that none is on is not, either.
-    """
-    biases = logit(np.clip(p, LEAST, 1 - LEAST))
-    for first, stop in groups:
-        of_group = p[..., first:stop]
-        none = np.maximum(1 - of_group.sum(axis=-1, keepdims=True), LEAST)
-        biases[..., first:stop] = np.log(np.maximum(of_group, LEAST) / none)
-    return biases.astype(dtype)
 
 
 def _uncertainty(

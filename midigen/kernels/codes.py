@@ -18,3 +18,4 @@ CORRUPT = 1 << 30  # sweep number of the input noise, far above those of any Gib
 # of annealing in one call, which multiplies their ratios: |W v| < 22 temperatures stays in float64
 MOST_MOVES = 32
 SHIFT_BITS = 8  # of a frame's place that hold its transposition, see midigen.kernels.cpu.rolls
+MOST_ON = 8  # of a group of which more than one may be on: a GPU's thread counts in registers

@@ -1,15 +1,17 @@
 """Sums over all states of a small RBM: its partition function, and the gradient without sampling.
 
-Eq. (15)-(22), (29).  A Bernoulli RBM has weights W (H, V) and, frame by frame, biases a (N, V) and
-b (N, H); a Gaussian one has log-variances z (N, V) besides.  The sum runs over the layer with fewer
-states, of a Gaussian RBM over the hidden one; the other layer is summed, or integrated, in closed
-form.  A layer of n units has 2^n states, but with a group of m visible units, of which at most one
-is on, m + 1 in place of 2^m.  All arithmetic is float64.
+Eq. (15)-(22), (29), (31).  A Bernoulli RBM has weights W (H, V) and, frame by frame, biases
+a (N, V) and b (N, H); a Gaussian one has log-variances z (N, V) besides.  The sum runs over the
+layer with fewer states, of a Gaussian RBM over the hidden one; the other layer is summed, or
+integrated, in closed form.  A layer of n units has 2^n states, but with a group of m visible units,
+of which at most one is on, m + 1 in place of 2^m.  All arithmetic is float64.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -31,8 +33,19 @@ def units_summed(visible: int, hidden: int, groups: Groups = NO_GROUPS) -> float
 
 def _visible_units(visible: int, groups: Groups) -> float:
     """Return log2 of the number of states of the visible layer."""
-    sizes = np.diff(groups)
-    return float(visible - sizes.sum() + np.log2(sizes + 1).sum())
+    allowed = [
+        math.log2(sum(math.comb(stop - first, on) for on in range(most + 1)))
+        for first, stop, most in with_limits(groups)
+    ]
+    return float(visible - np.diff(groups[:, :2]).sum() + sum(allowed))
+
+
+def with_limits(groups: Groups) -> list[tuple[int, int, int]]:
+    """Return first column, the one behind the last, and K of each group: at most K are on.
+
+    groups is (G, 2), K being 1, or (G, 3).
+    """
+    return [(row[0], row[1], row[2] if len(row) > 2 else 1) for row in groups.tolist()]
 
 
 def _sums_hidden(w: NDArray[Any], groups: Groups) -> bool:
@@ -72,9 +85,9 @@ def log_partition(
         Hidden biases.
     z : ndarray (N, V), optional
         Log-variances of Gaussian visible units; None for Bernoulli ones.
-    groups : ndarray of int64 (G, 2)
+    groups : ndarray of int64 (G, 2) or (G, 3)
         First column, and the one behind the last, of each group of Bernoulli visible units of which
-        at most one is on, from left to right.
+        at most one is on, from left to right; a third number says how many may be on.
 
     Returns
     -------
@@ -178,12 +191,14 @@ def contrast(
 
 def _all_states(units: int, groups: Groups = NO_GROUPS) -> Float64:
     """Return all states of so many binary units that groups allow, (S, units)."""
-    starts = {int(first): int(stop) for first, stop in groups}
+    starts = {first: (stop, most) for first, stop, most in with_limits(groups)}
     states, column = np.zeros((1, units)), 0
     while column < units:
-        stop = starts.get(column, column + 1)
-        choices = np.zeros((stop - column + 1, units))
-        choices[1:, column:stop] = np.eye(stop - column)
+        stop, most = starts.get(column, (column + 1, 1))
+        on = [some for k in range(most + 1) for some in combinations(range(column, stop), k)]
+        choices = np.zeros((len(on), units))
+        for choice, some in zip(choices, on, strict=True):
+            choice[list(some)] = 1
         states = (choices[:, None] + states).reshape(-1, units)
         column = stop
     return states
@@ -210,16 +225,28 @@ def _bernoulli_states(
 def log_sum_on(field: Float64, groups: Groups) -> Float64:
     """Return the log of the sum of exp(field^T x) over the states x that groups allow.
 
-    field is (.., n), the result (..,): log(1 + e^s) of each unit in no group, and
-    log(1 + sum e^s) of each group.
+    field is (.., n), the result (..,): log(1 + e^s) of each unit in no group, and of each group
+    log(1 + sum e^s) or, where more of it may be on, the sum of as many products, Eq. (31).
     """
     terms = np.logaddexp(0, field)
-    for first, stop in groups:
+    for first, stop, most in with_limits(groups):
         terms[..., first:stop] = 0
-        with_none = np.insert(field[..., first:stop], 0, 0, axis=-1)
-        terms[..., first] = scipy.special.logsumexp(with_none, axis=-1)
+        terms[..., first] = _log_sum_of_few(field[..., first:stop], most)
     total: Float64 = terms.sum(axis=-1)
     return total
+
+
+def _log_sum_of_few(field: Float64, most: int) -> Float64:
+    """Return the log of the sum of exp(field^T x) over x with at most `most` units on, (..,)."""
+    if most == 1:
+        with_none = np.insert(field, 0, 0, axis=-1)
+        one: Float64 = scipy.special.logsumexp(with_none, axis=-1)
+        return one
+    within = np.zeros((*field.shape[:-1], most + 1))  # of no unit, at most k of which are on
+    for i in range(field.shape[-1]):
+        with_it = field[..., i : i + 1] + within[..., :-1]
+        within[..., 1:] = np.logaddexp(within[..., 1:], with_it)
+    return within[..., -1]
 
 
 def _means_on(field: Float64, groups: Groups) -> Float64:

@@ -8,7 +8,6 @@ from midigen.errors import MidigenError
 from midigen.evaluation import likelihood
 from midigen.evaluation.likelihood import Likelihood, estimate_log_likelihood, teacher_forced
 from midigen.model.placed import PlacedModel
-from tests import reference
 from tests.evaluation.models import PARTS, small_model, songs, songs_of_parts
 
 
@@ -48,23 +47,6 @@ def test_annealing_agrees_with_exact_sums_of_one_voice(rng, monkeypatch, dtype):
     found = estimate(model, rolls, temperatures=200, chains=20)
     assert not found.exact and 0 < found.standard_error < 0.02
     assert abs(found.mean - exact.mean) < 4 * found.standard_error + found.flattery
-
-
-def test_bases_have_the_notes_means():
-    p, groups = np.array([0.3, 0.2, 0.1, 0.4, 0.0]), np.array([(1, 4)])
-    field = likelihood.log_odds(p, groups, np.float64)
-    expected = [0.3, 0.2, 0.1, 0.4, 1e-3]
-    np.testing.assert_allclose(reference.visible_probability(field, groups), expected, rtol=1e-12)
-    certain = likelihood.log_odds(np.array([[0.0, 0.5, 0.5, 0.0, 1.0]]), groups, np.float32)
-    assert np.isfinite(certain).all() and certain.dtype == np.float32
-
-
-def test_z_of_bases_is_that_of_an_rbm_without_weights(rng):
-    base, b, groups = rng.normal(size=(3, 5)), rng.normal(size=(3, 2)), np.array([(1, 4)])
-    found = likelihood.log_z_of_base(base, b, groups, 2)
-    w = np.zeros((2, 5))
-    expected = [reference.log_partition(w, *row, groups) for row in zip(base, b, strict=True)]
-    np.testing.assert_allclose(found, [expected] * 2)
 
 
 def test_the_stated_error_is_the_error(rng, monkeypatch):

@@ -1,4 +1,7 @@
-"""Groups of units of which at most one is on: draws, conditionals, annealing.  Eq. (29)."""
+"""Groups of units of which at most one is on, or at most K: draws, conditionals, annealing.
+
+Eq. (29), (31).
+"""
 
 import numpy as np
 import pytest
@@ -16,7 +19,17 @@ GROUPS = {
     "side by side": [(1, 4), (4, 6), (6, 7)],
     "all": [(0, 9)],
 }
-on_groups = pytest.mark.parametrize("groups", [np.array(g) for g in GROUPS.values()], ids=GROUPS)
+LIMITS = {
+    "at most two": [(2, 7, 2)],
+    "one, and at most three": [(0, 3, 1), (3, 9, 3)],
+    "as many as there are": [(1, 4, 3), (4, 9, 8)],
+}
+on_groups = pytest.mark.parametrize(
+    "groups", [np.array(g) for g in (GROUPS | LIMITS).values()], ids=GROUPS | LIMITS
+)
+on_single_groups = pytest.mark.parametrize(
+    "groups", [np.array(g) for g in GROUPS.values()], ids=GROUPS
+)
 on_dtypes = pytest.mark.parametrize("dtype", TOLERANCE)
 
 
@@ -30,8 +43,7 @@ def problem(dtype, groups, count=N, seed=0):
 
 
 def is_allowed(v, groups):
-    at_most_one = all((v[:, first:stop].sum(axis=1) <= 1).all() for first, stop in groups)
-    return at_most_one and set(np.unique(v)) <= {0, 1}
+    return all(reference.is_allowed(row, groups) for row in v) and set(np.unique(v)) <= {0, 1}
 
 
 @on_groups
@@ -61,6 +73,16 @@ def test_fields_of_any_size_turn_on_one_unit_at_most(kernels, dtype):
     kernels("rbm").sample_groups(np.uint64(1), 0, 0, field, np.array([(0, 3)]), out)
     np.testing.assert_array_equal(out[[0, 1, 3, 4]], np.eye(3)[[0, 0, 0, 0]] * [[1], [0], [1], [0]])
     assert out[2].sum() == 1 and out[2, 0] == 0
+
+
+@on_dtypes
+@pytest.mark.parametrize("size", [200.0, -200.0])
+def test_a_limit_holds_whatever_the_fields(kernels, dtype, size):
+    field = size + np.random.default_rng(0).normal(size=(50, V)).astype(dtype)
+    out = np.empty_like(field)
+    groups = np.array([(0, V, 4)])
+    kernels("rbm").sample_groups(np.uint64(1), 0, 0, field, groups, out)
+    assert (out.sum(axis=1) == (4 if size > 0 else 0)).all()
 
 
 @on_groups
@@ -120,7 +142,7 @@ def test_every_backend_draws_the_same_chains(kernels, groups):
     assert 0 < got.mean() < 1
 
 
-@on_groups
+@on_single_groups
 @on_dtypes
 def test_visible_probability(kernels, dtype, groups):
     w, a, b, _ = problem(dtype, groups)
@@ -130,7 +152,7 @@ def test_visible_probability(kernels, dtype, groups):
     assert np.allclose(out, expected, atol=TOLERANCE[dtype])
 
 
-@on_groups
+@on_single_groups
 @on_dtypes
 def test_pseudo_log_likelihood(kernels, dtype, groups):
     w, a, b, v = problem(dtype, groups)
@@ -161,7 +183,9 @@ def test_the_base_has_its_own_means(kernels, simulated, groups):
     v = np.empty_like(base)
     kernels("ais").draw_base(base, groups, np.uint64(KEY), 0, v)
     assert is_allowed(v, groups)
-    expected = reference.visible_probability(base[0], groups)
+    states = reference.allowed_states(V, groups)
+    p = np.exp(states @ base[0])
+    expected = p @ states / p.sum()
     np.testing.assert_allclose(v.mean(axis=0), expected, atol=2.5 / np.sqrt(count))
 
 

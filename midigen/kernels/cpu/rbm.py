@@ -7,13 +7,18 @@ In a group of visible units at most one is on; with their fields s = W^T h + a,
 
     p(v_i = 1 | h) = e^s_i / (1 + sum_k e^s_k),   p(none | h) = 1 / (1 + sum_k e^s_k)       (29)
 
+It is the case K = 1 of units that are independent but for their number,
+
+    p(v | h) ~ prod_i e^(s_i v_i)   where   sum_i v_i <= K,   else 0                        (31)
+
 Arguments that the functions share; float arrays are all float32 or all float64:
   N, V, H      frames, visible units, hidden units
   v, sample    (N, V), states of 0 and 1
   w            (H, V), W
   a, b         (N, V) and (N, H), the visible and hidden biases of every frame; rows contiguous
   groups       int64 (G, 2), first column, and the one behind the last, of every group, from left to
-               right; no two overlap
+               right; no two overlap.  Where draws are made a third column, (G, 3), may give each
+               group a K of its own, 1..MOST_ON
   key          uint64, of all draws of a call
   first_row    int: row n draws as row first_row + n
 Random draws depend on (key, sweep, row, column) alone, so that they are the same on any number of
@@ -26,7 +31,7 @@ from numba import njit
 from midigen.kernels.codes import CORRUPT, FACTORS
 from midigen.kernels.cpu.blas import gemm
 from midigen.kernels.jit import KERNEL
-from midigen.kernels.scalar import f32, philox, shrink, sigmoid, softplus, u64, uniform
+from midigen.kernels.scalar import f32, f64, philox, shrink, sigmoid, softplus, u64, uniform
 
 _LOW, _WORD = u64(0xFFFFFFFF), u64(32)
 ROWS = 64  # frames that go through all sweeps together: W and states stay in the core's cache
@@ -94,11 +99,37 @@ def _shares(field, out):
 
 
 @njit(**KERNEL)
+def _sample_at_most(field, most, uniforms, within, out) -> None:
+    """Draw n units of one row of which at most `most` are on, Eq. (31).
+
+    within (n + 1, most + 1 or more) is a table of float64, overwritten: within[i, k] is in
+    proportion to the chance that of the units from i on at most k are on.
+    """
+    n, one, zero = field.size, out.dtype.type(1), out.dtype.type(0)
+    within[n, : most + 1] = 1.0
+    for i in range(n - 1, -1, -1):
+        # both from exponentials: neither is 0 where the other is nearly 1
+        on, off = 1.0 / (1.0 + np.exp(-f64(field[i]))), 1.0 / (1.0 + np.exp(f64(field[i])))
+        within[i, 0] = off * within[i + 1, 0]
+        for k in range(1, most + 1):
+            within[i, k] = off * within[i + 1, k] + on * within[i + 1, k - 1]
+        for k in range(most + 1):  # the last one, the largest, becomes 1
+            within[i, k] /= within[i, most]
+    left = most
+    for i in range(n):
+        on, off = 1.0 / (1.0 + np.exp(-f64(field[i]))), 1.0 / (1.0 + np.exp(f64(field[i])))
+        with_it = on * within[i + 1, left - 1] if left > 0 else 0.0
+        drawn = f64(uniforms[i]) * (with_it + off * within[i + 1, left]) < with_it
+        out[i] = one if drawn else zero
+        left -= 1 if drawn else 0
+
+
+@njit(**KERNEL)
 def sample_groups(key, sweep, first_row, field, groups, out) -> None:
-    """Draw the units of groups, Eq. (29), of which at most one is on.
+    """Draw the units of groups, Eq. (29), (31), of which at most one is on, or at most K.
 
     key, first_row, groups: see the module.  A group's draw is made of the uniform number of its
-    first column in uniform_row.
+    first column in uniform_row or, where more than one may be on, of those of all its columns.
 
     Parameters
     ----------
@@ -113,12 +144,27 @@ def sample_groups(key, sweep, first_row, field, groups, out) -> None:
     quarter = (n + 3) // 4
     k0, k1 = u64(key) & _LOW, u64(key) >> _WORD
     zero, one = out.dtype.type(0), out.dtype.type(1)
-    widest = 0
+    widest, most = 0, 1
     for g in range(groups.shape[0]):
         widest = max(widest, groups[g, 1] - groups[g, 0])
+        if groups.shape[1] > 2:
+            most = max(most, groups[g, 2])
     shares = np.empty(widest, field.dtype)
+    noise = np.empty(4 * quarter if most > 1 else 0, f32)
+    within = np.empty((widest + 1 if most > 1 else 0, most + 1))
     for g in range(groups.shape[0]):
         first, stop = groups[g, 0], groups[g, 1]
+        if groups.shape[1] > 2 and groups[g, 2] > 1:
+            for i in range(count):
+                uniform_row(key, sweep, first_row + i, noise)
+                _sample_at_most(
+                    field[i, first:stop],
+                    groups[g, 2],
+                    noise[first:stop],
+                    within,
+                    out[i, first:stop],
+                )
+            continue
         for i in range(count):
             none = _shares(field[i, first:stop], shares[: stop - first])
             total = none

@@ -146,7 +146,7 @@ def _annealed(real, grouped, each, most):
     kind, zero, one, wide = NUMBA_TYPE[real], real(0), real(1), f64().itemsize // real().itemsize
     draw_hidden = half_sweep(real, each, False, _hidden_field(real))
     draw_visible = half_sweep(real, each, False, _visible_field, grouped)
-    draw_groups = group_drawer(real)
+    draw_groups = group_drawer(real, grouped)
 
     @jit()
     def annealed(

@@ -9,9 +9,9 @@ columns j, j + Q, j + 2 Q and j + 3 Q, which are drawn from one counter, of `eac
 registers.  For columns past a layer's last one and rows past the last row, the last one is taken
 again; their results are never read.
 
-A softmax group of visible units is drawn in two steps: the threads of its columns leave their
-fields where their states belong, and behind a barrier one thread for each row sums them and writes
-the states.  Kernels for RBMs without such groups are compiled without the second step.
+A group of visible units is drawn in two steps: the threads of its columns leave their fields where
+their states belong, and behind a barrier one thread for each row sums them and writes the states.
+Kernels for RBMs without such groups are compiled without the second step.
 """
 
 import math
@@ -21,15 +21,17 @@ from typing import Any
 
 from numba import cuda, uint64
 
+from midigen.kernels.codes import MOST_ON
 from midigen.kernels.cuda import scalar
 from midigen.kernels.cuda.blas import MatrixLike, StridedMatrix, as_matrix, copy, scratch_matrix
 from midigen.kernels.cuda.jit import NUMBA_TYPE, SHARED, Scalar, Tile, TooWideError, device, jit
 from midigen.kernels.cuda.memory import DeviceArray
 from midigen.kernels.cuda.scalar import normals, uniform, words
-from midigen.kernels.scalar import u64
+from midigen.kernels.scalar import f64, u64
 
 READ = 16  # bytes that a thread reads of memory at once: of 4 rows, or of 2 in float64
 WARP = 32
+ONE_ON, SOME_ON = 1, 2  # kinds of groups of visible units
 
 
 def padded(n: int) -> int:
@@ -144,9 +146,14 @@ def chain(
     )
 
 
-def has_groups(softmax: DeviceArray | None) -> bool:
-    """Tell whether there are softmax groups, for which a kernel has to be compiled."""
-    return softmax is not None and softmax.shape[0] > 0
+def has_groups(softmax: DeviceArray | None) -> int:
+    """Tell for what kind of groups a kernel has to be compiled: for none, softmax groups, limits.
+
+    0, ONE_ON or SOME_ON: where groups (G, 3) say of each how many may be on.
+    """
+    if softmax is None or not softmax.shape[0]:
+        return 0
+    return SOME_ON if softmax.shape[1] > 2 else ONE_ON
 
 
 @device
@@ -235,35 +242,42 @@ def sharer(real: Scalar) -> Callable[..., Any]:
     return share_out
 
 
+@device
+def _word(key, row, sweep, quarter, column):
+    """Draw the random word of a column, as in midigen.kernels.cpu.rbm.uniform_row."""
+    drawn, part = words(key, row, sweep, column % quarter), column // quarter
+    # by comparisons: a tuple that is indexed by a variable lies in local memory
+    word = drawn[0] if part == 0 else drawn[1]
+    if part >= 2:
+        word = drawn[2] if part == 2 else drawn[3]
+    return word
+
+
 @cache
-def chooser(real: Scalar) -> Callable[..., Any]:
-    """Make a device function that draws a softmax group of one row, Eq. (29).
+def chooser(real: Scalar, kind: int) -> Callable[..., Any]:
+    """Make a device function that draws a group of one row, Eq. (29) or (31).
 
     Parameters
     ----------
     real : float type
         Of the states.
+    kind : int
+        ONE_ON, or SOME_ON where groups say how many may be on.
 
     Returns
     -------
-    device function
+    device function (memory, at, step, groups, k, columns, key, row, sweep)
         It finds the fields in memory as that of `sharer` does, those of a row of `columns`, and
-        writes 0 and 1 in their place.  Of none, first, first + 1, .. it takes the one at which the
-        sum of their weights gets over u times that of all; u is the uniform number of column
-        `first`.
+        writes 0 and 1 in the place of those of group k.  Of none, first, first + 1, .. it takes the
+        one at which the sum of their weights gets over u times that of all; u is the uniform number
+        of column `first`.
     """
     share_out, zero, one = sharer(real), real(0), real(1)
 
     @device
-    def choose(memory, at, step, first, stop, columns, key, row, sweep):
-        quarter = (columns + 3) >> 2
-        drawn, part = words(key, row, sweep, first % quarter), first // quarter
-        # by comparisons: a tuple that is indexed by a variable lies in local memory
-        word = drawn[0] if part == 0 else drawn[1]
-        if part >= 2:
-            word = drawn[2] if part == 2 else drawn[3]
+    def choose_one(memory, at, step, first, stop, columns, key, row, sweep):
         reached, total = share_out(memory, at, step, first, stop)
-        wanted = real(uniform(word)) * total
+        wanted = real(uniform(_word(key, row, sweep, (columns + 3) >> 2, first))) * total
         looking = not wanted < reached
         for j in range(first, stop):
             reached += memory[at + j * step]
@@ -272,33 +286,94 @@ def chooser(real: Scalar) -> Callable[..., Any]:
             memory[at + j * step] = one if chosen else zero
             looking = looking and not chosen
 
+    choose_some = _some_chooser(real)
+
+    @device
+    def choose(memory, at, step, groups, k, columns, key, row, sweep):
+        if kind == SOME_ON and groups[k, 2] > 1:
+            choose_some(
+                memory, at, step, groups[k, 0], groups[k, 1], groups[k, 2], columns, key, row, sweep
+            )
+        else:
+            choose_one(memory, at, step, groups[k, 0], groups[k, 1], columns, key, row, sweep)
+
     return choose
 
 
+@device
+def _pick(within, k):
+    """Return within[k]; by comparisons, see `_word`."""
+    found = within[0]
+    found = within[1] if k == 1 else found
+    found = within[2] if k == 2 else found
+    found = within[3] if k == 3 else found
+    found = within[4] if k == 4 else found
+    found = within[5] if k == 5 else found
+    found = within[6] if k == 6 else found
+    found = within[7] if k == 7 else found
+    return within[8] if k == MOST_ON else found
+
+
+@device
+def _with_one_more(within, on, off):
+    """Return the chances that at most 0, 1, .. MOST_ON units are on, with one more unit."""
+    return (
+        off * within[0],
+        off * within[1] + on * within[0],
+        off * within[2] + on * within[1],
+        off * within[3] + on * within[2],
+        off * within[4] + on * within[3],
+        off * within[5] + on * within[4],
+        off * within[6] + on * within[5],
+        off * within[7] + on * within[6],
+        off * within[8] + on * within[7],
+    )
+
+
 @cache
-def group_drawer(real: Scalar) -> Callable[..., Any]:
-    """Make a device function that draws all softmax groups of a layer from their fields in memory.
+def _some_chooser(real):
+    """Make a device function that draws a group of which at most `most` are on, Eq. (31).
+
+    Where the CPU keeps a table of all columns a thread has one row of it, in registers, and makes
+    that anew for each column.
+    """
+    zero, one = real(0), real(1)
+
+    @device
+    def choose_some(memory, at, step, first, stop, most, columns, key, row, sweep):
+        left = most
+        for j in range(first, stop):
+            within = 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0
+            for i in range(stop - 1, j, -1):
+                field = f64(memory[at + i * step])
+                scale = 1.0 / _pick(within, most)
+                on, off = scale / (1.0 + math.exp(-field)), scale / (1.0 + math.exp(field))
+                within = _with_one_more(within, on, off)
+            field = f64(memory[at + j * step])
+            on, off = 1.0 / (1.0 + math.exp(-field)), 1.0 / (1.0 + math.exp(field))
+            with_it = on * _pick(within, left - 1) if left > 0 else 0.0
+            number = f64(uniform(_word(key, row, sweep, (columns + 3) >> 2, j)))
+            drawn = number * (with_it + off * _pick(within, left)) < with_it
+            memory[at + j * step] = one if drawn else zero
+            left -= 1 if drawn else 0
+
+    return choose_some
+
+
+@cache
+def group_drawer(real: Scalar, kind: int) -> Callable[..., Any]:
+    """Make a device function that draws all groups of a layer from their fields in memory.
 
     A block calls it between two barriers: threads have left the fields of other threads' groups,
-    and will read the states of others.
+    and will read the states of others.  kind is that of `chooser`.
     """
-    choose = chooser(real)
+    choose = chooser(real, kind)
 
     @device
     def draw_groups(thread, threads, memory, first, columns, rows, softmax, key_of, row_of, sweep):
         for e in range(thread, rows * softmax.shape[0], threads):
             r, k = e % rows, e // rows
-            choose(
-                memory,
-                first * rows + r,
-                rows,
-                softmax[k, 0],
-                softmax[k, 1],
-                columns,
-                key_of[r],
-                row_of[r],
-                sweep,
-            )
+            choose(memory, first * rows + r, rows, softmax, k, columns, key_of[r], row_of[r], sweep)
 
     return draw_groups
 
@@ -431,7 +506,7 @@ def _chain(real, gaussian, grouped, each, most):
     kind, zero, one, half = NUMBA_TYPE[real], real(0), real(1), real(0.5)
     draw_hidden = half_sweep(real, each, False, biased)
     draw_visible = half_sweep(real, each, gaussian, biased, grouped)
-    draw_groups = group_drawer(real)
+    draw_groups = group_drawer(real, grouped)
 
     @jit()
     def chain(

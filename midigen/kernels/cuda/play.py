@@ -276,7 +276,7 @@ def _sampler(real, gaussian, grouped):
     one = real(1)
     draw_hidden = half_sweep(real, 1, False, biased)
     draw_visible = half_sweep(real, 1, gaussian, biased, grouped)
-    draw_groups = group_drawer(real)
+    draw_groups = group_drawer(real, grouped)
 
     @device
     def sample(

@@ -143,13 +143,13 @@ def sample_groups(
     out: MatrixLike,
     tile: Tile = TILE,
 ) -> None:
-    """Draw the units of groups, Eq. (29), of which at most one is on.
+    """Draw the units of groups, Eq. (29), (31), of which at most one is on, or at most K.
 
     Parameters as in midigen.kernels.cpu.rbm.sample_groups; a thread draws a group of a row.
     """
     field, out = as_matrix(field), as_matrix(out)
     over(
-        _chosen(out.scalar_type),
+        _chosen(out.scalar_type, gibbs.has_groups(groups)),
         out.rows,
         groups.shape[0],
         out.columns,
@@ -163,8 +163,8 @@ def sample_groups(
 
 
 @cache
-def _chosen(real):
-    choose = gibbs.chooser(real)
+def _chosen(real, kind):
+    choose = gibbs.chooser(real, kind)
 
     @jit()
     def chosen(
@@ -190,7 +190,7 @@ def _chosen(real):
                     out[to_row + j] = field[from_row + j]
                 key = keys[r % n_series]
                 row = u64(first_rows[r % n_series] + r // n_series)
-                choose(out, to_row, 1, first, stop, columns, key, row, sweep)
+                choose(out, to_row, 1, groups, k, columns, key, row, sweep)
 
     return chosen
 

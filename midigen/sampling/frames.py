@@ -1,0 +1,280 @@
+"""One frame of many particles: network, gates, and the RBM of what is open.  Eq. (26)-(31)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from midigen.columns import columns_of
+from midigen.model.placed import PlacedModel
+from midigen.sampling.clamped import ClampedRbm, Draws
+from midigen.sampling.given import Given, note_columns
+
+ROWS = 32  # particles that one job takes
+
+
+class Particles:
+    """N songs that go on side by side, from frame `first` on.
+
+    Attributes
+    ----------
+    past : ndarray of uint8 (first, V)
+        The frames before, of all of them.
+    history : ndarray of uint8 (frames, N, V)
+        What each has in the frames from `first` on.
+    state : ndarray (N, R)
+        r before the next frame.
+    latest : ndarray of int64 (N, L)
+        The latest frame in which each line had notes, -1 for none.
+    log_weight : ndarray of float64 (N,)
+        Since the particles were last resampled.
+    settled : float
+        The log of the product of the mean weights of each resampling.
+    root : ndarray of int64 (N,)
+        Which particle at `first` each descends from.
+    """
+
+    def __init__(
+        self,
+        past: NDArray[np.uint8],
+        history: NDArray[np.uint8],
+        state: NDArray[Any],
+        latest: NDArray[np.int64],
+    ) -> None:
+        self.past, self.history, self.state, self.latest = past, history, state, latest
+        self.log_weight, self.settled = np.zeros(len(state)), 0.0
+        self.root = np.arange(len(state))
+
+    @property
+    def log_mean_weight(self) -> float:
+        """The log of the mean weight, of all frames."""
+        return self.settled + float(logsumexp(self.log_weight)) - math.log(len(self.log_weight))
+
+    @property
+    def effective(self) -> float:
+        """The effective number, (sum w)^2 / sum w^2."""
+        return math.exp(2 * logsumexp(self.log_weight) - logsumexp(2 * self.log_weight))
+
+    def choose(self, those: NDArray[np.int64]) -> None:
+        """Go on with some particles (N,), by their numbers, all of one weight, in place of all."""
+        self.settled = self.log_mean_weight
+        self.log_weight[:] = 0
+        self.history[:] = self.history[:, those]
+        self.state, self.latest, self.root = (
+            array[those] for array in (self.state, self.latest, self.root)
+        )
+
+    def frames(self, source: NDArray[np.int64], rows: slice) -> NDArray[np.uint8]:
+        """Return frame source[i] of each particle, (n, V), silent where that is negative."""
+        first, numbers = len(self.past), np.arange(rows.start, rows.stop)
+        out = self.history[np.maximum(source - first, 0), numbers]
+        if len(self.past):
+            before = self.past[np.minimum(np.maximum(source, 0), first - 1)]
+            out = np.where((source < first)[:, None], before, out)
+        out[source < 0] = 0
+        return out
+
+
+class FrameSampler:
+    """What draws and weighs frames of particles, given some of a song.
+
+    Parameters
+    ----------
+    placed : PlacedModel
+    given : Given
+    beta : float
+        Inverse temperature.
+    moves, sweeps : int
+        Of annealing, and of Gibbs sampling.
+
+    Attributes
+    ----------
+    is_open : ndarray of bool (T,)
+        Which frames have columns to be drawn.
+    """
+
+    def __init__(
+        self, placed: PlacedModel, given: Given, beta: float, moves: int, sweeps: int
+    ) -> None:
+        model, self.placed, self.given = placed.model, placed, given
+        self._beta, self._moves, self._sweeps = beta, moves, sweeps
+        dtype = model.network.dtype
+        self._w = (beta * model.w.astype(np.float64)).astype(dtype)
+        self._context = placed.context.rows(given.outline).astype(dtype)
+        self._back = placed.context.back(given.outline).astype(np.int64)
+        self._codes = placed.backend.borrow(model.network.codes)
+        columns = columns_of(model.grid)
+        self._softmax = columns.groups
+        self._limited = columns.groups
+        if given.at_most is not None:
+            lines = {int(first) for first in columns.groups[:, 0]}
+            limits = [
+                (*place, most)
+                for place, most in zip(
+                    note_columns(model.grid), given.at_most.tolist(), strict=True
+                )
+                if place[0] not in lines
+            ]
+            single = [(first, stop, 1) for first, stop in columns.groups.tolist()]
+            self._limited = np.array(sorted([*single, *limits]), np.int64).reshape(-1, 3)
+        self._open, self._on = given.open(model.grid), given.on
+        self.is_open: NDArray[np.bool_] = np.asarray(self._open.any(axis=1))
+        self._made: dict[bytes, ClampedRbm] = {}
+        none = np.zeros(model.config.visible, bool)
+        self._whole = ClampedRbm(placed.backend, self._w, ~none, none, self._softmax)
+
+    def start(self, roll: NDArray[np.uint8], first: int, stop: int, count: int) -> Particles:
+        """Begin with `count` particles before frame `first`, after the frames of a roll (T, V)."""
+        placed, visible = self.placed, roll.shape[1]
+        heard = placed.primed(self.given.outline, roll[:first])
+        lines = placed.context.lines
+        latest = np.full((count, len(lines)), -1, np.int64)
+        for line, (low, high) in enumerate(lines.tolist()):
+            begun = np.flatnonzero(roll[:first, low:high].any(axis=1))
+            latest[:, line] = begun[-1] if len(begun) else -1
+        return Particles(
+            roll[:first].copy(),
+            np.zeros((stop - first, count, visible), np.uint8),
+            np.tile(heard[visible:], (count, 1)),
+            latest,
+        )
+
+    def step(
+        self,
+        particles: Particles,
+        t: int,
+        key: Any,
+        reference: NDArray[np.uint8] | None,
+        whole: bool,
+    ) -> None:
+        """Draw frame t of every particle, weigh it, and go on.
+
+        Parameters
+        ----------
+        particles : Particles
+            Moved on in place.
+        t : int
+        key : uint64
+            Of all random numbers of the frame.
+        reference : ndarray of uint8 (T, V) or None
+            Music that the first particle has.
+        whole : bool
+            Whether all have the reference's frame.
+        """
+        count = len(particles.state)
+        jobs = [slice(i, min(i + ROWS, count)) for i in range(0, count, ROWS)]
+        fixed = reference[t] if whole and reference is not None else None
+
+        def job(rows: slice, _: Callable[[], bool]) -> tuple[NDArray[Any], ...]:
+            return self._rows(particles, t, rows, key, fixed)
+
+        parts = list(zip(*self.placed.backend.map(job, jobs), strict=True))
+        v, particles.state, log_weight = (np.concatenate(part) for part in parts)
+        if reference is not None:
+            v[0] = reference[t]
+        particles.log_weight += log_weight
+        particles.history[t - len(particles.past)] = v
+        for line, (low, high) in enumerate(self.placed.context.lines.tolist()):
+            particles.latest[v[:, low:high].any(axis=1), line] = t
+
+    def _rows(
+        self,
+        particles: Particles,
+        t: int,
+        rows: slice,
+        key: Any,
+        fixed: NDArray[np.uint8] | None,
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+        """Draw some of the particles: v (n, V), r (n, R) and what the log weights grow by, (n,)."""
+        before, r, a, b = self._biases(particles, t, rows)
+        draws = Draws(key, rows.start, self._moves, self._sweeps)
+        if fixed is None and not self.is_open[t]:
+            fixed = self._on[t].astype(np.uint8)
+        if fixed is not None:
+            known = self._clamped(np.zeros_like(fixed, bool), fixed > 0, self._softmax)
+            log_z, _ = known.log_z(a, b, before, draws)
+            log_z -= self._whole.log_z(a, b, before, draws)[0]
+            return np.tile(fixed, (len(a), 1)), r, log_z
+        rbm = self._clamped(self._open[t], self._on[t], self._limited)
+        start, log_z = before[:, rbm.columns], np.zeros(len(a))
+        if not rbm.is_like(self._whole):
+            log_z, start = rbm.log_z(a, b, before, draws)
+            log_z -= self._whole.log_z(a, b, before, draws)[0]
+        v = np.tile(self._on[t].astype(np.uint8), (len(a), 1))
+        v[:, rbm.columns] = rbm.draw(a, b, start, draws)
+        return v, r, log_z
+
+    def _clamped(
+        self, open_columns: NDArray[np.bool_], on: NDArray[np.bool_], groups: NDArray[np.int64]
+    ) -> ClampedRbm:
+        name = open_columns.tobytes() + on.tobytes()
+        if name not in self._made:
+            self._made[name] = ClampedRbm(self.placed.backend, self._w, open_columns, on, groups)
+        return self._made[name]
+
+    def _biases(
+        self, particles: Particles, t: int, rows: slice
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Run the network and open the gates: the frames before, r, and beta times a' and b."""
+        placed, context = self.placed, self.placed.context
+        model, backend, gates = placed.model, placed.backend, placed.context.gates
+        network, dtype, count = model.network, model.network.dtype, rows.stop - rows.start
+        lines = len(context.lines)
+        sources = np.empty((len(gates.sources), count, model.config.visible), dtype)
+        for s in range(len(sources)):
+            if s < lines:
+                source = particles.latest[rows, s]
+            else:
+                back = self._back[t, s - lines]
+                source = np.full(count, t - back if back > 0 else -1)
+            sources[s] = particles.frames(source, rows)
+        before = particles.frames(np.full(count, t - 1), rows).astype(dtype)
+        heard = [
+            sources[line, :, low:high]
+            for line, (low, high) in enumerate(context.lines[: context.heard_lines].tolist())
+        ]
+        told = np.tile(self._context[t], (count, 1))
+        x = np.concatenate([before, *heard, told, particles.state[rows]], axis=1)
+        inputs = backend.empty((count * int((network.sizes[:-1] + 1).sum()),), dtype)
+        u = backend.empty((count, int(network.sizes[-1])), dtype)
+        backend.jacobian.forward_batch(
+            network.sizes, self._codes, placed.params, backend.to_device(x), inputs, u
+        )
+        return before, *self._opened(u, sources)
+
+    def _opened(
+        self, u: Any, sources: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Read r and the biases from outputs u (n, R + Y), the gates opened; times beta."""
+        placed, backend, tables = self.placed, self.placed.backend, self.placed.gates
+        lines = self.placed.context.lines
+        a, b = placed.bias_gradients(u)[:2]
+        if placed.context.gates.count:
+            part, on_device = placed.model.gate_part, backend.to_device(sources)
+            last = backend.empty((len(lines), sources.shape[1]), np.int64)
+            for line, (low, high) in enumerate(lines.tolist()):
+                backend.gates.last_pitch(on_device[line], low, high, last[line])
+            backend.gates.open_gates(
+                backend.columns(u, part.start, part.stop - part.start),
+                on_device,
+                tables.part,
+                tables.gate,
+                tables.lines,
+                tables.interval_gates,
+                tables.intervals,
+                last,
+                a,
+            )
+        outputs, recurrent = backend.to_host(u), placed.model.config.recurrent
+        of_a, of_b = placed.model.output_parts[:2]
+        beta = outputs.dtype.type(self._beta)
+        return (
+            outputs[:, :recurrent].copy(),
+            np.ascontiguousarray(outputs[:, of_a]) * beta,
+            np.ascontiguousarray(outputs[:, of_b]) * beta,
+        )

@@ -1,0 +1,283 @@
+"""Conditional sampling over time by particles.  Eq. (30), section 13 of docs/mathematics.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from midigen.backends.cpu import cpu_backend
+from midigen.backends.interface import Backend
+from midigen.errors import MidigenError
+from midigen.generation import temperature_for
+from midigen.model.placed import PlacedModel
+from midigen.model.rnn_rbm import RnnRbm
+from midigen.randomness import derive_key, generator
+from midigen.sampling.frames import FrameSampler, Particles
+from midigen.sampling.given import Given
+
+PARTICLES, GIBBS_STEPS, MOVES = 64, 50, 100
+LOOK_AHEAD_BARS, ROUNDS = 2, 2
+BLOCK = 16  # frames that a round rewrites at once where there are no bars
+FEW = 4  # survivors below which there is a warning
+REMEDY = "take fewer particles, or --device cpu"
+
+
+class Drawn(NamedTuple):
+    """A song whose open notes have been drawn.
+
+    Parameters
+    ----------
+    roll : NDArray[np.uint8], shape (T, V)
+        What was fixed is as it was.
+    survivors : int or None
+        Of the particles at the start of a stretch, from how many those at its end descend; the
+        fewest of all stretches of the last pass.  None where nothing was open.
+    log_weight : float
+        An estimate of the log of how probable the model finds what is given where weights are
+        taken: fixed notes among open ones, what is not allowed being off, and the frames of
+        look-ahead; at the temperature.
+    particles : int
+        How many there were.
+    warning : str
+        Empty, or in one line what is the matter with so few survivors.
+    """
+
+    roll: NDArray[np.uint8]
+    survivors: int | None
+    log_weight: float
+    particles: int
+    warning: str
+
+
+def sample_given(
+    model: RnnRbm,
+    given: Given,
+    *,
+    particles: int = PARTICLES,
+    gibbs_steps: int = GIBBS_STEPS,
+    moves: int = MOVES,
+    temperature: float | None = None,
+    seed: int = 0,
+    look_ahead: int | None = None,
+    rounds: int = ROUNDS,
+    progress: Callable[[int], None] | None = None,
+    backend: Backend | None = None,
+) -> Drawn:
+    """Draw what is open of a song, given the rest of it: before, at the same time, and after.
+
+    The same arguments give the same song on any number of threads.
+
+    Parameters
+    ----------
+    model : RnnRbm
+        Of Bernoulli units.
+    given : Given
+    particles : int
+        Songs that are drawn side by side, and weighed; 2 at least.
+    gibbs_steps : int
+        Sweeps for each frame.
+    moves : int
+        Of the chains that estimate how probable it is that a frame has what is given.
+    temperature : float, optional
+        What all energies are divided by; what suits the model if left out.
+    seed : int
+    look_ahead : int, optional
+        Fixed frames behind each stretch with open ones that weigh the particles; left out, those
+        of LOOK_AHEAD_BARS bars.
+    rounds : int
+        Times that every bar is drawn again, given both sides.
+    progress : callable, optional
+        Told now and then how many more frames have been gone through.
+    backend : Backend, optional
+        The CPU's if left out.
+
+    Returns
+    -------
+    Drawn
+
+    Raises
+    ------
+    ValueError
+        For settings out of range, and what `Given.check` refuses.
+    MidigenError
+        For a model of Gaussian units.
+    """
+    if particles < 2 or gibbs_steps < 1 or moves < 1 or rounds < 0 or (look_ahead or 0) < 0:
+        raise ValueError(
+            "particles must be at least 2, gibbs_steps and moves 1, rounds and look_ahead 0"
+        )
+    temperature = temperature_for(model) if temperature is None else temperature
+    if not temperature > 0:
+        raise ValueError(f"temperature must be over 0, not {temperature}")
+    if model.gaussian:
+        raise MidigenError("a model of velocities cannot be steered: train one of notes alone")
+    given.check(model.grid)
+    backend = backend or cpu_backend()
+    with backend.guarded(REMEDY):
+        sampler = FrameSampler(
+            PlacedModel(model, backend), given, 1 / temperature, moves, gibbs_steps
+        )
+        run = _Run(sampler, particles, seed, progress)
+        return run.draw(_look_ahead(given, model) if look_ahead is None else look_ahead, rounds)
+
+
+def _look_ahead(given: Given, model: RnnRbm) -> int:
+    """Return the frames of LOOK_AHEAD_BARS bars, the longest of the song."""
+    starts = given.outline.bar_starts(model.grid)
+    return LOOK_AHEAD_BARS * (int(np.diff(starts).max()) if len(starts) > 1 else BLOCK)
+
+
+class _Run:
+    """One call of `sample_given`."""
+
+    def __init__(
+        self,
+        sampler: FrameSampler,
+        particles: int,
+        seed: int,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self.sampler, self.count, self.seed = sampler, particles, seed
+        self.progress = progress or (lambda _: None)
+        self.roll = np.where(sampler.given.fixed, sampler.given.roll > 0, False).astype(np.uint8)
+        self.survivors: list[int] = []
+        self.log_weight = 0.0
+
+    def draw(self, look_ahead: int, rounds: int) -> Drawn:
+        """Draw all stretches, then bar by bar in rounds."""
+        stretches = list(self._stretches(look_ahead))
+        for number, (first, stop) in enumerate(stretches):
+            self._pass(("first", number), first, stop, stop)
+        for number in range(rounds):
+            self.survivors = []
+            for block, (first, end) in enumerate(self._blocks()):
+                stop = min(end + look_ahead, len(self.roll))
+                self._pass(("round", number, block), first, end, stop, again=True)
+        fewest = min(self.survivors, default=None)
+        return Drawn(self.roll, fewest, self.log_weight, self.count, self._warning(fewest))
+
+    def _warning(self, survivors: int | None) -> str:
+        if survivors is None or survivors >= FEW:
+            return ""
+        return (
+            f"only {survivors} of {self.count} particles survived (fewer than {FEW}): what is "
+            "given is improbable after most of them, and the rest may fit it badly; "
+            "take more particles"
+        )
+
+    def _stretches(self, look_ahead: int) -> Iterator[tuple[int, int]]:
+        """Yield first frame, and the one behind the last, of stretches with open columns.
+
+        Each ends with frames of look-ahead, or where the song does.
+        """
+        opens, first = np.flatnonzero(self.sampler.is_open).tolist(), 0
+        for i, frame in enumerate(opens):
+            if i + 1 == len(opens) or opens[i + 1] > frame + look_ahead:
+                yield opens[first], min(frame + 1 + look_ahead, len(self.roll))
+                first = i + 1
+
+    def _blocks(self) -> Iterator[tuple[int, int]]:
+        """Yield first frame, and the one behind the last, of bars, from open ones to open ones."""
+        given, frames = self.sampler.given, len(self.roll)
+        starts = given.outline.bar_starts(self.sampler.placed.model.grid)
+        ends = starts[1:] if len(starts) > 1 else np.arange(BLOCK, frames + BLOCK, BLOCK)
+        before = 0
+        for end in np.minimum(ends, frames).tolist():
+            opens = before + np.flatnonzero(self.sampler.is_open[before:end])
+            if len(opens):
+                yield int(opens[0]), int(opens[-1]) + 1
+            before = end
+
+    def _pass(
+        self, path: tuple[str | int, ...], first: int, end: int, stop: int, again: bool = False
+    ) -> None:
+        """Draw frames first..stop-1 by particles, and settle on one of them."""
+        particles = run_particles(
+            self.sampler,
+            self.roll,
+            first,
+            stop,
+            self.count,
+            self.seed,
+            path,
+            end if again else None,
+            self.progress,
+        )
+        if not again:
+            self.log_weight += particles.log_mean_weight
+        rng = generator(self.seed, "given", "settle", *path)
+        kept = _systematic(particles.log_weight, rng)
+        self.survivors.append(len(np.unique(particles.root[kept])))
+        # one of those kept at random is one in proportion to the weights
+        self.roll[first:stop] = particles.history[:, int(kept[rng.integers(self.count)])]
+
+
+def run_particles(
+    sampler: FrameSampler,
+    roll: NDArray[np.uint8],
+    first: int,
+    stop: int,
+    count: int,
+    seed: int,
+    path: tuple[str | int, ...] = (),
+    rewritten: int | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Particles:
+    """Draw frames first..stop-1 by particles: sequential Monte Carlo.
+
+    Particles are resampled when their effective number, (sum w)^2 / sum w^2, is under half.
+
+    Parameters
+    ----------
+    sampler : FrameSampler
+    roll : ndarray of uint8 (T, V)
+        The song: its frames before `first` are heard.
+    first, stop : int
+    count : int
+        Particles.
+    seed : int
+    path : tuple of str and int
+        What tells these random numbers from others of the seed.
+    rewritten : int, optional
+        Conditional sequential Monte Carlo, for particle Gibbs: frames first..rewritten-1 are drawn
+        again, the first particle being what the roll has, and those behind are fixed as they are.
+        Left out, the roll is read before `first` alone.
+    progress : callable
+        Told of every frame.
+
+    Returns
+    -------
+    Particles
+        With weights.
+    """
+    particles = sampler.start(roll, first, stop, count)
+    reference = None if rewritten is None else roll
+    for t in range(first, stop):
+        if particles.effective < count / 2:
+            rng = generator(seed, "given", "choose", *path, t)
+            particles.choose(_resampled(particles.log_weight, rng, rewritten is not None))
+        key = derive_key(seed, "given", *path, t)
+        sampler.step(particles, t, key, reference, rewritten is not None and t >= rewritten)
+        progress(1)
+    return particles
+
+
+def _resampled(log_weight: NDArray[Any], rng: np.random.Generator, again: bool) -> NDArray[Any]:
+    """Return which particles go on, (N,); the first one does where `again`, by itself."""
+    if not again:
+        return _systematic(log_weight, rng)
+    p = np.exp(log_weight - logsumexp(log_weight))
+    others = rng.choice(len(p), len(p) - 1, p=p / p.sum())
+    return np.concatenate([[0], others])
+
+
+def _systematic(log_weight: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+    """Return N particles by systematic resampling."""
+    count = len(log_weight)
+    reached = np.cumsum(np.exp(log_weight - logsumexp(log_weight)))
+    found = np.searchsorted(reached, (rng.random() + np.arange(count)) / count, side="right")
+    return np.minimum(found, count - 1)
