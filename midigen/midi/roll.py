@@ -257,8 +257,8 @@ def _place(
     shift = (key or key_of(table)).shift() if grid.tonic == "one" else 0
     pitch, kept, transposed = _fit_pitches(table.notes[:, 2], grid, shift)
     drums = table.drums if any(part.kind == "drums" for part in grid.parts) else 0
-    times = _frame_times(table.notes[kept], table.seconds[kept], table, grid)
-    drum_times = _frame_times(table.drum_notes[:drums], table.drum_seconds[:drums], table, grid)
+    times = frame_times(table.notes[kept], table.seconds[kept], table, grid)
+    drum_times = frame_times(table.drum_notes[:drums], table.drum_seconds[:drums], table, grid)
     if not len(times):
         raise MidigenError("no notes in the range")
     off_grid = 0
@@ -590,7 +590,7 @@ def _by_octaves(pitch: Int64, low: int, high: int) -> tuple[Int64, NDArray[np.bo
     return pitch + 12 * (-(-below // 12)) - 12 * (-(-above // 12)), (below > 0) | (above > 0)
 
 
-def _frame_times(
+def frame_times(
     notes: Int64, seconds: NDArray[np.float64], table: NoteTable, grid: Grid
 ) -> NDArray[np.float64]:
     """Return starts and ends of notes (N, 4) of a table in frames, not yet rounded: (N, 2)."""
