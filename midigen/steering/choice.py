@@ -16,6 +16,7 @@ from midigen.steering.source import Source
 Bools = NDArray[np.bool_]
 TOP, BOTTOM = "top", "bass"
 MOST_NAMED = 12  # tracks in an error
+BLOCK = 16  # frames that stand for a bar where there are none
 ROUNDS = 3  # in which a share is drawn anew, so that what is near is not drawn at once
 
 
@@ -168,25 +169,33 @@ def read_fill(source: Source, text: str) -> Stretch:
 
 
 def region_of(source: Source, stretches: Sequence[Stretch]) -> Bools:
-    """Return the frames and parts of stretches, (T, P).  ValueError where one has no frame."""
+    """Return the frames and parts of stretches, (T, P), where no part is named all that it has.
+
+    ValueError where one has no frame.
+    """
+    has_notes = np.isin(np.arange(columns_of(source.grid).parts), source.notes.part)
     region = np.zeros((source.outline.frames, columns_of(source.grid).parts), bool)
     names = [part.name for part in source.grid.parts]
     for begin, end, part in stretches:
         frames = slice(source.frame_of(begin), source.frame_of(end))
         if frames.start >= frames.stop:
             raise ValueError("fill: the stretch lies outside the music, or is under a frame")
-        region[frames, names.index(part) if part else slice(None)] = True
+        region[frames, names.index(part) if part else has_notes] = True
     return region
 
 
-def regions_to_vary(source: Source, share: float, rng: np.random.Generator) -> list[Bools]:
-    """Choose bars to be drawn anew, and in which of some rounds each is.
+def regions_to_vary(
+    source: Source, region: Bools, share: float, rng: np.random.Generator
+) -> list[Bools]:
+    """Choose bars, of single parts, to be drawn anew, and in which of some rounds each is.
 
     Parameters
     ----------
     source : Source
+    region : ndarray of bool (T, P)
+        Where it may be.
     share : float
-        Of all bars, over 0; one at least is chosen.
+        Of all bars with notes, over 0; one at least is chosen.
     rng : np.random.Generator
 
     Returns
@@ -194,22 +203,23 @@ def regions_to_vary(source: Source, share: float, rng: np.random.Generator) -> l
     list of ndarray of bool (T, P)
         Of each round, frames and parts.
     """
+    frames, parts = region.shape
     starts = source.outline.bar_starts(source.grid)
-    frames = source.outline.frames
-    edges = np.clip(starts, 0, frames) if len(starts) > 1 else np.arange(0, frames + 16, 16)
-    parts = columns_of(source.grid).parts
-    has_notes = [bool((source.notes.part == part).any()) for part in range(parts)]
+    edges = np.clip(starts, 0, frames) if len(starts) > 1 else np.arange(0, frames + BLOCK, BLOCK)
+    bar_of = np.searchsorted(edges, source.notes.start, side="right") - 1
+    used = {cell for cell in zip(bar_of.tolist(), source.notes.part.tolist(), strict=True)}
     cells = [
-        (bar, part) for part in np.flatnonzero(has_notes).tolist() for bar in range(len(edges) - 1)
+        (bar, part)
+        for bar, part in sorted(used)
+        if region[edges[bar] : edges[bar + 1], part].any()
     ]
     count = min(max(round(share * len(cells)), 1), len(cells))
-    chosen = sorted(rng.choice(len(cells), count, replace=False).tolist())
     rounds = [np.zeros((frames, parts), bool) for _ in range(ROUNDS)]
-    for which in chosen:
+    for which in sorted(rng.choice(len(cells), count, replace=False).tolist()):
         bar, part = cells[which]
         # neighbours, in time and among the parts, are drawn in other rounds
         rounds[(bar + part) % ROUNDS][edges[bar] : edges[bar + 1], part] = True
-    return [region for region in rounds if region.any()]
+    return [chosen for chosen in rounds if chosen.any()]
 
 
 def rows_in(source: Source, region: Bools, stretches: Sequence[Stretch]) -> Bools:
