@@ -39,7 +39,7 @@ from midigen.randomness import derive_key, generator
 from midigen.sampling import count_frames
 from midigen.selection import choose_song
 from midigen.steering.constraints import Constraints, read_constraints
-from midigen.steering.redraw import Redrawn, Sampling, draw_bound, redraw
+from midigen.steering.redraw import Sampling, draw_bound, redraw
 from midigen.steering.source import Source, read_source
 from midigen.steering.task import Task, plan_task
 from midigen.steering.writing import NewMusic, music_behind, write_music
@@ -163,10 +163,11 @@ def check_together(
     asked = {"form": settings.form, "form-of": form_of, "primer": primer}
     given = [name for name, value in asked.items() if value is not None]
     if source is not None:
-        asked = {**asked, "metre": settings.metre, "style": settings.style}
-        given = [name for name, value in asked.items() if value is not None]
+        given += [name for name in ("metre", "style") if getattr(settings, name) is not None]
         if given:
-            raise ValueError(f"the song of from has a form and bars of its own: leave out {given[0]}")
+            raise ValueError(
+                f"the song of from has a form and bars of its own: leave out {given[0]}"
+            )
     elif steer.of_song:
         raise ValueError("keep, fill and vary are of a song: name it, --from song.mid")
     elif steer.particles is not None and not steer.is_bound:
@@ -210,8 +211,8 @@ def plan_songs(
     """
     steer = steer or SteerConfig()
     check_together(settings, primer, form_of, source, steer)
-    assert settings.seed is not None
-    grid, card = model.grid, model.card
+    seed, grid, card = settings.seed, model.grid, model.card
+    assert seed is not None
     programs_of(grid, settings.program or ())  # before anything is made
     settings = _with_numbers(model, settings, source is not None or steer.is_bound)
     constraints = read_constraints(steer, grid)
@@ -232,7 +233,7 @@ def plan_songs(
             remarks=tuple(constraints.remarks(outline, grid)),
         )
     begun = None if primer is None else read_source("primer", primer, grid)
-    opening = begun and Told(notes_to_roll(begun.table, grid)[0], begun.outline)
+    opening = Told(notes_to_roll(begun.table, grid)[0], begun.outline) if begun else None
     bpm = settings.bpm or playable_bpm(begun.table.bpm if begun else card.bpm)
     form: str | NDArray[np.int64] | None = settings.form
     if form_of is not None:
@@ -244,7 +245,7 @@ def plan_songs(
         model,
         length,
         settings.count,
-        settings.seed,
+        seed,
         settings.metre,
         settings.style,
         form,
@@ -291,7 +292,7 @@ class _Attempt(NamedTuple):
     """One draw of a song: its new frames, or all of one to start from, and what is known of it."""
 
     roll: NDArray[np.uint8]
-    redrawn: Redrawn | None = None
+    music: NewMusic | None = None
     survivors: int | None = None
     warning: str = ""
 
@@ -367,7 +368,9 @@ def _draw_given(
             if task is not None:
                 regions = plan.regions(number)
                 done = redraw(model, task.source, task.kept, regions, plan.constraints, sampling)
-                yield _Attempt(done.roll, done, done.survivors, done.warning)
+                still = task.stay(done.stay, regions)
+                music = NewMusic(done.new, still, {}, outline, done.roll, task.is_partial)
+                yield _Attempt(done.roll, music, done.survivors, done.warning)
                 continue
             before = opening.roll if opening else None
             drawn = draw_bound(model, outline, before, plan.constraints, sampling)
@@ -392,11 +395,8 @@ def _written(model: RnnRbm, plan: Plan, best: _Attempt, number: int) -> PrettyMI
         generator(settings.seed, "velocities", number),
     )
     if task is not None:
-        assert best.redrawn is not None
-        new, still = best.redrawn.new, task.stay(best.redrawn.stay)
-        beside = bool(task.stretches) or task.vary is not None
-        music = NewMusic(new, still, {}, outline, roll, beside)
-        return write_music(task.source, music, playing, text, settings.bpm)
+        assert best.music is not None
+        return write_music(task.source, best.music, playing, text, settings.bpm)
     if opening and settings.keep_primer:
         assert plan.primer is not None
         music = music_behind(plan.primer, np.concatenate([opening.roll, roll]), outline)

@@ -135,7 +135,14 @@ def command(
     from midigen.midi.write import midi_bytes
     from midigen.model.rnn_rbm import RnnRbm
     from midigen.output.console import make_console, progress
-    from midigen.output.generate import findings, particles_of, remarks, show, show_given, song_figures
+    from midigen.output.generate import (
+        findings,
+        particles_of,
+        remarks,
+        show,
+        show_given,
+        song_figures,
+    )
 
     if settings.seed is None:
         settings = replace(settings, seed=secrets.randbelow(NEW_SEEDS))

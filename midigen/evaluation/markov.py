@@ -62,16 +62,51 @@ class Chains:
             Gives length, beat and bar.
         rng : Generator
         """
-        history, left, drawn = [START] * order, like.frames, []
+        drawn = self._draw([START] * order, order, like.frames, rng)
+        notes = notes_of(drawn, like.frames)
+        name = f"chain of order {order}"
+        return Piece(name, notes, like.frames, like.beat, like.bar, 0, like.by_beats)
+
+    def go_on(
+        self, order: int, before: Piece, frames: int, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Draw what follows a song, in its key.
+
+        Parameters
+        ----------
+        order : int
+            0..MOST_ORDER.
+        before : Piece
+            The song.
+        frames : int
+        rng : Generator
+
+        Returns
+        -------
+        NDArray[np.int64], shape (N, 3)
+            Start frame, counted from the song's end, end frame and pitch.
+        """
+        shift, known = shift_to_one_key(before), {e: n for n, e in enumerate(self.events)}
+        history = [known.get(event, START) for event in events_of(before, shift)]
+        drawn = self._draw([START] * order + history, order, frames, rng)
+        notes = notes_of(drawn, frames)
+        moved = notes[:, 2] - shift
+        notes[:, 2] = np.where(moved < 0, moved + 12, np.where(moved < PITCHES, moved, moved - 12))
+        return notes
+
+    def _draw(
+        self, history: list[int], order: int, frames: int, rng: np.random.Generator
+    ) -> list[Event]:
+        """Draw events that fill so many frames, after the last ones of a history."""
+        drawn: list[Event] = []
+        left = frames
         while left > 0:
             followers = self._followers(history, order)
             number = followers[rng.integers(len(followers))]
             history.append(number)
             drawn.append(self.events[number])
             left -= drawn[-1][2]
-        notes = notes_of(drawn, like.frames)
-        name = f"chain of order {order}"
-        return Piece(name, notes, like.frames, like.beat, like.bar, 0, like.by_beats)
+        return drawn
 
     def songs(self, order: int, like: Sequence[Piece], seed: int) -> list[Piece]:
         """Draw a song for each of some others: the same seed draws the same ones."""

@@ -88,7 +88,7 @@ class WrittenMidi(pretty_midi.PrettyMIDI):
     def write(self, filename: object) -> None:
         """Write the file, to a path or an open file; changes made here are not in it."""
         if isinstance(filename, str | bytes) or hasattr(filename, "__fspath__"):
-            with open(filename, "wb") as f:  # type: ignore[arg-type]
+            with open(filename, "wb") as f:
                 f.write(self.data)
         else:
             filename.write(self.data)  # type: ignore[attr-defined]

@@ -335,9 +335,7 @@ def _cut_lines(notes: PlacedNotes, number: Int64, grid: Grid) -> Int64:
     return end
 
 
-def _write(
-    notes: PlacedNotes, grid: Grid, frames: int
-) -> list[tuple[NDArray[np.uint8], int]]:
+def _write(notes: PlacedNotes, grid: Grid, frames: int) -> list[tuple[NDArray[np.uint8], int]]:
     """Write the columns of every part, uint8 (frames, C); count the onsets that each shows."""
     if grid.parts:
         return [

@@ -11,7 +11,6 @@ from midigen.errors import MidigenError
 from midigen.midi.guard import map_guarded
 from midigen.midi.inputs import printable
 from midigen.midi.metres import bar_ticks
-from midigen.midi.notes import NoteTable
 from midigen.midi.parts import CHORDS, DRUMS, track_parts
 from midigen.midi.read import note_table, parse_song, plain_errors, read_file
 from midigen.midi.worker import Failure

@@ -239,8 +239,7 @@ def log_sum_on(field: Float64, groups: Groups) -> Float64:
 def _log_sum_of_few(field: Float64, most: int) -> Float64:
     """Return the log of the sum of exp(field^T x) over x with at most `most` units on, (..,)."""
     if most == 1:
-        with_none = np.insert(field, 0, 0, axis=-1)
-        one: Float64 = scipy.special.logsumexp(with_none, axis=-1)
+        one: Float64 = np.logaddexp(0, np.logaddexp.reduce(field, axis=-1))
         return one
     within = np.zeros((*field.shape[:-1], most + 1))  # of no unit, at most k of which are on
     for i in range(field.shape[-1]):

@@ -55,7 +55,10 @@ def show_given(plan: Plan, songs: Sequence[Composed], quiet: bool = False) -> No
     """Show how many particles survived, where something is given, and the `remarks`."""
     console, fewest = make_console(quiet), [s.survivors for s in songs if s.survivors is not None]
     if fewest:
-        say(console, f"particles: {_span(fewest)} of {particles_of(plan)} survived where it is hardest")
+        say(
+            console,
+            f"particles: {_span(fewest)} of {particles_of(plan)} survived at the hardest bar",
+        )
     for line in remarks(plan, songs):
         warn(console, line)
 

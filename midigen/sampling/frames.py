@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from midigen.columns import columns_of
 from midigen.model.placed import PlacedModel
@@ -53,12 +52,14 @@ class Particles:
     @property
     def log_mean_weight(self) -> float:
         """The log of the mean weight, of all frames."""
-        return self.settled + float(logsumexp(self.log_weight)) - math.log(len(self.log_weight))
+        total = float(np.logaddexp.reduce(self.log_weight))
+        return self.settled + total - math.log(len(self.log_weight))
 
     @property
     def effective(self) -> float:
         """The effective number, (sum w)^2 / sum w^2."""
-        return math.exp(2 * logsumexp(self.log_weight) - logsumexp(2 * self.log_weight))
+        total, of_squares = (np.logaddexp.reduce(k * self.log_weight) for k in (1, 2))
+        return math.exp(2 * total - of_squares)
 
     def choose(self, those: NDArray[np.int64]) -> None:
         """Go on with some particles (N,), by their numbers, all of one weight, in place of all."""

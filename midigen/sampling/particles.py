@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from midigen.backends.cpu import cpu_backend
 from midigen.backends.interface import Backend
@@ -21,8 +20,8 @@ from midigen.randomness import derive_key, generator
 from midigen.sampling.frames import FrameSampler, Particles
 from midigen.sampling.given import Given
 
-MOVES = 100
-LOOK_AHEAD_BARS, ROUNDS = 2, 2
+MOVES = 50
+LOOK_AHEAD_BARS, ROUNDS = 4, 2
 BLOCK = 16  # frames that a round rewrites at once where there are no bars
 FEW = 4  # survivors below which there is a warning
 REMEDY = "take fewer particles, or --device cpu"
@@ -79,7 +78,7 @@ def sample_given(
         Of Bernoulli units.
     given : Given
     particles : int
-        Songs that are drawn side by side, and weighed; 2 at least.
+        Songs that are drawn side by side, and weighed.  One alone goes by what was before.
     gibbs_steps : int
         Sweeps for each frame.
     moves : int
@@ -108,9 +107,9 @@ def sample_given(
     MidigenError
         For a model of Gaussian units.
     """
-    if particles < 2 or gibbs_steps < 1 or moves < 1 or rounds < 0 or (look_ahead or 0) < 0:
+    if particles < 1 or gibbs_steps < 1 or moves < 1 or rounds < 0 or (look_ahead or 0) < 0:
         raise ValueError(
-            "particles must be at least 2, gibbs_steps and moves 1, rounds and look_ahead 0"
+            "particles, gibbs_steps and moves must be at least 1, rounds and look_ahead 0"
         )
     temperature = temperature_for(model) if temperature is None else temperature
     if not temperature > 0:
@@ -212,7 +211,7 @@ class _Run:
         return Drawn(self.roll, fewest, self.log_weight, self.count, self._warning(fewest))
 
     def _warning(self, survivors: int | None) -> str:
-        if survivors is None or survivors >= FEW:
+        if survivors is None or survivors >= min(FEW, self.count):
             return ""
         return (
             f"only {survivors} of {self.count} particles survived (fewer than {FEW}): what is "
@@ -298,7 +297,7 @@ def _resampled(log_weight: NDArray[Any], rng: np.random.Generator, again: bool) 
     """Return which particles go on, (N,); the first one does where `again`, by itself."""
     if not again:
         return _systematic(log_weight, rng)
-    p = np.exp(log_weight - logsumexp(log_weight))
+    p = np.exp(log_weight - np.logaddexp.reduce(log_weight))
     others = rng.choice(len(p), len(p) - 1, p=p / p.sum())
     return np.concatenate([[0], others])
 
@@ -306,6 +305,6 @@ def _resampled(log_weight: NDArray[Any], rng: np.random.Generator, again: bool) 
 def _systematic(log_weight: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
     """Return N particles by systematic resampling."""
     count = len(log_weight)
-    reached = np.cumsum(np.exp(log_weight - logsumexp(log_weight)))
+    reached = np.cumsum(np.exp(log_weight - np.logaddexp.reduce(log_weight)))
     found = np.searchsorted(reached, (rng.random() + np.arange(count)) / count, side="right")
     return np.minimum(found, count - 1)

@@ -209,9 +209,7 @@ def regions_to_vary(
     bar_of = np.searchsorted(edges, source.notes.start, side="right") - 1
     used = {cell for cell in zip(bar_of.tolist(), source.notes.part.tolist(), strict=True)}
     cells = [
-        (bar, part)
-        for bar, part in sorted(used)
-        if region[edges[bar] : edges[bar + 1], part].any()
+        (bar, part) for bar, part in sorted(used) if region[edges[bar] : edges[bar + 1], part].any()
     ]
     count = min(max(round(share * len(cells)), 1), len(cells))
     rounds = [np.zeros((frames, parts), bool) for _ in range(ROUNDS)]
@@ -222,16 +220,16 @@ def regions_to_vary(
     return [chosen for chosen in rounds if chosen.any()]
 
 
-def rows_in(source: Source, region: Bools, stretches: Sequence[Stretch]) -> Bools:
-    """Return the rows that begin in a region (T, P), and those without a place in stretches.
+def rows_in(source: Source, region: Bools) -> Bools:
+    """Return the rows that begin in a region (T, P), those that the roll cannot show as well.
 
-    Drums that the model does not play stay.
+    Of no part of the model's are drums that it does not play, which stay, and notes of parts that
+    it lacks, which go where all that the song has is drawn anew.
     """
-    found = np.zeros(source.count, bool)
-    placed = source.notes
-    found[source.rows] = region[placed.start, placed.part]
-    start, lost = source.ticks[:, 0], (source.parts < 0) & (source.tracks >= 0)
-    for begin, end, part in stretches:
-        named = (source.names == part) if part else np.ones(source.count, bool)
-        found |= lost & named & (start >= begin) & (start < end)
+    has_notes = np.isin(np.arange(region.shape[1]), source.notes.part)
+    inside = (source.frames >= 0) & (source.frames < len(region))
+    frames = np.where(inside, source.frames, 0)
+    of_part = region[frames, source.belongs] & (source.belongs >= 0)
+    whole = region[frames][:, has_notes].all(axis=1) & (source.belongs < 0) & (source.tracks >= 0)
+    found: Bools = inside & (of_part | whole)
     return found

@@ -18,6 +18,7 @@ from midigen.midi.parts import DRUMS, LONE, MELODY
 from midigen.outline import Outline
 from midigen.steering.harmony import Chord, Scale, read_chords, read_key, read_scale
 
+LOW = 52  # E3: notes under it are the bass of a chord, its root unless it says another
 EVERYTHING = ""  # stands for all parts that are not named
 
 Bools = NDArray[np.bool_]
@@ -116,6 +117,11 @@ class Constraints:
             sounding, beginning = self._classes(name, outline.frames, times, is_held)
             sound[:, own] = sounding[:, pitch % 12] & inside
             begin[:, own] = beginning[:, pitch % 12] & inside
+            if times is not None and name != MELODY:
+                basses = np.array([chord.bass for chord in self.chords])[times.number]
+                low = (pitch % 12 == basses[:, None]) | (pitch >= LOW)
+                sound[:, own] &= low
+                begin[:, own] &= low
             if not sound[:, own].any():
                 raise ValueError(
                     f"nothing is left for the {name}: the model has pitches "
@@ -149,11 +155,6 @@ class Constraints:
             passing = free if self.scale is not None else of_chords.any(axis=0)
             sounding = np.tile(passing, (frames, 1))
             return sounding, np.where(times.begins[:, None], of_chords[times.number], sounding)
-        if name == "bass":
-            of_chords = of_chords.copy()
-            for row, chord in zip(of_chords, self.chords, strict=True):
-                if chord.bass is not None:
-                    row &= np.arange(12) == chord.bass
         return of_chords[times.number], of_chords[times.number]
 
     def remarks(self, outline: Outline, grid: Grid) -> list[str]:

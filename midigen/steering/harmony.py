@@ -83,15 +83,15 @@ class Chord(NamedTuple):
     name : str
     classes : frozenset of int
         Its pitch classes, 0 is C.
-    bass : int or None
-        The pitch class of the bass, behind a stroke: "C/E".
+    bass : int
+        The pitch class of the bass: its root, or what is behind a stroke, "C/E".
     beats : float or None
         Quarter notes; None for a bar.
     """
 
     name: str
     classes: frozenset[int]
-    bass: int | None
+    bass: int
     beats: float | None
 
 
@@ -171,9 +171,9 @@ def _chord(word: str) -> Chord:
     beats = float(match[6]) if match[6] else None
     if beats == 0:
         raise ValueError(f"{word!r} lasts no time: write C:2 for two beats")
-    bass = _class(match[4], match[5]) if match[4] else None
-    classes = _above(_class(match[1], match[2]), CHORDS[match[3]])
-    return Chord(word.split(":")[0], classes | ({bass} - {None}), bass, beats)
+    root = _class(match[1], match[2])
+    bass = _class(match[4], match[5]) if match[4] else root
+    return Chord(word.split(":")[0], _above(root, CHORDS[match[3]]) | {bass}, bass, beats)
 
 
 def _class(letter: str, accidentals: str) -> int:

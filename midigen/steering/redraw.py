@@ -84,7 +84,7 @@ def redraw(
     constraints : Constraints
     sampling : Sampling
     """
-    grid, frames = model.grid, source.outline.frames
+    grid = model.grid
     notes, rows = source.notes, source.rows.copy()
     worst: Drawn | None = None
     for number, region in enumerate(regions):
@@ -102,7 +102,7 @@ def redraw(
     still[rows[rows >= 0]] = True
     drawn_notes = notes.of(rows < 0)
     return Redrawn(
-        drawn.roll if frames == len(drawn.roll) else placed_to_roll(notes, grid, frames),
+        drawn.roll,
         [
             np.column_stack(drawn_notes.of(drawn_notes.part == part)[:3])
             for part in range(columns_of(grid).parts)
@@ -131,9 +131,7 @@ def draw_bound(
     ahead = np.ones((begun, grid.channels), bool)
     allowed = Allowed(*(np.concatenate([ahead, mask]) for mask in new))
     mask = columns_allowed(allowed, fixed, roll > 0, grid)
-    return _sample(
-        model, Given(roll, fixed, outline, mask, constraints.most(grid)), sampling, 0
-    )
+    return _sample(model, Given(roll, fixed, outline, mask, constraints.most(grid)), sampling, 0)
 
 
 def given_of(
@@ -161,9 +159,9 @@ def given_of(
     """
     columns, frames = columns_of(grid), outline.frames
     full, left = (placed_to_roll(some, grid, frames) for some in (notes, stay))
-    on = left > 0
+    on: Bools = left > 0
     # what only notes that are gone have is open behind the region as well: they may be held
-    fixed = on | (~region[:, columns.part_of] & (full == left))
+    fixed: Bools = on | (~region[:, columns.part_of] & (full == left))
     at = 0
     for part in grid.parts:
         own, hold = slice(at, at + part.channels), at + part.pitches
@@ -174,16 +172,15 @@ def given_of(
             fixed[1:, hold] |= lasts[:-1] & ~lasts[1:]  # what stays is not made longer
     told = replace(outline, form=form_beside(left, stay, outline, grid))
     allowed = constraints.allow(told, grid)
-    shut = kept.closed[:, np.maximum(columns.pitch, 0)] & (columns.pitch >= 0) & _pitched(grid)
-    by_frame = np.array([not grid.parts or p.kind == "voices" for p in grid.parts or (None,)])
+    shut: Bools = np.asarray(kept.closed[:, np.maximum(columns.pitch, 0)] & (columns.pitch >= 0))
+    shut &= _pitched(grid)
+    by_frame = np.array([part.kind == "voices" for part in grid.parts] or [True])
     sound = allowed.sound & ~(shut & by_frame[columns.part_of])
     mask = columns_allowed(Allowed(allowed.begin & ~shut, sound), fixed, on, grid)
     return Given(left, fixed, told, mask, constraints.most(grid))
 
 
-def form_beside(
-    left: NDArray[np.uint8], stay: PlacedNotes, outline: Outline, grid: Grid
-) -> Int64:
+def form_beside(left: NDArray[np.uint8], stay: PlacedNotes, outline: Outline, grid: Grid) -> Int64:
     """Return the form (bars, P) of what is left of a song.
 
     A part of which nothing is left repeats what the first of the others repeats.

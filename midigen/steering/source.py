@@ -18,7 +18,7 @@ from midigen.midi.inputs import printable
 from midigen.midi.key import Key
 from midigen.midi.metres import FINE, bar_ticks, bars_of
 from midigen.midi.notes import NoteTable
-from midigen.midi.parts import DRUMS, LONE, part_names
+from midigen.midi.parts import DRUMS, part_names
 from midigen.midi.read import MAX_BYTES, parse_whole, read_file
 from midigen.midi.roll import PlacedNotes, frame_times, place_notes, placed_to_roll
 from midigen.outline import Outline
@@ -87,12 +87,18 @@ class Source:
 
     @cached_property
     def names(self) -> NDArray[np.str_]:
-        """What part each row is of, (R,): by the model's parts, else by the song's own."""
-        own = np.concatenate([part_names(self.table), np.full(self.table.drums, DRUMS)])
-        named = np.array([part.name for part in self.grid.parts] or [LONE])
+        """What part of the song each row is of, (R,)."""
+        return np.concatenate([part_names(self.table), np.full(self.table.drums, DRUMS)])
+
+    @cached_property
+    def belongs(self) -> Int64:
+        """The number of the model's part that each row is in, or is lost beside, (R,); -1: none."""
         if not self.grid.parts:
-            return own
-        return np.where(self.parts >= 0, named[self.parts], own)
+            return np.where(self.tracks >= 0, 0, -1)
+        found = self.parts.copy()
+        for number, part in enumerate(self.grid.parts):
+            found[(self.parts < 0) & (self.names == part.name)] = number
+        return found
 
     @cached_property
     def tracks(self) -> Int64:
@@ -147,10 +153,25 @@ def read_source(what: str, path: str | PathLike[str], grid: Grid, key: Key | Non
         notes, rows, counts = place_notes(table, grid, key)
     except MidigenError as e:
         raise MidigenError(f"the {what} {printable(path)} does not fit the model: {e}") from None
-    placed = notes.part >= 0
+    placed = (notes.part >= 0) & ~_beside_lines(table, notes, rows, grid)
     notes, rows = notes.of(placed), rows[placed]
     roll = placed_to_roll(notes, grid, int(notes.end.max()))
     outline = outline_of(table, grid, roll, counts)
     if key is not None:
         outline = replace(outline, minor=key.minor)
     return Source(data, table, grid, notes, rows, counts.first, outline, song.time_to_tick)
+
+
+def _beside_lines(
+    table: NoteTable, notes: PlacedNotes, rows: Int64, grid: Grid
+) -> NDArray[np.bool_]:
+    """Tell which notes are of a line of the song that has no room for them: two in one frame.
+
+    They are among the chords otherwise.
+    """
+    names = np.concatenate([part_names(table), np.full(table.drums, DRUMS)])[rows]
+    found = np.zeros(len(rows), bool)
+    for number, part in enumerate(grid.parts):
+        if part.kind == "line":
+            found |= (names == part.name) & (notes.part != number)
+    return found

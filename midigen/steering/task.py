@@ -1,4 +1,4 @@
-"""What is asked of a song to start from, checked: what stays, what is drawn, what it is bound to."""
+"""What is asked of a song to start from, checked: what stays of it, and what is drawn anew."""
 
 from __future__ import annotations
 
@@ -53,6 +53,11 @@ class Task:
     vary: float | None
     constraints: Constraints
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether what is drawn replaces notes among others of its part, rather than a part."""
+        return bool(self.stretches) or self.vary is not None
+
     def regions(self, seed: int, number: int) -> list[Bools]:
         """Return what is drawn of song `number`, in order: ndarrays of bool (T, P)."""
         if self.vary is None:
@@ -63,7 +68,9 @@ class Task:
     def frames(self, regions: list[Bools]) -> int:
         """Return how many frames drawing takes."""
         outline, grid = self.source.outline, self.source.grid
-        return sum(count_frames(region.any(axis=1), outline, grid) for region in regions)
+        return sum(
+            count_frames(np.asarray(region.any(axis=1)), outline, grid) for region in regions
+        )
 
     def outline(self) -> Outline:
         """Return what the model is told of the song."""
@@ -75,18 +82,20 @@ class Task:
             notes, stay, self.region, self.kept, self.constraints, self.source.outline, grid
         ).outline
 
-    def stay(self, still: Bools) -> Bools:
-        """Return which rows (R,) are left in the file, where `still` are in the new roll.
+    def stay(self, still: Bools, regions: list[Bools]) -> Bools:
+        """Return which rows (R,) are left in the file.
 
-        Those that the model cannot play stay where nothing was asked of the place they are in.
+        Parameters
+        ----------
+        still : ndarray of bool (R,)
+            Those that are in the new roll.
+        regions : list of ndarray of bool (T, P)
+            What was drawn.
         """
-        lost = self.source.parts < 0
-        if self.vary is not None:
-            return still | lost
-        if self.stretches:
-            gone = rows_in(self.source, self.region, self.stretches) & ~self.kept.rows
-            return (still | lost) & ~gone
-        return still | self.kept.rows
+        if not self.is_partial:
+            return still | self.kept.rows
+        gone = rows_in(self.source, np.any(regions, axis=0)) & ~self.kept.rows
+        return still | ((self.source.parts < 0) & ~gone)
 
     def _drawn(self) -> Bools:
         """Return which of the placed notes (N,) are drawn anew."""

@@ -160,8 +160,7 @@ def velocities_beside(source: Source, music: NewMusic, playing: Playing) -> list
     given = give_velocities(both, grid, outline, dynamics, None, rng)
     told = [source.ticks[rows[old], 3] for old in staying]
     apart = [
-        actual - loud[len(own) :]
-        for actual, loud, own in zip(told, given, notes, strict=True)
+        actual - loud[len(own) :] for actual, loud, own in zip(told, given, notes, strict=True)
     ]
     everywhere = np.concatenate(apart)
     common = float(everywhere.mean()) if len(everywhere) else 0.0

@@ -73,6 +73,15 @@ def test_a_note_held_by_its_event_begins_where_it_did_not_sound():
     ]
 
 
+def test_a_song_goes_on_with_what_followed_its_last_notes_in_its_own_key(rng):
+    chains = Chains([melody([60, 62, 64, 65, 67, 69, 71, 72])])
+    before = melody([63, 65, 67])  # a third higher than what was learned from: E flat major
+    found = chains.go_on(2, before, 6, rng)
+    shift = found[0, 2] - 68
+    assert shift % 12 == 0
+    assert (found - [0, 0, shift]).tolist() == [[0, 2, 68], [2, 4, 70], [4, 6, 72]]
+
+
 def test_order_0_draws_events_as_often_as_they_are(rng):
     chains = Chains([melody([60, 60, 60, 64, 67, 60, 60, 64])])
     drawn = chains.song(0, song([(0, 1, 60)], 4000), rng)

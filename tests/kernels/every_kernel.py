@@ -29,6 +29,8 @@ from midigen.model import influence
 from midigen.model.network import Network
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
+from midigen.outline import Outline
+from midigen.sampling import Given, sample_given
 from midigen.training.schedule import FULL_PACE
 from midigen.training.trainer import Trainer
 
@@ -224,3 +226,7 @@ def _programs(real):
     base = near_base(placed, forced.a, forced.b, forced.v.mean(axis=0), 0, 0)
     anneal(placed, base, forced.a, forced.b, 2, 1, 0, 0)
     score_model(placed, forced)
+    fixed = np.zeros(songs[0].shape, bool)
+    most = np.full(placed.context.columns.parts, 2)
+    given = Given(songs[0] * 0, fixed, Outline(len(fixed)), at_most=most)
+    sample_given(model, given, particles=3, gibbs_steps=2, moves=2, rounds=0, backend=backend)

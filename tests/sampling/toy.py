@@ -1,4 +1,4 @@
-"""Models so small that what is to be drawn of a song can be summed, and songs of which some is given."""
+"""Models so small that all songs can be summed, and songs of which some is given."""
 
 import numpy as np
 
