@@ -367,7 +367,9 @@ def _draw_given(
             )
             if task is not None:
                 regions = plan.regions(number)
-                done = redraw(model, task.source, task.kept, regions, plan.constraints, sampling)
+                done = redraw(
+                    model, task.source, task.kept, regions, outline, plan.constraints, sampling
+                )
                 still = task.stay(done.stay, regions)
                 music = NewMusic(done.new, still, {}, outline, done.roll, task.is_partial)
                 yield _Attempt(done.roll, music, done.survivors, done.warning)

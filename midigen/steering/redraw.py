@@ -66,6 +66,7 @@ def redraw(
     source: Source,
     kept: Kept,
     regions: Sequence[Bools],
+    outline: Outline,
     constraints: Constraints,
     sampling: Sampling,
 ) -> Redrawn:
@@ -81,6 +82,8 @@ def redraw(
     kept : Kept
     regions : sequence of ndarray of bool (T, P)
         Frames and parts.
+    outline : Outline
+        What the model is told of the song.
     constraints : Constraints
     sampling : Sampling
     """
@@ -90,7 +93,7 @@ def redraw(
     for number, region in enumerate(regions):
         free = region[notes.start, notes.part] & ~np.where(rows >= 0, kept.rows[rows], False)
         stay = notes.of(~free)
-        given = given_of(notes, stay, region, kept, constraints, source.outline, grid)
+        given = given_of(notes, stay, region, kept, constraints, outline, grid)
         drawn = _sample(model, given, sampling, number)
         if worst is None or _fewer(drawn, worst):
             worst = drawn
@@ -154,7 +157,7 @@ def given_of(
         What closes pitches.
     constraints : Constraints
     outline : Outline
-        Of the whole song.
+        What the model is told of the whole song.
     grid : Grid
     """
     columns, frames = columns_of(grid), outline.frames
@@ -168,16 +171,15 @@ def given_of(
         at += part.channels
         if part.kind in ("line", "block"):
             fixed[on[:, hold], own] = True  # nothing begins there that would not end what is held
-            lasts = on[:, own].any(axis=1)
+            lasts: Bools = np.asarray(on[:, own].any(axis=1))
             fixed[1:, hold] |= lasts[:-1] & ~lasts[1:]  # what stays is not made longer
-    told = replace(outline, form=form_beside(left, stay, outline, grid))
-    allowed = constraints.allow(told, grid)
+    allowed = constraints.allow(outline, grid)
     shut: Bools = np.asarray(kept.closed[:, np.maximum(columns.pitch, 0)] & (columns.pitch >= 0))
     shut &= _pitched(grid)
     by_frame = np.array([part.kind == "voices" for part in grid.parts] or [True])
     sound = allowed.sound & ~(shut & by_frame[columns.part_of])
     mask = columns_allowed(Allowed(allowed.begin & ~shut, sound), fixed, on, grid)
-    return Given(left, fixed, told, mask, constraints.most(grid))
+    return Given(left, fixed, outline, mask, constraints.most(grid))
 
 
 def form_beside(left: NDArray[np.uint8], stay: PlacedNotes, outline: Outline, grid: Grid) -> Int64:
@@ -190,7 +192,7 @@ def form_beside(left: NDArray[np.uint8], stay: PlacedNotes, outline: Outline, gr
     for part in range(form.shape[1]):
         if full and part not in full:
             form[:, part] = form[:, full[0]]
-    return form
+    return replace(outline, form=form)
 
 
 def _sample(model: RnnRbm, given: Given, sampling: Sampling, number: int) -> Drawn:

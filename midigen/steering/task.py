@@ -23,7 +23,7 @@ from midigen.steering.choice import (
     rows_in,
 )
 from midigen.steering.constraints import Constraints
-from midigen.steering.redraw import given_of
+from midigen.steering.redraw import outline_beside
 from midigen.steering.source import Source, read_source
 
 Bools = NDArray[np.bool_]
@@ -73,14 +73,14 @@ class Task:
         )
 
     def outline(self) -> Outline:
-        """Return what the model is told of the song."""
+        """Return what the model is told of the song.
+
+        Of one that is varied that is its own form, which keeps what is new near what was.
+        """
+        source = self.source
         if self.vary is not None:
-            return self.source.outline
-        notes, grid = self.source.notes, self.source.grid
-        stay = notes.of(~self._drawn())
-        return given_of(
-            notes, stay, self.region, self.kept, self.constraints, self.source.outline, grid
-        ).outline
+            return source.outline
+        return outline_beside(source.notes.of(~self._drawn()), source.outline, source.grid)
 
     def stay(self, still: Bools, regions: list[Bools]) -> Bools:
         """Return which rows (R,) are left in the file.
