@@ -182,11 +182,12 @@ def given_of(
     return Given(left, fixed, outline, mask, constraints.most(grid))
 
 
-def form_beside(left: NDArray[np.uint8], stay: PlacedNotes, outline: Outline, grid: Grid) -> Int64:
-    """Return the form (bars, P) of what is left of a song.
+def outline_beside(stay: PlacedNotes, outline: Outline, grid: Grid) -> Outline:
+    """Return the outline of a song with the form of what stays of it, so that the rest is new.
 
-    A part of which nothing is left repeats what the first of the others repeats.
+    A part of which nothing stays repeats what the first of the others repeats.
     """
+    left = placed_to_roll(stay, grid, outline.frames)
     form = form_of(left, grid, outline.bar_starts(grid))
     full = [part for part in range(form.shape[1]) if (stay.part == part).any()]
     for part in range(form.shape[1]):
