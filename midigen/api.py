@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -26,6 +27,7 @@ from midigen.config import (
     Grid,
     ModelConfig,
     PrepareConfig,
+    SteerConfig,
     TrainConfig,
 )
 from midigen.corpus import Corpus
@@ -173,9 +175,19 @@ def generate(
     style: str | None = None,
     metre: tuple[int, int] | None = None,
     primer: StrPath | None = None,
+    source: StrPath | None = None,
+    keep: str | Sequence[str] = (),
+    fill: str | Sequence[str] = (),
+    vary: float | None = None,
+    key: str | None = None,
+    scale: str | None = None,
+    chords: str | None = None,
+    range: str | Sequence[str] = (),
+    at_most: int | str | Sequence[str] = (),
+    particles: int | None = None,
     temperature: float | None = None,
-    best_of: int = GenerateConfig.best_of,
-    gibbs_steps: int = GenerateConfig.gibbs_steps,
+    best_of: int | None = None,
+    gibbs_steps: int | None = None,
     bpm: float | None = None,
     program: int | str | Mapping[str, int | str] | None = None,
     velocity: int | None = None,
@@ -204,13 +216,34 @@ def generate(
         Such as (3, 4); that of one of the songs learned from if left out.
     primer : path, optional
         A MIDI file that the songs go on from; it is not part of them.
+    source : path, optional
+        A MIDI file to start from, with `keep`, `fill` or `vary`; `length` is not read then.  What
+        stays of it is as it is, to the tick.
+    keep : str or sequence of str
+        Of the source: parts ("melody"), tracks by name or number, "top", "bass", or pitches
+        ("60-84"), with commas between several.  The rest is new, or what `fill` and `vary` say of
+        it.
+    fill : str or sequence of str
+        Where the source is written anew: "bars 9-12", "beats 33-48", "bars 9-12 of melody".
+    vary : float, optional
+        Share of the source that is written anew, here and there, over 0 and at most 1.
+    key, scale : str, optional
+        New notes are those of "D minor", or of "dorian:D".
+    chords : str, optional
+        "C Am F G7", a bar each, or with beats, "C:2"; again and again until the end.
+    range : str or sequence of str
+        Lowest and highest pitch that sounds: "48-84", "melody=60-84".
+    at_most : int, str or sequence of str
+        Most notes at once: 4, "chords=3".
+    particles : int, optional
+        Songs drawn side by side where something is given, 64 if left out: more fit it better.
     temperature : float, optional
         Below 1 the music is tamer, above 1 wilder; what suits the model if left out.
-    best_of : int
+    best_of : int, optional
         Songs to draw for each one that is kept, the nearest to the songs learned from in its
-        musical figures.
-    gibbs_steps : int
-        Gibbs sampling steps for each frame.
+        musical figures; 4 if left out, and 1 where something is given.
+    gibbs_steps : int, optional
+        Gibbs sampling steps for each frame; 200 if left out, and 50 where something is given.
     bpm : float, optional
         Quarter notes a minute; the corpus's median if left out.
     program : int, str or mapping, optional
@@ -228,7 +261,8 @@ def generate(
     Returns
     -------
     list of pretty_midi.PrettyMIDI
-        `song.write(path)` keeps one.
+        `song.write(path)` keeps one.  One with a source has all messages of that, and writes them,
+        not what is changed in it.
 
     Raises
     ------
@@ -253,8 +287,31 @@ def generate(
         seed=seed,
     )
     player = model if isinstance(model, RnnRbm) else load(model)
-    plan = plan_songs(player, settings, primer, form_of)
-    return [song.midi for song in compose(player, plan, progress, backend_of(choose(device)))]
+    steer = SteerConfig(
+        _texts(keep),
+        _texts(fill),
+        vary,
+        key,
+        scale,
+        chords,
+        _texts(range),
+        _texts(at_most),
+        particles,
+    )
+    plan = plan_songs(player, settings, primer, form_of, source, steer)
+    for remark in plan.remarks:
+        warnings.warn(remark, stacklevel=2)
+    made = []
+    for song in compose(player, plan, progress, backend_of(choose(device))):
+        made.append(song.midi)
+        if song.warning:
+            warnings.warn(song.warning, stacklevel=2)
+    return made
+
+
+def _texts(given: int | str | Sequence[str]) -> tuple[str, ...]:
+    """Return one text, or several."""
+    return (str(given),) if isinstance(given, int | str) else tuple(given)
 
 
 def evaluate(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from os import PathLike
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +15,15 @@ from numpy.typing import NDArray
 
 from midigen import __version__
 from midigen.backends.interface import Backend
-from midigen.config import GenerateConfig, Grid
+from midigen.config import (
+    BEST_OF,
+    GIBBS_STEPS,
+    GIBBS_STEPS_GIVEN,
+    PARTICLES,
+    GenerateConfig,
+    Grid,
+    SteerConfig,
+)
 from midigen.duration import length_in_frames, playable_bpm
 from midigen.errors import MidigenError
 from midigen.generation import draw_outlines, generate_songs, temperature_for
@@ -28,8 +35,14 @@ from midigen.midi.write import Playing, roll_to_midi
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.model.songs import Told
 from midigen.outline import Outline
-from midigen.randomness import generator
+from midigen.randomness import derive_key, generator
+from midigen.sampling import count_frames
 from midigen.selection import choose_song
+from midigen.steering.constraints import Constraints, read_constraints
+from midigen.steering.redraw import Sampling, draw_bound, redraw
+from midigen.steering.source import Source, read_source
+from midigen.steering.task import Task, plan_task
+from midigen.steering.writing import NewMusic, music_behind, write_music
 
 if TYPE_CHECKING:
     from pretty_midi import PrettyMIDI
@@ -45,19 +58,34 @@ class Plan:
     Parameters
     ----------
     settings : GenerateConfig
-        With a seed and a temperature.
+        With a seed, a temperature, and numbers.
     outlines : list of Outline
         Of each song, the primer included.
     opening : Told or None
         The primer.
     bpm : float
         Quarter notes a minute.
+    steer : SteerConfig
+        What is given of them.
+    constraints : Constraints
+        The same, read.
+    primer : Source or None
+        The file of the primer.
+    task : Task or None
+        The song that they start from, and what of it is new.
+    remarks : tuple of str
+        Lines for people: what of that does not fit.
     """
 
     settings: GenerateConfig
     outlines: list[Outline]
     opening: Told | None
     bpm: float
+    steer: SteerConfig = SteerConfig()
+    constraints: Constraints = Constraints()
+    primer: Source | None = None
+    task: Task | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def begun(self) -> int:
@@ -65,10 +93,38 @@ class Plan:
         return len(self.opening.roll) if self.opening else 0
 
     @property
+    def tries(self) -> int:
+        """Songs that are drawn for each one that is kept."""
+        assert self.settings.best_of is not None
+        return self.settings.best_of
+
+    @property
     def frames(self) -> int:
         """New frames of all songs together, those that are not kept included."""
-        frames = sum(outline.frames - self.begun for outline in self.outlines)
-        return frames * self.settings.best_of
+        return self.tries * sum(outline.frames - self.begun for outline in self.outlines)
+
+    def work(self, grid: Grid) -> int:
+        """Return how many frames `compose` goes through, on a model's grid."""
+        if self.task is not None:
+            numbers = [n for song in range(len(self.outlines)) for n in self.numbers(song)]
+            return sum(self.task.frames(self.regions(number)) for number in numbers)
+        if not self.steer.is_bound:
+            return self.frames
+        spans = [np.arange(outline.frames) >= self.begun for outline in self.outlines]
+        each = map(count_frames, spans, self.outlines, [grid] * len(spans))
+        return self.tries * sum(each)
+
+    def numbers(self, song: int) -> list[int]:
+        """Return the numbers of the draws of a song, each of which has random numbers of its own.
+
+        Those of the first are the same whatever `tries` is.
+        """
+        return [song + attempt * TRIES_APART for attempt in range(self.tries)]
+
+    def regions(self, number: int) -> list[NDArray[np.bool_]]:
+        """Return what of the song of a task is new in a draw."""
+        assert self.task is not None and self.settings.seed is not None
+        return self.task.regions(self.settings.seed, number)
 
 
 class Composed(NamedTuple):
@@ -77,26 +133,45 @@ class Composed(NamedTuple):
     Parameters
     ----------
     roll : NDArray[np.uint8], shape (T, V)
-        Its new frames.
+        Its new frames; of a song to start from, all of it.
     midi : PrettyMIDI
         What is written to a file.
     distance : float or None
         As `midigen.selection.Chosen` has it.
+    survivors : int or None
+        Of the particles, where something is given: as `midigen.sampling.Drawn` has it.
+    warning : str
+        Where they are too few.
     """
 
     roll: NDArray[np.uint8]
     midi: PrettyMIDI
     distance: float | None
+    survivors: int | None = None
+    warning: str = ""
 
 
 def check_together(
     settings: GenerateConfig,
     primer: str | PathLike[str] | None,
     form_of: str | PathLike[str] | None,
+    source: str | PathLike[str] | None = None,
+    steer: SteerConfig | None = None,
 ) -> None:
-    """ValueError for settings that say the same twice."""
+    """ValueError for settings that say the same twice, or that miss another."""
+    steer = steer or SteerConfig()
     asked = {"form": settings.form, "form-of": form_of, "primer": primer}
     given = [name for name, value in asked.items() if value is not None]
+    if source is not None:
+        given += [name for name in ("metre", "style") if getattr(settings, name) is not None]
+        if given:
+            raise ValueError(
+                f"the song of from has a form and bars of its own: leave out {given[0]}"
+            )
+    elif steer.of_song:
+        raise ValueError("keep, fill and vary are of a song: name it, --from song.mid")
+    elif steer.particles is not None and not steer.is_bound:
+        raise ValueError("particles are for songs of which something is given: leave them out")
     if len(given) > 1:
         raise ValueError(f"{given[0]} and {given[1]} both say how the song goes on: give one")
     if primer is not None and settings.metre:
@@ -108,6 +183,8 @@ def plan_songs(
     settings: GenerateConfig,
     primer: str | PathLike[str] | None = None,
     form_of: str | PathLike[str] | None = None,
+    source: str | PathLike[str] | None = None,
+    steer: SteerConfig | None = None,
 ) -> Plan:
     """Draw the outlines of new songs, as they are asked for.
 
@@ -120,6 +197,10 @@ def plan_songs(
         A MIDI file that all songs go on from.
     form_of : path, optional
         One whose form they have.
+    source : path, optional
+        One that they start from, and are as long as.
+    steer : SteerConfig, optional
+        What of it they have, and what their new notes are bound to.
 
     Raises
     ------
@@ -128,12 +209,32 @@ def plan_songs(
     MidigenError
         In one line, where a file cannot be read or does not fit the model.
     """
-    check_together(settings, primer, form_of)
-    assert settings.seed is not None
-    grid, card = model.grid, model.card
+    steer = steer or SteerConfig()
+    check_together(settings, primer, form_of, source, steer)
+    seed, grid, card = settings.seed, model.grid, model.card
+    assert seed is not None
     programs_of(grid, settings.program or ())  # before anything is made
-    bpm = settings.bpm or playable_bpm(card.bpm)
-    opening = None if primer is None else read_song("primer", primer, grid)
+    settings = _with_numbers(model, settings, source is not None or steer.is_bound)
+    constraints = read_constraints(steer, grid)
+    constraints.most(grid)
+    if model.gaussian and (source is not None or steer.is_bound):
+        raise ValueError("a model of velocities cannot be steered: train one of notes alone")
+    if source is not None:
+        task = plan_task(source, steer, constraints, grid)
+        outline = task.outline()
+        return Plan(
+            settings,
+            [outline] * settings.count,
+            None,
+            settings.bpm or playable_bpm(task.source.table.bpm),
+            steer,
+            constraints,
+            task=task,
+            remarks=tuple(constraints.remarks(outline, grid)),
+        )
+    begun = None if primer is None else read_source("primer", primer, grid)
+    opening = Told(notes_to_roll(begun.table, grid)[0], begun.outline) if begun else None
+    bpm = settings.bpm or playable_bpm(begun.table.bpm if begun else card.bpm)
     form: str | NDArray[np.int64] | None = settings.form
     if form_of is not None:
         form = _of_whole_bars(read_song("song of form-of", form_of, grid).outline)
@@ -144,17 +245,39 @@ def plan_songs(
         model,
         length,
         settings.count,
-        settings.seed,
+        seed,
         settings.metre,
         settings.style,
         form,
         opening.outline if opening else None,
     )
+    if opening is None:
+        outlines = [constraints.tell(outline, grid) for outline in outlines]
+    new = [o.after(len(opening.roll), grid) if opening else o for o in outlines]
+    for outline in new:
+        constraints.allow(outline, grid)  # before anything is made
+    remarks = [remark for outline in new for remark in constraints.remarks(outline, grid)]
+    return Plan(
+        settings,
+        outlines,
+        opening,
+        bpm,
+        steer,
+        constraints,
+        primer=begun,
+        remarks=tuple(dict.fromkeys(remarks)),
+    )
+
+
+def _with_numbers(model: RnnRbm, settings: GenerateConfig, given: bool) -> GenerateConfig:
+    """Return settings with what suits the model, and songs of which something is given or not."""
     if settings.temperature is None:
         settings = replace(settings, temperature=temperature_for(model))
-    if not card.figures:
-        settings = replace(settings, best_of=1)  # there is nothing to choose by
-    return Plan(settings, outlines, opening, bpm)
+    best_of = settings.best_of or (1 if given else BEST_OF)
+    if not model.card.figures:
+        best_of = 1  # there is nothing to choose by
+    gibbs_steps = settings.gibbs_steps or (GIBBS_STEPS_GIVEN if given else GIBBS_STEPS)
+    return replace(settings, best_of=best_of, gibbs_steps=gibbs_steps)
 
 
 def _of_whole_bars(outline: Outline) -> NDArray[np.int64]:
@@ -165,6 +288,15 @@ def _of_whole_bars(outline: Outline) -> NDArray[np.int64]:
     return np.where(form > np.arange(len(form))[:, None], 0, form)
 
 
+class _Attempt(NamedTuple):
+    """One draw of a song: its new frames, or all of one to start from, and what is known of it."""
+
+    roll: NDArray[np.uint8]
+    music: NewMusic | None = None
+    survivors: int | None = None
+    warning: str = ""
+
+
 def compose(
     model: RnnRbm,
     plan: Plan,
@@ -173,51 +305,117 @@ def compose(
 ) -> Iterator[Composed]:
     """Yield the songs of a plan, in order, each as soon as it is done.
 
-    `progress` and `backend` are as in `midigen.generation.generate_songs`.
+    `progress` and `backend` are as in `midigen.generation.generate_songs`; of songs of which
+    something is given progress counts frames as often as they are gone through.
     """
-    settings, opening, begun = plan.settings, plan.opening, plan.begun
-    assert settings.seed is not None and settings.temperature is not None
-    tries = settings.best_of
-    drawn = generate_songs(
+    steered = plan.task is not None or plan.steer.is_bound
+    drawn = (_draw_given if steered else _draw)(model, plan, progress, backend)
+    for number, outline in enumerate(plan.outlines, start=1):
+        new = outline.after(plan.begun, model.grid) if plan.opening else outline
+        attempts = [next(drawn) for _ in range(plan.tries)]
+        rolls = [attempt.roll for attempt in attempts]
+        chosen = choose_song(rolls, new, model.grid, plan.bpm, model.card)
+        [best] = [attempt for attempt in attempts if attempt.roll is chosen.roll]
+        made = _written(model, plan, best, number)
+        yield Composed(best.roll, made, chosen.distance, best.survivors, best.warning)
+
+
+def _draw(
+    model: RnnRbm,
+    plan: Plan,
+    progress: Callable[[int], None] | None,
+    backend: Backend | None,
+) -> Iterator[_Attempt]:
+    """Yield the draws of songs of which nothing is given but a primer."""
+    settings, opening = plan.settings, plan.opening
+    assert settings.seed is not None and settings.gibbs_steps is not None
+    rolls = generate_songs(
         model,
         plan.frames,
-        count=settings.count * tries,
+        count=settings.count * plan.tries,
         primer=opening.roll if opening else None,
         temperature=settings.temperature,
         gibbs_steps=settings.gibbs_steps,
         seed=settings.seed,
         progress=progress,
         backend=backend,
-        outlines=[outline for outline in plan.outlines for _ in range(tries)],
-        numbers=[
-            song + attempt * TRIES_APART
-            for song in range(settings.count)
-            for attempt in range(tries)
-        ],
+        outlines=[outline for outline in plan.outlines for _ in range(plan.tries)],
+        numbers=[number for song in range(settings.count) for number in plan.numbers(song)],
     )
+    return map(_Attempt, rolls)
+
+
+def _draw_given(
+    model: RnnRbm,
+    plan: Plan,
+    progress: Callable[[int], None] | None,
+    backend: Backend | None,
+) -> Iterator[_Attempt]:
+    """Yield the draws of songs of which something is given."""
+    settings, task, opening = plan.settings, plan.task, plan.opening
+    assert settings.seed is not None and settings.temperature is not None
+    assert settings.gibbs_steps is not None
+    for song, outline in enumerate(plan.outlines):
+        for number in plan.numbers(song):
+            sampling = Sampling(
+                plan.steer.particles or PARTICLES,
+                settings.gibbs_steps,
+                settings.temperature,
+                int(derive_key(settings.seed, "given", number)),
+                backend,
+                progress,
+            )
+            if task is not None:
+                regions = plan.regions(number)
+                done = redraw(
+                    model, task.source, task.kept, regions, outline, plan.constraints, sampling
+                )
+                still = task.stay(done.stay, regions)
+                music = NewMusic(done.new, still, {}, outline, done.roll, task.is_partial)
+                yield _Attempt(done.roll, music, done.survivors, done.warning)
+                continue
+            before = opening.roll if opening else None
+            drawn = draw_bound(model, outline, before, plan.constraints, sampling)
+            yield _Attempt(drawn.roll[plan.begun :], None, drawn.survivors, drawn.warning)
+
+
+def _written(model: RnnRbm, plan: Plan, best: _Attempt, number: int) -> PrettyMIDI:
+    """Write the draw that is kept of song `number`, counted from 1."""
+    settings, opening, task, grid = plan.settings, plan.opening, plan.task, model.grid
+    outline, roll = plan.outlines[number - 1], best.roll
+    assert settings.seed is not None
+    text = (
+        f"midigen {__version__}; seed {settings.seed}; song {number} of {settings.count}; "
+        f"{len(roll)} frames; model {model.digest}; temperature {settings.temperature}; "
+        f"gibbs-steps {settings.gibbs_steps}; best of {plan.tries}; primer {plan.begun} frames"
+        f"{_given_text(plan.steer)}"
+    )
+    playing = Playing(
+        settings.program or (),
+        settings.velocity,
+        model.card.dynamics,
+        generator(settings.seed, "velocities", number),
+    )
+    if task is not None:
+        assert best.music is not None
+        return write_music(task.source, best.music, playing, text, settings.bpm)
+    if opening and settings.keep_primer:
+        assert plan.primer is not None
+        music = music_behind(plan.primer, np.concatenate([opening.roll, roll]), outline)
+        return write_music(plan.primer, music, playing, text, settings.bpm)
+    if opening:
+        outline = outline.after(plan.begun, grid)
     metre = settings.metre or model.card.metre
-    for number, outline in enumerate(plan.outlines, start=1):
-        new = outline.after(begun, model.grid) if opening else outline
-        rolls = list(islice(drawn, tries))
-        roll, distance = choose_song(rolls, new, model.grid, plan.bpm, model.card)
-        whole, told = roll, outline
-        if opening and settings.keep_primer:
-            whole = np.concatenate([opening.roll, roll])
-        elif opening:
-            told = new
-        text = (
-            f"midigen {__version__}; seed {settings.seed}; song {number} of {settings.count}; "
-            f"{len(roll)} frames; model {model.digest}; temperature {settings.temperature}; "
-            f"gibbs-steps {settings.gibbs_steps}; best of {tries}; primer {begun} frames"
-        )
-        playing = Playing(
-            settings.program or (),
-            settings.velocity,
-            model.card.dynamics,
-            generator(settings.seed, "velocities", number),
-        )
-        made = roll_to_midi(whole, model.grid, plan.bpm, metre, playing, text, told)
-        yield Composed(roll, made, distance)
+    return roll_to_midi(roll, grid, plan.bpm, metre, playing, text, outline)
+
+
+def _given_text(steer: SteerConfig) -> str:
+    """Say in a song's text what was given of it."""
+    asked = {name: value for name, value in steer.to_json().items() if value not in (None, ())}
+    return "".join(
+        f"; {name.replace('_', '-')} {', '.join(value) if isinstance(value, tuple) else value}"
+        for name, value in asked.items()
+    )
 
 
 def read_song(what: str, path: str | PathLike[str], grid: Grid) -> Told:

@@ -17,6 +17,8 @@ DENOMINATORS = 1, 2, 4, 8, 16, 32, MAX_METRE
 SPLITS = ("train", "valid", "test")
 # where what is made goes unless -o says so
 CORPORA, RUNS, SONGS = "output/corpora", "output/runs", "output/songs"
+BEST_OF, GIBBS_STEPS = 4, 200  # of new songs
+GIBBS_STEPS_GIVEN, PARTICLES = 50, 64  # where something of a song is given
 PARTS = ("melody", "chords", "bass", "drums")  # that notes are sorted into, in this order
 
 T = TypeVar("T")
@@ -50,6 +52,8 @@ class Setting:
         Name of the option, where it is not the field's.
     from_data : bool
         Whether the value is taken from the songs, and no option asks for it.
+    repeated : bool
+        Whether the option may be given several times, each with a text of its own.
     """
 
     help: str
@@ -65,6 +69,7 @@ class Setting:
     shown: str = ""
     option: str = ""
     from_data: bool = False
+    repeated: bool = False
 
     def allows(self, value: Any) -> bool:
         """Say whether a value is among the choices, or in range; NaN is in no range."""
@@ -648,12 +653,13 @@ class GenerateConfig(Settings):
         expected="a metre such as 3/4",
         shown="that of one of the songs",
     )
-    best_of: int = setting(
-        4,
+    best_of: int | None = setting(
+        None,
         "Songs to draw for each one that is kept, the nearest to the songs learned from in its "
         "musical figures.",
         low=1,
         high=10_000,
+        shown=f"{BEST_OF}; 1 of songs of which something is given",
     )
     keep_primer: bool = setting(True, "Put the primer in front of the new music, or leave it out.")
     temperature: float | None = setting(
@@ -664,11 +670,12 @@ class GenerateConfig(Settings):
         low_open=True,
         shown="what suits the model, 0.8 to 1",
     )
-    gibbs_steps: int = setting(
-        200,
+    gibbs_steps: int | None = setting(
+        None,
         "Gibbs sampling steps for each frame: more is slower and closer to the model.",
         low=1,
         high=100_000,
+        shown=f"{GIBBS_STEPS}; {GIBBS_STEPS_GIVEN} of songs of which something is given",
     )
     bpm: float | None = setting(
         None, "Quarter notes a minute.", low=4, high=1000, shown="the corpus's median"
@@ -700,6 +707,66 @@ class GenerateConfig(Settings):
             numerator, denominator = self.metre
             if not 1 <= numerator <= MAX_METRE or denominator not in DENOMINATORS:
                 raise self._error("metre")
+
+
+@dataclass(frozen=True)
+class SteerConfig(Settings):
+    """What is given of new songs: parts of a song to start from, and what new notes are bound to.
+
+    The texts are read where the song and the model are known: `midigen.steering`.
+    """
+
+    keep: tuple[str, ...] = setting(
+        (),
+        "Of the song of --from: a part (melody, chords, ..), a track by its name or number, top, "
+        "bass (the highest or lowest notes), or pitches such as 60-84. Commas between several.",
+        repeated=True,
+    )
+    fill: tuple[str, ...] = setting(
+        (),
+        'Write the song of --from anew in some bars, or beats: "bars 9-12", "beats 33-48", '
+        '"bars 9-12 of melody". May be given several times.',
+        repeated=True,
+    )
+    vary: float | None = setting(
+        None,
+        "Share of the song of --from to write anew, here and there.",
+        low=0,
+        high=1,
+        low_open=True,
+    )
+    key: str | None = setting(
+        None, 'Only notes of a key: "D minor", Bb. A minor key has its leading note, too.'
+    )
+    scale: str | None = setting(None, "Only notes of a scale: dorian:D, pentatonic:F, blues:A.")
+    chords: str | None = setting(
+        None,
+        'Chords to play, a bar each, again and again: "C Am F G7"; C:2 lasts two beats. The '
+        "melody has notes between them, of --key or of all the chords.",
+    )
+    range: tuple[str, ...] = setting(
+        (), "Lowest and highest MIDI pitch: 48-84, or by part melody=60-84.", repeated=True
+    )
+    at_most: tuple[str, ...] = setting(
+        (), "Most notes at once: 4, or by part chords=3; 0 is silence.", repeated=True
+    )
+    particles: int | None = setting(
+        None,
+        "Songs drawn side by side, of which those go on that fit what is given.",
+        low=2,
+        high=65_536,
+        shown=f"{PARTICLES}",
+    )
+
+    @property
+    def of_song(self) -> bool:
+        """Whether something is asked that needs a song to start from."""
+        return bool(self.keep or self.fill or self.vary is not None)
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether new notes are bound to anything."""
+        return bool(self.key or self.scale or self.chords or self.range or self.at_most)
 
 
 @dataclass(frozen=True)

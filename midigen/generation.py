@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from midigen.backends.cpu import cpu_backend
 from midigen.backends.interface import Backend
 from midigen.columns import columns_of
-from midigen.config import GenerateConfig
+from midigen.config import GIBBS_STEPS
 from midigen.model.card import Levels
 from midigen.model.forms import Forms, draw_outline, form_of_letters, go_on
 from midigen.model.placed import PlacedModel
@@ -32,7 +32,7 @@ def generate_songs(
     count: int = 1,
     primer: NDArray[Any] | None = None,
     temperature: float | None = None,
-    gibbs_steps: int = GenerateConfig.gibbs_steps,
+    gibbs_steps: int = GIBBS_STEPS,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
     backend: Backend | None = None,

@@ -21,6 +21,7 @@ LAYERS = [
     ["midigen.evaluation"],
     ["midigen.training"],
     ["midigen.composition", "midigen.selection"],
+    ["midigen.steering"],
     ["midigen.sampling"],
     ["midigen.generation", "midigen.preparation", "midigen.model", "midigen.figures"],
     ["midigen.corpus"],

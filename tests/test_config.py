@@ -185,7 +185,8 @@ def test_programs_that_leave_a_setting_out_get_the_command_line_s():
         return {name: (given[name], ours[name]) for name in ours if name in given}
 
     for function, owner, but in (
-        (generate_songs, GenerateConfig, {"seed"}),  # a new one, on the command line
+        # a new one, and by what is given, on the command line
+        (generate_songs, GenerateConfig, {"seed", "gibbs_steps"}),
         (evaluate_model, EvaluateConfig, {"rnn_frames"}),  # which takes time
         (api.generate, GenerateConfig, {"seed", "length"}),
         (Settings, PrepareConfig, set()),

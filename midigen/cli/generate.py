@@ -19,7 +19,7 @@ from midigen.cli.kinds import explained
 from midigen.cli.options import PATH, device_option, json_option, make, options, quiet_option
 from midigen.cli.render import SOUND, make_request, render_each
 from midigen.cli.streams import path_from_stdin, print_json, print_path, teller
-from midigen.config import SONGS, GenerateConfig, Grid
+from midigen.config import SONGS, GenerateConfig, Grid, SteerConfig
 from midigen.duration import length_in_frames, playable_bpm
 from midigen.errors import UsageError
 
@@ -29,8 +29,9 @@ FORMATS = tuple(suffix.removeprefix(".") for suffix in SOUND)
 
 
 SHOWN = (
-    *("count", "length", "form", "style", "metre", "primer", "best_of", "temperature", "bpm"),
-    *("program", "seed", "output", "audio", "page", "as_json", "quiet"),
+    *("count", "length", "form", "style", "metre", "primer", "source", "keep", "fill", "vary"),
+    *("key", "chords", "range", "at_most", "best_of", "temperature", "bpm", "program"),
+    *("seed", "output", "audio", "page", "as_json", "quiet"),
 )
 
 
@@ -44,7 +45,21 @@ SHOWN = (
     help="A song whose form is taken, not its notes.",
 )
 @options(GenerateConfig, "style", "metre")
-@click.option("--primer", type=PATH, metavar="FILE.mid", help="A song to go on from.")
+@click.option(
+    "--primer",
+    type=PATH,
+    metavar="FILE.mid",
+    help="A song to go on from, in its tempo, metre and tracks.",
+)
+@click.option(
+    "--from",
+    "source",
+    type=PATH,
+    metavar="FILE.mid",
+    help="A song to start from, with --keep, --fill or --vary; its file is written anew with the "
+    "new notes in it.",
+)
+@options(SteerConfig)
 @options(
     GenerateConfig,
     "best_of",
@@ -84,6 +99,7 @@ SHOWN = (
 def command(
     model: str | None,
     primer: str | None,
+    source: str | None,
     form_of: str | None,
     device: str,
     output: str,
@@ -100,7 +116,10 @@ def command(
     pipe pass over the latter: midigen generate RUN --audio | midigen evaluate --songs --corpus
     CORPUS.  No file is ever overwritten.
     """
+    steer = make(SteerConfig, given)
     settings = make(GenerateConfig, given)
+    if source is not None and _is_given("length"):
+        raise UsageError("a song of --from is as long as it is: leave out --length")
     destination = destination_of(output, settings.count)
     if as_json and output == "-":
         raise UsageError("-o - and --json both write to stdout: leave out one")
@@ -116,12 +135,19 @@ def command(
     from midigen.midi.write import midi_bytes
     from midigen.model.rnn_rbm import RnnRbm
     from midigen.output.console import make_console, progress, say_compiling
-    from midigen.output.generate import findings, show, song_figures
+    from midigen.output.generate import (
+        findings,
+        particles_of,
+        remarks,
+        show,
+        show_given,
+        song_figures,
+    )
 
     if settings.seed is None:
         settings = replace(settings, seed=secrets.randbelow(NEW_SEEDS))
     with _usage_errors():
-        check_together(settings, primer, form_of)
+        check_together(settings, primer, form_of, source, steer)
     with explained(path, "model"):
         player = RnnRbm.load(path)
     device = choose(device, say=teller(quiet))
@@ -129,14 +155,14 @@ def command(
     bpm = settings.bpm or playable_bpm(card.bpm)
     _frames(settings.length, settings.count, grid, bpm, settings.metre or card.metre)
     with _usage_errors():
-        plan = plan_songs(player, settings, primer, form_of)
+        plan = plan_songs(player, settings, primer, form_of, source, steer)
     destination.make_ready()
     songs, paths = [], []
     made: list[Path] = []
     tell = made.append if as_json else print_path
     console = make_console(quiet)
     say_compiling(console)
-    with progress(console, "generating", plan.frames) as bar:
+    with progress(console, "generating", plan.work(grid)) as bar:
         for number, song in enumerate(compose(player, plan, bar, backend_of(device)), start=1):
             songs.append(song)
             stem = f"{_stem(card.name)}-seed{settings.seed}-{number}"
@@ -147,6 +173,7 @@ def command(
                     tell(delivered)
     rolls = [song.roll for song in songs]
     show(rolls, grid, plan.bpm, card, quiet)
+    show_given(plan, songs, quiet)
     if audio:
         render_each(
             [str(path) for path in paths], f".{audio}", make_request(None, quiet), tell=tell
@@ -157,18 +184,30 @@ def command(
         write_page_of_new(path, player, plan, songs, paths, backend_of(device), quiet, tell)
     if as_json:
         asked = {**plan.settings.to_json(), "primer": primer, "form_of": form_of, "bpm": plan.bpm}
+        asked |= {"from": source, **steer.to_json(), "particles": particles_of(plan)}
         found = zip(paths, songs, song_figures(rolls, grid, plan.bpm), strict=True)
         print_json(
             model=path,
             seed=settings.seed,
             settings=asked,
             songs=[
-                {"path": str(where), "distance": song.distance, **figures}
+                {
+                    "path": str(where),
+                    "distance": song.distance,
+                    "survivors": song.survivors,
+                    **figures,
+                }
                 for where, song, figures in found
             ],
             files=[str(where) for where in made],
-            warnings=findings(rolls, grid, plan.bpm, card)[1:],
+            warnings=findings(rolls, grid, plan.bpm, card)[1:] + remarks(plan, songs),
         )
+
+
+def _is_given(name: str) -> bool:
+    """Tell whether an option has another value than its default's."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not click.core.ParameterSource.DEFAULT
 
 
 @contextmanager

@@ -294,6 +294,8 @@ def _option(f: "Field[Any]", setting: Setting, ranges: bool) -> list[Decorator]:
                 show_default=shown,
             )
         ]
+    if setting.repeated:
+        return [click.option(name, f.name, multiple=True, metavar="TEXT", help=setting.help)]
     kind = _type(f, setting, ranges)
     default: Any = f.default
     if isinstance(kind, TupleType) and default is not None:

@@ -4,10 +4,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen.config import Grid
+from midigen.errors import MidigenError
 from midigen.midi.notes import NoteTable
 from midigen.midi.pickup import estimate_pickup
-from midigen.outline import Metre, bar_frames
+from midigen.outline import Metre, Outline, bar_frames
 
+# frames a quarter note: every bar of a metre that a song can have is a whole number of them
+FINE = Grid(steps_per_beat=96)
+MAX_BARS = 100_000  # that are looked for
 TERNARY = 1.1  # times as much in common that bars of three quarters have to have
 
 
@@ -49,6 +53,34 @@ def bars_of(table: NoteTable, grid: Grid) -> tuple[tuple[Metre, ...], int]:
     if pickup and pickup == round(pickup):
         return tuple(found), bar_frames(grid, *found[0][1:]) - round(pickup)
     return tuple(found), 0
+
+
+def bar_ticks(table: NoteTable) -> NDArray[np.float64]:
+    """Find where bars begin, and where the last one ends, as far as there are notes.
+
+    Returns
+    -------
+    NDArray[np.float64], shape (bars + 1,)
+        Ticks, the first 0; a pickup is a bar of its own.
+
+    Raises
+    ------
+    MidigenError
+        Where there are too many, which comes of an accident or an attack.
+    """
+    ends = [table.notes[:, 1].max(initial=0), table.drum_notes[:, 1].max(initial=0)]
+    frames = max(1, -(-int(max(ends)) * FINE.steps_per_beat // table.ticks_per_beat))
+    metres, pickup = bars_of(table, FINE)
+    metres, pickup = metres_from(FINE, metres, pickup, 0, frames)
+    spans = np.diff([*(first for first, *_ in metres), frames])
+    count = sum(
+        int(span) // bar_frames(FINE, *metre)
+        for span, (_, *metre) in zip(spans, metres, strict=True)
+    )
+    if count > MAX_BARS:
+        raise MidigenError(f"too long ({count:,} bars; at most {MAX_BARS:,} are shown)")
+    starts = np.maximum(Outline(frames, metres, pickup).bar_starts(FINE), 0)
+    return starts * (table.ticks_per_beat / FINE.steps_per_beat)
 
 
 def likely_metre(roll: NDArray[np.uint8], grid: Grid) -> tuple[int, int]:

@@ -113,7 +113,7 @@ def _top_line(table: NoteTable, tracks: list[int]) -> Int64:
         return none
     track = max(numbers, key=lambda n: table.notes[table.track == n, 2].mean())
     own = np.flatnonzero(table.track == track)
-    top = own[_highest(table.notes[own])]
+    top = own[highest(table.notes[own])]
     line = table.notes[top]
     rest = np.delete(table.notes, top, axis=0)
     if len(top) < 2 or not len(rest):
@@ -127,8 +127,11 @@ def _top_line(table: NoteTable, tracks: list[int]) -> Int64:
     return top if is_melody else none
 
 
-def _highest(notes: Int64) -> Int64:
-    """Return the notes, sorted by start, above which none sounds when they begin."""
+def highest(notes: Int64) -> Int64:
+    """Return the notes (N, 4), sorted by start, then pitch, above which none sounds at their start.
+
+    They are told by their places, in order.
+    """
     found: list[int] = []
     sounding: list[tuple[int, int]] = []  # end and pitch of what may still sound
     start = notes[:, 0]
@@ -142,3 +145,11 @@ def _highest(notes: Int64) -> Int64:
         if all(e < end or p < pitch for e, p in sounding):
             sounding.append((end, pitch))
     return np.array(found, np.int64)
+
+
+def lowest(notes: Int64) -> Int64:
+    """Return the notes below which none sounds when they begin, as `highest` does."""
+    mirrored = notes.copy()
+    mirrored[:, 2] = 127 - notes[:, 2]
+    order = np.lexsort((mirrored[:, 2], mirrored[:, 0]))
+    return np.sort(order[highest(mirrored[order])])

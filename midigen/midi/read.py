@@ -152,12 +152,17 @@ def parse(data: bytes, name: str) -> NoteTable:
     MidigenError
         Where it cannot be read; the message is the reason alone.
     """
+    return parse_whole(data, name)[0]
+
+
+def parse_whole(data: bytes, name: str) -> "tuple[NoteTable, pretty_midi.PrettyMIDI]":
+    """Read the bytes of a MIDI file as `parse` does, and return what the parser made of it, too."""
     with plain_errors():
         parsed = parse_song(data)
         sounding = [i for i in parsed.song.instruments if i.notes]
         if all(i.is_drum for i in sounding):
             raise MidigenError("no notes but drums" if sounding else "no notes")
-        return note_table(parsed, name)
+        return note_table(parsed, name), parsed.song
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from midigen.config import Grid, Part
 from midigen.errors import MidigenError
-from midigen.midi.key import key_of
+from midigen.midi.key import Key, key_of
 from midigen.midi.metres import bars_left_out
 from midigen.midi.notes import NoteTable
 from midigen.midi.parts import DRUMS, part_names
@@ -58,24 +58,31 @@ class RollCounts:
     shift: int = 0
 
 
-class _Placed(NamedTuple):
-    """Notes on frames.
+class PlacedNotes(NamedTuple):
+    """Notes on the frames of a grid, in its parts.
 
     Parameters
     ----------
     start, end : ndarray of int64 (N,)
         First frame, and the one behind the last.
     pitch : ndarray of int64 (N,)
-        MIDI pitches.
+        MIDI pitches, moved as the grid moves them.
+    part : ndarray of int64 (N,)
+        The number of each note's part, -1 where it has no place; 0 without parts.
     """
 
     start: Int64
     end: Int64
     pitch: Int64
+    part: Int64
 
-    def of(self, which: NDArray) -> "_Placed":
+    def of(self, which: NDArray) -> "PlacedNotes":
         """Return some of the notes, by their places or by a mask."""
-        return _Placed(self.start[which], self.end[which], self.pitch[which])
+        return PlacedNotes(*(values[which] for values in self))
+
+    def with_others(self, others: "PlacedNotes") -> "PlacedNotes":
+        """Return these notes, and others behind them."""
+        return PlacedNotes(*(np.concatenate(pair) for pair in zip(self, others, strict=True)))
 
 
 class PartNotes(NamedTuple):
@@ -126,21 +133,64 @@ def notes_to_roll(table: NoteTable, grid: Grid) -> tuple[NDArray[np.uint8], Roll
         Where the song is too long, has no note in range, or has notes out of range and
         grid.outside is "refuse".
     """
-    notes, kept, counts = _place(table, grid)
-    if grid.parts:
-        return _roll_of_parts(notes, _names(table, kept, grid), grid, counts)
-    column = notes.pitch - grid.low
-    sounding, onsets = _rasterise(
-        notes.start, notes.end, column, int(notes.end.max()), grid.pitches
+    notes, rows, counts = place_notes(table, grid)
+    frames = int(notes.end[notes.part >= 0].max())
+    written = _write(notes, grid, frames)
+    merged = sum(
+        int((notes.part == n).sum()) - shown
+        for n, (_, shown) in enumerate(written)
+        if not (grid.parts and grid.parts[n].kind == "drums")
     )
-    if grid.articulation == "gap":
-        _clear_before_repeats(sounding, onsets)
-    shown = _count_shown(sounding, onsets, grid.articulation)
+    counts = replace(counts, merged=merged)
     if grid.values == "velocity":
-        velocity = table.notes[kept, 3]
-        sounding, onsets = _give_velocities(sounding, onsets, notes.start, column, velocity)
-    roll = np.hstack([sounding, onsets]) if grid.articulation == "onset" else sounding
-    return roll, replace(counts, merged=len(column) - shown)
+        return _velocity_roll(notes, table.notes[rows, 3], grid, frames), counts
+    return np.hstack([columns for columns, _ in written]), counts
+
+
+def place_notes(
+    table: NoteTable, grid: Grid, key: Key | None = None
+) -> tuple[PlacedNotes, Int64, RollCounts]:
+    """Put the notes of a song on frames and into parts, as `notes_to_roll` does.
+
+    Parameters
+    ----------
+    table : NoteTable
+        The notes.
+    grid : Grid
+        What frames and columns stand for.
+    key : Key, optional
+        The song's, where the grid has one tonic; that which fits its notes best if left out.
+
+    Returns
+    -------
+    notes : PlacedNotes
+        Those that the grid has a place for, or that have no part.
+    rows : ndarray of int64 (N,)
+        The row of each in `table.notes`; those of drums count on from there.
+    counts : RollCounts
+        What became of all notes, but for what is merged.
+
+    Raises
+    ------
+    MidigenError
+        As `notes_to_roll` does.
+    """
+    notes, kept, counts = _place(table, grid, key)
+    drums = len(notes.start) - int(kept.sum())
+    rows = np.concatenate([np.flatnonzero(kept), len(kept) + np.arange(drums)])
+    if grid.parts:
+        notes, counts = _sort_into_parts(notes, _names(table, kept, grid), grid, counts)
+    return notes, rows, counts
+
+
+def placed_to_roll(notes: PlacedNotes, grid: Grid, frames: int) -> NDArray[np.uint8]:
+    """Write notes into a roll of 0 and 1, uint8 (frames, grid.channels).
+
+    Notes without a part are left out, and so is what lies behind the last frame.
+    """
+    some = notes.of((notes.part >= 0) & (notes.start < frames))
+    some = some._replace(end=np.minimum(some.end, frames))
+    return np.hstack([columns for columns, _ in _write(some, grid, frames)])
 
 
 def notes_of_parts(table: NoteTable, grid: Grid) -> list[PartNotes]:
@@ -157,7 +207,7 @@ def notes_of_parts(table: NoteTable, grid: Grid) -> list[PartNotes]:
         As `notes_to_roll` does.
     """
     notes, kept, _ = _place(table, grid)
-    number = np.zeros(len(notes.start), np.int64)
+    number = notes.part
     if grid.parts:
         number, _ = _assign(notes, _names(table, kept, grid), grid)
     programs = np.array([track.program for track in table.tracks], np.int64)
@@ -193,7 +243,9 @@ def count_on_grid(table: NoteTable, steps_per_beat: int) -> int:
     return int((np.abs(frames - np.rint(frames)) <= ONSET_TOLERANCE).sum())
 
 
-def _place(table: NoteTable, grid: Grid) -> tuple[_Placed, NDArray[np.bool_], RollCounts]:
+def _place(
+    table: NoteTable, grid: Grid, key: Key | None = None
+) -> tuple[PlacedNotes, NDArray[np.bool_], RollCounts]:
     """Put a song's notes on frames and within the grid's range.
 
     Returns
@@ -202,11 +254,11 @@ def _place(table: NoteTable, grid: Grid) -> tuple[_Placed, NDArray[np.bool_], Ro
         The notes, then those of drums where the grid has some; which of the table's notes they are
         (bool); what became of them so far.
     """
-    shift = key_of(table).shift() if grid.tonic == "one" else 0
+    shift = (key or key_of(table)).shift() if grid.tonic == "one" else 0
     pitch, kept, transposed = _fit_pitches(table.notes[:, 2], grid, shift)
     drums = table.drums if any(part.kind == "drums" for part in grid.parts) else 0
-    times = _frame_times(table.notes[kept], table.seconds[kept], table, grid)
-    drum_times = _frame_times(table.drum_notes[:drums], table.drum_seconds[:drums], table, grid)
+    times = frame_times(table.notes[kept], table.seconds[kept], table, grid)
+    drum_times = frame_times(table.drum_notes[:drums], table.drum_seconds[:drums], table, grid)
     if not len(times):
         raise MidigenError("no notes in the range")
     off_grid = 0
@@ -219,7 +271,8 @@ def _place(table: NoteTable, grid: Grid) -> tuple[_Placed, NDArray[np.bool_], Ro
     end[len(pitch) :] = start[len(pitch) :] + 1  # a drum is hit, however long its note
     if end.max() > MAX_FRAMES:
         raise MidigenError(f"too long ({end.max():,} frames; at most {MAX_FRAMES:,} are read)")
-    notes = _Placed(start, end, np.concatenate([pitch, table.drum_notes[:drums, 2]]))
+    pitch = np.concatenate([pitch, table.drum_notes[:drums, 2]])
+    notes = PlacedNotes(start, end, pitch, np.zeros(len(pitch), np.int64))
     dropped = int((~kept).sum())
     return notes, kept, RollCounts(len(kept), transposed, dropped, off_grid, 0, (), first, shift)
 
@@ -230,10 +283,10 @@ def _names(table: NoteTable, kept: NDArray[np.bool_], grid: Grid) -> NDArray[np.
     return np.concatenate([part_names(table)[kept], np.full(drums, DRUMS)])
 
 
-def _roll_of_parts(
-    notes: _Placed, names: NDArray[np.str_], grid: Grid, counts: RollCounts
-) -> tuple[NDArray[np.uint8], RollCounts]:
-    """Write notes, each with the name of its part, into the columns of the grid's parts."""
+def _sort_into_parts(
+    notes: PlacedNotes, names: NDArray[np.str_], grid: Grid, counts: RollCounts
+) -> tuple[PlacedNotes, RollCounts]:
+    """Put notes, each with the name of its part, into the ranges of the grid's parts."""
     number, dropped = _assign(notes, names, grid)
     pitch, transposed = notes.pitch.copy(), 0
     for n, part in enumerate(grid.parts):
@@ -244,27 +297,18 @@ def _roll_of_parts(
         out = own & ((pitch < part.low) | (pitch > part.high))
         number[out] = -1
         dropped += int(out.sum()) if part.kind != "drums" else 0
-    notes = notes._replace(pitch=pitch, end=_cut_lines(notes, number, grid))
-    chosen = [notes.of(number == n) for n in range(len(grid.parts))]
-    frames = int(notes.end[number >= 0].max(initial=0))
-    if not frames:
+    if not (number >= 0).any():
         raise MidigenError("no notes in the range")
-    written = [_write_part(own, part, frames) for own, part in zip(chosen, grid.parts, strict=True)]
-    merged = sum(
-        len(own.start) - shown
-        for own, (_, shown), part in zip(chosen, written, grid.parts, strict=True)
-        if part.kind != "drums"
-    )
-    return np.hstack([columns for columns, _ in written]), replace(
+    notes = PlacedNotes(notes.start, _cut_lines(notes, number, grid), pitch, number)
+    return notes, replace(
         counts,
         transposed=counts.transposed + transposed,
         dropped=counts.dropped + dropped,
-        merged=merged,
-        parts=tuple(len(own.start) for own in chosen),
+        parts=tuple(int((number == n).sum()) for n in range(len(grid.parts))),
     )
 
 
-def _assign(notes: _Placed, names: NDArray[np.str_], grid: Grid) -> tuple[Int64, int]:
+def _assign(notes: PlacedNotes, names: NDArray[np.str_], grid: Grid) -> tuple[Int64, int]:
     """Give every note the number of a part, -1 where it has none, and count those but drums."""
     kinds = [part.kind for part in grid.parts]
     voices = next((n for n, kind in enumerate(kinds) if kind in ("voices", "block")), -1)
@@ -280,7 +324,7 @@ def _assign(notes: _Placed, names: NDArray[np.str_], grid: Grid) -> tuple[Int64,
     return number, int(((number < 0) & (names != DRUMS)).sum())
 
 
-def _cut_lines(notes: _Placed, number: Int64, grid: Grid) -> Int64:
+def _cut_lines(notes: PlacedNotes, number: Int64, grid: Grid) -> Int64:
     """Return where the notes end, those of lines no later than the next one begins."""
     end = notes.end.copy()
     for n, part in enumerate(grid.parts):
@@ -291,7 +335,35 @@ def _cut_lines(notes: _Placed, number: Int64, grid: Grid) -> Int64:
     return end
 
 
-def _write_part(notes: _Placed, part: Part, frames: int) -> tuple[NDArray[np.uint8], int]:
+def _write(notes: PlacedNotes, grid: Grid, frames: int) -> list[tuple[NDArray[np.uint8], int]]:
+    """Write the columns of every part, uint8 (frames, C); count the onsets that each shows."""
+    if grid.parts:
+        return [
+            _write_part(notes.of(notes.part == n), part, frames)
+            for n, part in enumerate(grid.parts)
+        ]
+    column = notes.pitch - grid.low
+    sounding, onsets = _rasterise(notes.start, notes.end, column, frames, grid.pitches)
+    if grid.articulation == "gap":
+        _clear_before_repeats(sounding, onsets)
+    shown = _count_shown(sounding, onsets, grid.articulation)
+    both = grid.articulation == "onset"
+    return [(np.hstack([sounding, onsets]) if both else sounding, shown)]
+
+
+def _velocity_roll(
+    notes: PlacedNotes, velocity: Int64, grid: Grid, frames: int
+) -> NDArray[np.uint8]:
+    """Write notes with their velocities into the roll of a grid without parts."""
+    column = notes.pitch - grid.low
+    sounding, onsets = _rasterise(notes.start, notes.end, column, frames, grid.pitches)
+    if grid.articulation == "gap":
+        _clear_before_repeats(sounding, onsets)
+    sounding, struck = _give_velocities(sounding, onsets, notes.start, column, velocity)
+    return np.hstack([sounding, struck]) if grid.articulation == "onset" else sounding
+
+
+def _write_part(notes: PlacedNotes, part: Part, frames: int) -> tuple[NDArray[np.uint8], int]:
     """Write the columns of one part, uint8 (frames, part.channels); count the onsets they show."""
     roll = np.zeros((frames, part.channels), np.uint8)
     column = notes.pitch - part.low
@@ -335,16 +407,12 @@ def roll_to_notes(roll: NDArray, grid: Grid) -> Int64:
     Int64, shape (N, 3)
         Start frame, end frame and pitch, sorted by start, then pitch.
     """
-    on = np.asarray(roll).astype(bool)
-    if grid.parts:
-        pitched = [
-            notes
-            for notes, part in zip(part_notes(on, grid), grid.parts, strict=True)
-            if part.kind != "drums"
-        ]
-        return _in_order(np.concatenate([np.zeros((0, 3), np.int64), *pitched]))
-    onsets = on[:, grid.pitches :] if grid.articulation == "onset" else None
-    return _runs(on[:, : grid.pitches], onsets, grid.low)
+    pitched = [
+        notes
+        for number, notes in enumerate(part_notes(roll, grid))
+        if not (grid.parts and grid.parts[number].kind == "drums")
+    ]
+    return _in_order(np.concatenate([np.zeros((0, 3), np.int64), *pitched]))
 
 
 def part_notes(roll: NDArray, grid: Grid) -> list[Int64]:
@@ -363,9 +431,38 @@ def part_notes(roll: NDArray, grid: Grid) -> list[Int64]:
         For every part, drums too, start frame, end frame and pitch, sorted by start, then pitch; a
         drum's note is one frame long.  A grid without parts has one.
     """
-    if not grid.parts:
-        return [roll_to_notes(roll, grid)]
-    return [_notes_of_part(columns, part) for columns, part in _columns_of_parts(roll, grid)]
+    return [_runs(on, begins, low) for on, begins, low in _parts_on(roll, grid)]
+
+
+def notes_beside(roll: NDArray, kept: PlacedNotes, grid: Grid) -> list[Int64]:
+    """Find the notes of each part of a roll besides some that are known to be in it.
+
+    What goes on where a known note ends, or goes on into one, is a note of its own.
+
+    Parameters
+    ----------
+    roll : NDArray, shape (T, grid.channels)
+        The roll, of any integer type or bool.
+    kept : PlacedNotes
+        The notes that are known.
+    grid : Grid
+        What its columns stand for.
+
+    Returns
+    -------
+    list of Int64, shape (N, 3)
+        As `part_notes` does.
+    """
+    frames, found = len(roll), []
+    shown = placed_to_roll(kept, grid, frames)
+    pairs = zip(_parts_on(roll, grid), _parts_on(shown, grid), strict=True)
+    for number, ((on, begins, low), (covered, _, _)) in enumerate(pairs):
+        own = kept.of((kept.part == number) & (kept.start < frames))
+        ends = np.minimum(own.end, frames)
+        # a roll shows no note whole: gaps, notes that are merged
+        lasting, _ = _rasterise(own.start, ends, own.pitch - low, frames, on.shape[1])
+        found.append(_runs(on & ~covered & (lasting == 0), begins, low))
+    return found
 
 
 def sounding(roll: NDArray, grid: Grid) -> NDArray[np.bool_]:
@@ -421,15 +518,23 @@ def _columns_of_parts(roll: NDArray, grid: Grid) -> list[tuple[NDArray[np.bool_]
     return list(zip(blocks, grid.parts, strict=True))
 
 
-def _notes_of_part(columns: NDArray[np.bool_], part: Part) -> Int64:
-    """Return the notes (N, 3) of one part's columns."""
-    if part.kind == "drums":
-        start, pitch = np.nonzero(columns)
-        return np.column_stack([start, start + 1, pitch + part.low]).astype(np.int64)
-    on = sounding_in(columns, part)
-    held = part.kind in ("line", "block")
-    begins = columns[:, : part.pitches] if held else on & columns[:, -1:]
-    return _runs(on, begins, part.low)
+def _parts_on(
+    roll: NDArray, grid: Grid
+) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_] | None, int]]:
+    """Return of each part what sounds (T, pitches), what begins where that is told, lowest pitch.
+
+    A drum is hit in one frame.
+    """
+    if not grid.parts:
+        on = np.asarray(roll).astype(bool)
+        onsets = on[:, grid.pitches :] if grid.articulation == "onset" else None
+        return [(on[:, : grid.pitches], onsets, grid.low)]
+    found: list[tuple[NDArray[np.bool_], NDArray[np.bool_] | None, int]] = []
+    for columns, part in _columns_of_parts(roll, grid):
+        on = sounding_in(columns, part)
+        begins = on & columns[:, -1:] if part.kind == "voices" else columns[:, : part.pitches]
+        found.append((on, begins, part.low))
+    return found
 
 
 def _runs(on: NDArray[np.bool_], onsets: NDArray[np.bool_] | None, low: int) -> Int64:
@@ -483,7 +588,7 @@ def _by_octaves(pitch: Int64, low: int, high: int) -> tuple[Int64, NDArray[np.bo
     return pitch + 12 * (-(-below // 12)) - 12 * (-(-above // 12)), (below > 0) | (above > 0)
 
 
-def _frame_times(
+def frame_times(
     notes: Int64, seconds: NDArray[np.float64], table: NoteTable, grid: Grid
 ) -> NDArray[np.float64]:
     """Return starts and ends of notes (N, 4) of a table in frames, not yet rounded: (N, 2)."""

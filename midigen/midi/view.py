@@ -7,25 +7,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from midigen.config import Grid
 from midigen.errors import MidigenError
 from midigen.midi.guard import map_guarded
 from midigen.midi.inputs import printable
-from midigen.midi.metres import bars_of, metres_from
-from midigen.midi.notes import NoteTable
+from midigen.midi.metres import bar_ticks
 from midigen.midi.parts import CHORDS, DRUMS, track_parts
 from midigen.midi.read import note_table, parse_song, plain_errors, read_file
 from midigen.midi.worker import Failure
-from midigen.outline import Outline, bar_frames
 
 if TYPE_CHECKING:
     import pretty_midi
 
 MAX_BYTES = 2_000_000
-MAX_BARS = 100_000
 SECONDS, MEGABYTES = 20, 512  # that reading may take
-# frames a quarter note: every bar of a metre that a song can have is a whole number of them
-FINE = Grid(steps_per_beat=96)
 
 
 class TrackView(NamedTuple):
@@ -161,7 +155,7 @@ def parse_view(data: bytes, name: str) -> SongView:
             for number, instrument in enumerate(song.instruments)
             if instrument.notes
         )
-        ticks = _bars(table)
+        ticks = bar_ticks(table)
         return SongView(
             name=name,
             tracks=tracks,
@@ -186,23 +180,6 @@ def _track(instrument: "pretty_midi.Instrument", part: str) -> TrackView:
     drums = bool(instrument.is_drum)
     name = _decoded(instrument.name).strip(":")  # LilyPond writes "staff:voice"
     return TrackView(name, int(instrument.program), drums, notes, DRUMS if drums else part)
-
-
-def _bars(table: NoteTable) -> NDArray[np.float64]:
-    """Return where bars begin, and where the last one ends, in ticks, as far as there are notes."""
-    ends = [table.notes[:, 1].max(initial=0), table.drum_notes[:, 1].max(initial=0)]
-    frames = max(1, -(-int(max(ends)) * FINE.steps_per_beat // table.ticks_per_beat))
-    metres, pickup = bars_of(table, FINE)
-    metres, pickup = metres_from(FINE, metres, pickup, 0, frames)
-    spans = np.diff([*(first for first, *_ in metres), frames])
-    count = sum(
-        int(span) // bar_frames(FINE, *metre)
-        for span, (_, *metre) in zip(spans, metres, strict=True)
-    )
-    if count > MAX_BARS:
-        raise MidigenError(f"too long ({count:,} bars; at most {MAX_BARS:,} are shown)")
-    starts = np.maximum(Outline(frames, metres, pickup).bar_starts(FINE), 0)
-    return starts * (table.ticks_per_beat / FINE.steps_per_beat)
 
 
 def _key_name(signature: str) -> str:

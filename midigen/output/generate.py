@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from midigen.config import Grid
+from midigen.composition import Composed, Plan
+from midigen.config import PARTICLES, Grid
 from midigen.corpus import longest_hold, velocity_moments
 from midigen.midi.roll import sounding
 from midigen.model.card import ModelCard
@@ -28,6 +29,38 @@ def show(
     say(console, figures)
     for fault in faults:
         warn(console, fault)
+
+
+def particles_of(plan: Plan) -> int | None:
+    """Return how many particles draw the songs of a plan; None where nothing is given of them."""
+    if plan.task is None and not plan.steer.is_bound:
+        return None
+    return plan.steer.particles or PARTICLES
+
+
+def remarks(plan: Plan, songs: Sequence[Composed]) -> list[str]:
+    """Return in lines what of what is given does not fit, and where too few particles survived."""
+    several = len(songs) > 1
+    return [
+        *plan.remarks,
+        *(
+            f"song {number}: {song.warning}" if several else song.warning
+            for number, song in enumerate(songs, start=1)
+            if song.warning
+        ),
+    ]
+
+
+def show_given(plan: Plan, songs: Sequence[Composed], quiet: bool = False) -> None:
+    """Show how many particles survived, where something is given, and the `remarks`."""
+    console, fewest = make_console(quiet), [s.survivors for s in songs if s.survivors is not None]
+    if fewest:
+        say(
+            console,
+            f"particles: {_span(fewest)} of {particles_of(plan)} survived at the hardest bar",
+        )
+    for line in remarks(plan, songs):
+        warn(console, line)
 
 
 def song_figures(

@@ -73,7 +73,7 @@ class ClampedRbm:
         left = []
         for first, stop, most in with_limits(groups):
             begin, end = np.searchsorted(self.columns, (first, stop)).tolist()
-            left.append((begin, end, most - int(on[first:stop].sum())))
+            left.append((begin, end, max(most - int(on[first:stop].sum()), 0)))
         limits = [group for group in left if group[1] - group[0] > group[2]]
         self._groups = np.array(sorted(limits), np.int64).reshape(-1, 3)
         # of which at most one is on: what a mean field knows of

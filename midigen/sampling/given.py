@@ -31,7 +31,8 @@ class Given:
     allowed : NDArray[np.bool_], shape (T, V), optional
         Columns that may be on; all if left out.
     at_most : NDArray[np.int64], shape (P,), optional
-        The most notes of each part at once, 0..8, P being 1 without parts.  Of a part whose
+        The most notes of each part at once, 0..8, P being 1 without parts; where more are fixed,
+        no other is drawn.  Of a part whose
         chords begin together they are the notes that begin together, of drums the hits.
 
     Raises
@@ -97,15 +98,6 @@ class Given:
             raise ValueError(
                 f"at_most must be a number for each part, {columns.parts} in all, of 0..{MOST_ON}"
             )
-        for part, (first, stop) in enumerate(note_columns(grid)):
-            most = int(self.at_most[part])
-            crowded = np.flatnonzero(on[:, first:stop].sum(axis=1) > most)
-            if len(crowded):
-                name = f" of {grid.parts[part].name}" if grid.parts else ""
-                raise ValueError(
-                    f"frame {crowded[0]} has more fixed notes{name} than the {most} that are "
-                    "allowed at once"
-                )
 
     def open(self, grid: Grid) -> Bools:
         """Return which columns are to be drawn, (T, V): the others are known, on or off.

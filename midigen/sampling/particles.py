@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 
 from midigen.backends.cpu import cpu_backend
 from midigen.backends.interface import Backend
+from midigen.config import GIBBS_STEPS_GIVEN, PARTICLES, Grid
 from midigen.errors import MidigenError
 from midigen.generation import temperature_for
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
+from midigen.outline import Outline
 from midigen.randomness import derive_key, generator
 from midigen.sampling.frames import FrameSampler, Particles
 from midigen.sampling.given import Given
 
-PARTICLES, GIBBS_STEPS, MOVES = 64, 50, 50
+MOVES = 50
 LOOK_AHEAD_BARS, ROUNDS = 4, 2
 BLOCK = 16  # frames that a round rewrites at once where there are no bars
 FEW = 4  # survivors below which there is a warning
@@ -57,7 +59,7 @@ def sample_given(
     given: Given,
     *,
     particles: int = PARTICLES,
-    gibbs_steps: int = GIBBS_STEPS,
+    gibbs_steps: int = GIBBS_STEPS_GIVEN,
     moves: int = MOVES,
     temperature: float | None = None,
     seed: int = 0,
@@ -121,12 +123,59 @@ def sample_given(
             PlacedModel(model, backend), given, 1 / temperature, moves, gibbs_steps
         )
         run = _Run(sampler, particles, seed, progress)
-        return run.draw(_look_ahead(given, model) if look_ahead is None else look_ahead, rounds)
+        if look_ahead is None:
+            look_ahead = look_ahead_of(given.outline, model.grid)
+        return run.draw(look_ahead, rounds)
 
 
-def _look_ahead(given: Given, model: RnnRbm) -> int:
+def count_frames(is_open: NDArray[np.bool_], outline: Outline, grid: Grid) -> int:
+    """Return how many frames `sample_given` goes through, unless it is told otherwise.
+
+    Parameters
+    ----------
+    is_open : ndarray of bool (T,)
+        Frames in which something is drawn.
+    outline : Outline
+    grid : Grid
+    """
+    look_ahead = look_ahead_of(outline, grid)
+    first = sum(stop - begin for begin, stop in stretches_of(is_open, look_ahead))
+    again = sum(
+        min(end + look_ahead, len(is_open)) - begin
+        for begin, end in blocks_of(is_open, outline, grid)
+    )
+    return first + ROUNDS * again
+
+
+def stretches_of(is_open: NDArray[np.bool_], look_ahead: int) -> Iterator[tuple[int, int]]:
+    """Yield first frame, and the one behind the last, of stretches with open columns.
+
+    Each ends with frames of look-ahead, or where the song does.
+    """
+    opens, first = np.flatnonzero(is_open).tolist(), 0
+    for i, frame in enumerate(opens):
+        if i + 1 == len(opens) or opens[i + 1] > frame + look_ahead:
+            yield opens[first], min(frame + 1 + look_ahead, len(is_open))
+            first = i + 1
+
+
+def blocks_of(
+    is_open: NDArray[np.bool_], outline: Outline, grid: Grid
+) -> Iterator[tuple[int, int]]:
+    """Yield first frame, and the one behind the last, of bars, from open ones to open ones."""
+    frames, starts = len(is_open), outline.bar_starts(grid)
+    ends = starts[1:] if len(starts) > 1 else np.arange(BLOCK, frames + BLOCK, BLOCK)
+    before = 0
+    for end in np.minimum(ends, frames).tolist():
+        opens = before + np.flatnonzero(is_open[before:end])
+        if len(opens):
+            yield int(opens[0]), int(opens[-1]) + 1
+        before = end
+
+
+def look_ahead_of(outline: Outline, grid: Grid) -> int:
     """Return the frames of LOOK_AHEAD_BARS bars, the longest of the song."""
-    starts = given.outline.bar_starts(model.grid)
+    starts = outline.bar_starts(grid)
     return LOOK_AHEAD_BARS * (int(np.diff(starts).max()) if len(starts) > 1 else BLOCK)
 
 
@@ -143,17 +192,19 @@ class _Run:
         self.sampler, self.count, self.seed = sampler, particles, seed
         self.progress = progress or (lambda _: None)
         self.roll = np.where(sampler.given.fixed, sampler.given.roll > 0, False).astype(np.uint8)
+        grid = sampler.placed.model.grid
+        self.blocks = list(blocks_of(sampler.is_open, sampler.given.outline, grid))
         self.survivors: list[int] = []
         self.log_weight = 0.0
 
     def draw(self, look_ahead: int, rounds: int) -> Drawn:
         """Draw all stretches, then bar by bar in rounds."""
-        stretches = list(self._stretches(look_ahead))
+        stretches = list(stretches_of(self.sampler.is_open, look_ahead))
         for number, (first, stop) in enumerate(stretches):
             self._pass(("first", number), first, stop, stop)
         for number in range(rounds):
             self.survivors = []
-            for block, (first, end) in enumerate(self._blocks()):
+            for block, (first, end) in enumerate(self.blocks):
                 stop = min(end + look_ahead, len(self.roll))
                 self._pass(("round", number, block), first, end, stop, again=True)
         fewest = min(self.survivors, default=None)
@@ -167,29 +218,6 @@ class _Run:
             "given is improbable after most of them, and the rest may fit it badly; "
             "take more particles"
         )
-
-    def _stretches(self, look_ahead: int) -> Iterator[tuple[int, int]]:
-        """Yield first frame, and the one behind the last, of stretches with open columns.
-
-        Each ends with frames of look-ahead, or where the song does.
-        """
-        opens, first = np.flatnonzero(self.sampler.is_open).tolist(), 0
-        for i, frame in enumerate(opens):
-            if i + 1 == len(opens) or opens[i + 1] > frame + look_ahead:
-                yield opens[first], min(frame + 1 + look_ahead, len(self.roll))
-                first = i + 1
-
-    def _blocks(self) -> Iterator[tuple[int, int]]:
-        """Yield first frame, and the one behind the last, of bars, from open ones to open ones."""
-        given, frames = self.sampler.given, len(self.roll)
-        starts = given.outline.bar_starts(self.sampler.placed.model.grid)
-        ends = starts[1:] if len(starts) > 1 else np.arange(BLOCK, frames + BLOCK, BLOCK)
-        before = 0
-        for end in np.minimum(ends, frames).tolist():
-            opens = before + np.flatnonzero(self.sampler.is_open[before:end])
-            if len(opens):
-                yield int(opens[0]), int(opens[-1]) + 1
-            before = end
 
     def _pass(
         self, path: tuple[str | int, ...], first: int, end: int, stop: int, again: bool = False
