@@ -53,8 +53,10 @@ def track(name, channel, notes, program=None, extra=()):
     events += [(tick, 0, message) for tick, message in extra]
     for start, end, pitch, velocity in notes:
         on = mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)
-        events += [(start, 2, on), (end, 1, mido.Message("note_on", channel=channel, note=pitch,
-                                                         velocity=0))]
+        events += [
+            (start, 2, on),
+            (end, 1, mido.Message("note_on", channel=channel, note=pitch, velocity=0)),
+        ]
     made, last = mido.MidiTrack(), 0
     for tick, _, message in sorted(events, key=lambda event: event[:2]):
         made.append(message.copy(time=tick - last))
