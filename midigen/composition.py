@@ -254,9 +254,9 @@ def plan_songs(
     if opening is None:
         outlines = [constraints.tell(outline, grid) for outline in outlines]
     new = [o.after(len(opening.roll), grid) if opening else o for o in outlines]
-    for outline in new:
-        constraints.allow(outline, grid)  # before anything is made
-    remarks = [remark for outline in new for remark in constraints.remarks(outline, grid)]
+    remarks = []
+    if steer.is_bound:  # what cannot be is told before anything is made
+        remarks = [remark for outline in new for remark in constraints.remarks(outline, grid)]
     return Plan(
         settings,
         outlines,

@@ -127,14 +127,13 @@ def rewrite(data: bytes, table: NoteTable, changes: Changes) -> bytes:
         for row, place in enumerate(places)
         if row not in removed
     )
-    used = {m.channel for track in tracks for _, _, m in track if hasattr(m, "channel")}
-    used |= {place.channel for row, place in enumerate(places) if row not in removed}
+    free = _free_channels(tracks)
     for part in changes.added:
         channel = -1
         own: list[Placed] = []
         for note, beside in zip(part.notes.tolist(), part.beside.tolist(), strict=True):
             if beside < 0 and channel < 0:
-                channel = _free_channel(part, used)
+                channel = DRUM_CHANNEL if part.drums else _next(free, part.name)
                 own += _head(part, channel)
                 tracks.append(own)
             into = own if beside < 0 else tracks[places[beside].track]
@@ -268,17 +267,20 @@ def _note(note: list[int], channel: int, taken: _Taken) -> list[Placed]:
     return [(start, ON, on), (end, OFF, off)]
 
 
-def _free_channel(part: NewNotes, used: set[int]) -> int:
-    """Return a channel that the file leaves free, and use it."""
-    if part.drums:
-        return DRUM_CHANNEL
-    free = sorted(set(range(16)) - used - {DRUM_CHANNEL})
+def _free_channels(tracks: Sequence[Sequence[Placed]]) -> list[int]:
+    """Return the channels without notes, the last ones first, behind those that have anything."""
+    messages = [message for track in tracks for _, _, message in track]
+    sounding = {message.channel for message in messages if message.type == "note_on"}
+    told = {message.channel for message in messages if hasattr(message, "channel")}
+    free = [c for c in range(16) if c not in sounding and c != DRUM_CHANNEL]
+    return sorted(free, key=lambda channel: (channel in told, channel), reverse=True)
+
+
+def _next(free: list[int], name: str) -> int:
+    """Take the next of free channels; MidigenError where there is none."""
     if not free:
-        raise MidigenError(
-            f"all channels of the song are in use, and none is free for the {part.name}"
-        )
-    used.add(free[0])
-    return free[0]
+        raise MidigenError(f"all channels of the song are in use, and none is free for the {name}")
+    return free.pop()
 
 
 def _head(part: NewNotes, channel: int) -> list[Placed]:

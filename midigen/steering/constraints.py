@@ -122,18 +122,16 @@ class Constraints:
                 low = (pitch % 12 == basses[:, None]) | (pitch >= LOW)
                 sound[:, own] &= low
                 begin[:, own] &= low
-            if not sound[:, own].any():
-                raise ValueError(
-                    f"nothing is left for the {name}: the model has pitches "
-                    f"{pitch.min()} to {pitch.max()} of it there"
-                )
+        if not sound[:, pitched_columns(grid)].any():
+            raise ValueError("nothing may sound: no part has a note that is left")
         return Allowed(begin, sound)
 
     def _in_range(self, name: str, pitch: Int64) -> Bools:
+        """Tell which pitches of a part are in its range; ValueError where it is named, and none."""
         wanted = {part: (low, high) for part, low, high in self.ranges}
         low, high = wanted.get(name, wanted.get(EVERYTHING, (0, 127)))
         inside: Bools = (pitch >= low) & (pitch <= high)
-        if not inside.any():
+        if name in wanted and not inside.any():
             raise ValueError(
                 f"range {low}-{high} leaves no note for the {name}: the model has pitches "
                 f"{pitch.min()} to {pitch.max()} of it there"
@@ -158,15 +156,19 @@ class Constraints:
         return of_chords[times.number], of_chords[times.number]
 
     def remarks(self, outline: Outline, grid: Grid) -> list[str]:
-        """Say in lines for people what of the chords does not fit the song, or the key."""
-        if not self.chords:
-            return []
-        found = list(chord_times(self.chords, outline, grid).remarks)
-        if self.scale is not None:
+        """Say in lines for people what of it does not fit the song, or itself."""
+        found: list[str] = []
+        if self.chords:
+            found += chord_times(self.chords, outline, grid).remarks
+        if self.chords and self.scale is not None:
             outside = [c.name for c in self.chords if not c.classes <= self.scale.classes]
             if outside:
                 names = ", ".join(dict.fromkeys(outside))
                 found.append(f"{self.scale.name} lacks notes of {names}: they are left out")
+        sound, part_of = self.allow(outline, grid).sound, columns_of(grid).part_of
+        for number, (name, drums) in enumerate(_names(grid)):
+            if not drums and not sound[:, pitched_columns(grid) & (part_of == number)].any():
+                found.append(f"no note is left for the {name}: it has nothing new")
         return found
 
     def most(self, grid: Grid) -> Int64 | None:
@@ -327,6 +329,13 @@ def columns_allowed(allowed: Allowed, fixed: Bools, on: Bools, grid: Grid) -> Bo
 def _names(grid: Grid) -> list[tuple[str, bool]]:
     """Return the name of every part, and whether it has drums; the one name without parts."""
     return [(part.name, part.kind == "drums") for part in grid.parts] or [(LONE, False)]
+
+
+def pitched_columns(grid: Grid) -> Bools:
+    """Return which columns (V,) stand for pitches."""
+    columns, drums = columns_of(grid), np.array([drums for _, drums in _names(grid)])
+    pitched: Bools = (columns.pitch >= 0) & ~drums[columns.part_of]
+    return pitched
 
 
 def _mask(classes: frozenset[int]) -> Bools:

@@ -19,7 +19,7 @@ from midigen.outline import Outline
 from midigen.randomness import derive_key
 from midigen.sampling import Drawn, Given, sample_given
 from midigen.steering.choice import Kept
-from midigen.steering.constraints import Allowed, Constraints, columns_allowed
+from midigen.steering.constraints import Allowed, Constraints, columns_allowed, pitched_columns
 from midigen.steering.source import Source
 
 Bools = NDArray[np.bool_]
@@ -174,8 +174,7 @@ def given_of(
             lasts: Bools = np.asarray(on[:, own].any(axis=1))
             fixed[1:, hold] |= lasts[:-1] & ~lasts[1:]  # what stays is not made longer
     allowed = constraints.allow(outline, grid)
-    shut: Bools = np.asarray(kept.closed[:, np.maximum(columns.pitch, 0)] & (columns.pitch >= 0))
-    shut &= _pitched(grid)
+    shut: Bools = np.asarray(kept.closed[:, columns.pitch] & pitched_columns(grid))
     by_frame = np.array([part.kind == "voices" for part in grid.parts] or [True])
     sound = allowed.sound & ~(shut & by_frame[columns.part_of])
     mask = columns_allowed(Allowed(allowed.begin & ~shut, sound), fixed, on, grid)
@@ -220,9 +219,3 @@ def _in_parts(notes: Sequence[Int64]) -> PlacedNotes:
     part = np.repeat(np.arange(len(notes)), [len(own) for own in notes])
     start, end, pitch = np.concatenate(notes).T
     return PlacedNotes(start, end, pitch, part)
-
-
-def _pitched(grid: Grid) -> Bools:
-    """Return which columns (V,) are of no drums."""
-    drums = np.array([part.kind == "drums" for part in grid.parts] or [False])
-    return ~drums[columns_of(grid).part_of]

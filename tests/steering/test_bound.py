@@ -55,22 +55,23 @@ def test_new_songs_have_notes_of_the_key_alone(grid, move):
         assert len(pitched(song)) > 10
         assert {n[4] % 12 for n in pitched(song)} <= D_MINOR
     assert all(outline.minor for outline in plan.outlines)
-    assert {outline.shift for outline in plan.outlines} == ({-5} if move else {-3, 4})
+    assert {outline.shift for outline in plan.outlines} <= ({-5} if move else {-3, 4})
 
 
 def test_without_a_key_all_notes_sound():
     """So that the tests here can fail."""
     _, [song] = made(lively(BAND), gibbs_steps=3)
     assert {n[4] % 12 for n in pitched(song)} == set(range(12))
-    assert {n[4] % 12 for n in notes(song) if n[1] == 9} == {0, 1, 2, 3, 4, 5, 6}
 
 
 @pytest.mark.parametrize("grid", [BAND, moved(BAND), BLOCKS, PLAIN], ids=lambda g: g.tonic)
 def test_drums_are_left_alone(grid):
-    _, [song] = made(lively(grid), scale="pentatonic:C", range="60-66")
+    plan, [song] = made(lively(grid, 0.3), scale="pentatonic:C", range="60-66")
     assert {n[4] % 12 for n in pitched(song)} <= {0, 2, 4}
     drums = {n[4] for n in notes(song) if n[1] == 9}
     assert drums == (set(range(36, 43)) if len(grid.parts) > 2 else set())
+    lost = ["no note is left for the bass: it has nothing new"]
+    assert list(plan.remarks) == (lost if len(grid.parts) > 2 else [])
 
 
 CHORDS = [{0, 4, 7}, {9, 0, 4}, {5, 9, 0}, {7, 11, 2, 5}]
@@ -106,8 +107,8 @@ def test_a_stroke_says_the_bass():
 def test_ranges_are_meant_as_they_sound():
     for grid in (BAND, moved(BAND)):
         model = lively(grid, outlines=[Outline(64, ((0, 4, 4),), shift=5)])
-        _, [song] = made(model, range=("melody=64-70", "45-58"))
-        for name, low, high in (("melody", 64, 70), ("chords", 45, 58), ("bass", 45, 58)):
+        _, [song] = made(model, range=("melody=64-70", "38-58"))
+        for name, low, high in (("melody", 64, 70), ("chords", 38, 58), ("bass", 38, 58)):
             found = {n[4] for n in pitched(song) if n[0] == name}
             assert found and low <= min(found) and max(found) <= high
 
