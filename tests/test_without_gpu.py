@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-KEPT = ("midigen", "tests", "docs", "songs", "benchmarks", "README.md", "pyproject.toml")
+KEPT = ("midigen", "tests", "docs", "songs", "benchmarks", "scripts", "README.md", "pyproject.toml")
 # of the whole suite what is quick, and every room that a device passes through
 RUN = (
     "tests/kernels/test_network.py",
