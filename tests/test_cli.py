@@ -248,6 +248,7 @@ VALUES = {
     "range": "note",
     "outside": "drop",
     "tonic": "one",
+    "vary": 0.3,
     "parts": "melody,bass",
     "temperatures": 200,
     "memory-limit": 64,

@@ -29,9 +29,8 @@ FORMATS = tuple(suffix.removeprefix(".") for suffix in SOUND)
 
 
 SHOWN = (
-    *("count", "length", "form", "style", "metre", "primer", "source", "keep", "fill", "vary"),
-    *("key", "chords", "range", "at_most", "best_of", "temperature", "bpm", "program"),
-    *("seed", "output", "audio", "page", "as_json", "quiet"),
+    *("count", "length", "form", "metre", "primer", "source", "keep", "fill", "key", "best_of"),
+    *("temperature", "program", "seed", "output", "page", "quiet"),
 )
 
 
@@ -205,9 +204,9 @@ def command(
 
 
 def _is_given(name: str) -> bool:
-    """Tell whether an option has another value than its default's."""
+    """Tell whether an option stands on the command line: what always holds need not fit."""
     source = click.get_current_context().get_parameter_source(name)
-    return source is not click.core.ParameterSource.DEFAULT
+    return source is click.core.ParameterSource.COMMANDLINE
 
 
 @contextmanager

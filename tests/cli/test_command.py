@@ -38,7 +38,7 @@ def test_help_is_short_and_points_to_all_of_it(name, capsys):
 def test_every_option_that_is_to_be_shown_exists(name):
     command = group.get_command(None, name)
     names = {param.name for param in command.params}
-    assert set(command._shown) <= names and len(set(command._shown)) == len(command._shown)
+    assert set(command.shown) <= names and len(set(command.shown)) == len(command.shown)
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in LONG])
