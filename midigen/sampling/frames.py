@@ -123,7 +123,7 @@ class FrameSampler:
             ]
             single = [(first, stop, 1) for first, stop in columns.groups.tolist()]
             self._limited = np.array(sorted([*single, *limits]), np.int64).reshape(-1, 3)
-        self._open, self._on = given.open(model.grid), given.on
+        self._open, self._on = given.to_draw(model.grid), given.on
         self.is_open: NDArray[np.bool_] = np.asarray(self._open.any(axis=1))
         self._made: dict[bytes, ClampedRbm] = {}
         none = np.zeros(model.config.visible, bool)

@@ -99,7 +99,7 @@ class Given:
                 f"at_most must be a number for each part, {columns.parts} in all, of 0..{MOST_ON}"
             )
 
-    def open(self, grid: Grid) -> Bools:
+    def to_draw(self, grid: Grid) -> Bools:
         """Return which columns are to be drawn, (T, V): the others are known, on or off.
 
         They are not fixed, and allowed; in a part that sings one note, no other is fixed; where

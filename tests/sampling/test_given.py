@@ -42,11 +42,11 @@ def test_what_is_open():
     expected[1, 4] = False  # forbidden
     expected[2, 3:5] = False  # as many as may be; the column that strikes anew is no note
     expected[3, 5] = False  # fixed, off
-    assert np.array_equal(song.open(PARTS), expected)
+    assert np.array_equal(song.to_draw(PARTS), expected)
     crowded = of(on=[(0, 3), (0, 4)], at_most=np.array([1, 1]))  # beyond it: no other is drawn
     crowded.check(PARTS)
-    assert not crowded.open(PARTS)[0, 3:5].any() and crowded.open(PARTS)[1, 3:].all()
-    silent = of(at_most=np.array([0, 2])).open(PARTS)
+    assert not crowded.to_draw(PARTS)[0, 3:5].any() and crowded.open(PARTS)[1, 3:].all()
+    silent = of(at_most=np.array([0, 2])).to_draw(PARTS)
     assert not silent[:, :3].any() and silent[:, 3:].all()
 
 
