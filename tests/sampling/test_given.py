@@ -45,7 +45,7 @@ def test_what_is_open():
     assert np.array_equal(song.to_draw(PARTS), expected)
     crowded = of(on=[(0, 3), (0, 4)], at_most=np.array([1, 1]))  # beyond it: no other is drawn
     crowded.check(PARTS)
-    assert not crowded.to_draw(PARTS)[0, 3:5].any() and crowded.open(PARTS)[1, 3:].all()
+    assert not crowded.to_draw(PARTS)[0, 3:5].any() and crowded.to_draw(PARTS)[1, 3:].all()
     silent = of(at_most=np.array([0, 2])).to_draw(PARTS)
     assert not silent[:, :3].any() and silent[:, 3:].all()
 
