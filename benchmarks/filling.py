@@ -9,13 +9,12 @@ hides all but the top line, and writes the rest by particles, and by one particl
 line but does not weigh what the frames before do to it.
 
 Nats are beside those of the song itself, at temperature 1, of the whole song and of what follows
-the hidden bars; `over` is the share of songs whose mean over the seeds is higher than that of going
-on from what is before alone, and in brackets that of single fillings.  F1 is of the pitches that
-sound in hidden frames.
+the hidden bars; `over` is by how much they are over those of going on from what is before alone,
+with the standard error over songs, the share of songs whose mean over the seeds is over it, and in
+brackets that of single fillings.  F1 is of the pitches that sound in hidden frames.
 
 What the model is told of the form of hidden bars, and of bars that repeat them, is left out, for
-the measure as well.  A Markdown table on stdout,
-all figures of all songs as JSON with -o.
+the measure as well.  A Markdown table on stdout, all figures of all songs as JSON with -o.
 """
 
 import argparse
@@ -207,30 +206,33 @@ def figures_of(model, corpus, args, settings):
     return rows
 
 
-def share_over(rows, name, rival, what):
-    """The share of songs whose mean over the seeds is higher than the rival's, and of fillings."""
+def over(rows, name, rival, what):
+    """How much higher than the rival's, with its standard error over songs; and how often."""
     songs = {}
     for row in rows:
         pair = [row["ways"][way][what] for way in (name, rival)]
-        songs.setdefault(row["song"], []).append(pair)
-    means = np.array([np.mean(pairs, axis=0) for pairs in songs.values()])
-    every = np.concatenate([np.array(pairs) for pairs in songs.values()])
-    over = [float(np.mean(pairs[:, 0] > pairs[:, 1])) for pairs in (means, every)]
-    return f"{over[0]:.0%} ({over[1]:.0%})"
+        songs.setdefault(row["song"], []).append(pair[0] - pair[1])
+    means = np.array([np.mean(differences) for differences in songs.values()])
+    error = means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else np.nan
+    every = np.concatenate(list(songs.values()))
+    return f"{means.mean():+.1f} ± {error:.1f}; {np.mean(means > 0):.0%} ({np.mean(every > 0):.0%})"
 
 
 def table(rows, rival):
     """The table in Markdown, and a line on time and survivors."""
-    whole, after = "nats, whole song", "nats, what follows"
-    head = ["", whole, f"over {rival}", after, f"over {rival}", "note F1", "chordal", "notes"]
+    columns = {"nats": "nats, whole song"}
+    if any(row["ways"][rival]["after"] for row in rows):
+        columns["after"] = "nats, what follows"
+    head = ["", *(cell for name in columns.values() for cell in (name, f"over {rival}"))]
+    head += ["note F1", "chordal", "notes"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for name in rows[0]["ways"]:
         of = [row["ways"][name] for row in rows]
         cells = [name]
-        for what in ("nats", "after"):
+        for what in columns:
             own = [row["ways"]["the song itself"][what] for row in rows]
             cells.append(f"{np.mean([way[what] for way in of]) - np.mean(own):+.1f}")
-            cells.append("" if name == rival else share_over(rows, name, rival, what))
+            cells.append("" if name == rival else over(rows, name, rival, what))
         cells.append(f"{np.mean([way['f1'] for way in of]):.2f}")
         chordal = [way["chordal"] for way in of if way["chordal"] is not None]
         cells.append(f"{np.mean(chordal):.2f}" if chordal else "")
@@ -255,11 +257,11 @@ def main():
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--temperatures", type=int, default=200, help="of the likelihood")
     parser.add_argument("-o", "--output", type=Path)
-    for name in ("particles", "rounds", "look-ahead", "moves", "gibbs-steps"):
+    for name in ("particles", "rounds", "look-ahead", "gibbs-steps"):
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--temperature", type=float)
     args = parser.parse_args()
-    names = "particles", "rounds", "look_ahead", "moves", "gibbs_steps", "temperature"
+    names = "particles", "rounds", "look_ahead", "gibbs_steps", "temperature"
     settings = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
     if "temperature" in settings:
         CAUSAL["temperature"] = settings["temperature"]

@@ -151,6 +151,9 @@ class RbmKernels(Protocol):
     def free_energy(self, v: Any, w: Any, /, *arguments: Any) -> None:
         """Write F(v) of every row; the arguments are the biases and out (N,), float64."""
 
+    def pair_energies(self, v: Any, w: Any, a: Any, b: Any, out: Any, /) -> None:
+        """Write F_n(v_s) of Bernoulli units in RBM n, of every pair, to out (N, S), float64."""
+
     def contrast(self, v: Any, sample: Any, w: Any, /, *arguments: Any) -> None:
         """Write weight (dF(v) - dF(sample)).
 

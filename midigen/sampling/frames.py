@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midigen.columns import columns_of
 from midigen.model.placed import PlacedModel
-from midigen.sampling.clamped import ClampedRbm, Draws
+from midigen.sampling.clamped import ClampedRbm, Pool
 from midigen.sampling.given import Given, note_columns
 
 ROWS = 32  # particles that one job takes
+# samples from which Z is estimated, of as many particles or of fewer: more where there are more
+POOL, MOST_POOL = 64, 256
+WHOLE_ROW = 1 << 30  # of the draws for Z of all columns: others than those of what is open
 
 
 class Particles:
@@ -35,7 +38,9 @@ class Particles:
     settled : float
         The log of the product of the mean weights of each resampling.
     root : ndarray of int64 (N,)
-        Which particle at `first` each descends from.
+        Which particle each descends from, of those when `count_survivors` was called last.
+    survivors : int
+        From how many those of then descended; the fewest.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Particles:
         self.past, self.history, self.state, self.latest = past, history, state, latest
         self.log_weight, self.settled = np.zeros(len(state)), 0.0
         self.root = np.arange(len(state))
+        self.survivors = len(state)
 
     @property
     def log_mean_weight(self) -> float:
@@ -70,6 +76,11 @@ class Particles:
             array[those] for array in (self.state, self.latest, self.root)
         )
 
+    def count_survivors(self) -> None:
+        """Count from how many particles these descend, and begin anew with all of them."""
+        self.survivors = min(self.survivors, len(np.unique(self.root)))
+        self.root = np.arange(len(self.root))
+
     def frames(self, source: NDArray[np.int64], rows: slice) -> NDArray[np.uint8]:
         """Return frame source[i] of each particle, (n, V), silent where that is negative."""
         first, numbers = len(self.past), np.arange(rows.start, rows.stop)
@@ -81,6 +92,21 @@ class Particles:
         return out
 
 
+class _Drawn(NamedTuple):
+    """r (N, R), a' (N, V) and b (N, H) times beta, what is drawn of open columns, samples.
+
+    own are samples of the RBMs of what is open, whole those of all columns; None where weights
+    are 1.
+    """
+
+    r: NDArray[Any]
+    a: NDArray[Any]
+    b: NDArray[Any]
+    v: NDArray[Any]
+    own: Pool
+    whole: Pool | None
+
+
 class FrameSampler:
     """What draws and weighs frames of particles, given some of a song.
 
@@ -90,8 +116,8 @@ class FrameSampler:
     given : Given
     beta : float
         Inverse temperature.
-    moves, sweeps : int
-        Of annealing, and of Gibbs sampling.
+    sweeps : int
+        Of Gibbs sampling, for each frame.
 
     Attributes
     ----------
@@ -99,11 +125,9 @@ class FrameSampler:
         Which frames have columns to be drawn.
     """
 
-    def __init__(
-        self, placed: PlacedModel, given: Given, beta: float, moves: int, sweeps: int
-    ) -> None:
+    def __init__(self, placed: PlacedModel, given: Given, beta: float, sweeps: int) -> None:
         model, self.placed, self.given = placed.model, placed, given
-        self._beta, self._moves, self._sweeps = beta, moves, sweeps
+        self._beta, self._sweeps = beta, sweeps
         dtype = model.network.dtype
         self._w = (beta * model.w.astype(np.float64)).astype(dtype)
         self._context = placed.context.rows(given.outline).astype(dtype)
@@ -167,48 +191,51 @@ class FrameSampler:
         whole : bool
             Whether all have the reference's frame.
         """
-        count = len(particles.state)
-        jobs = [slice(i, min(i + ROWS, count)) for i in range(0, count, ROWS)]
         fixed = reference[t] if whole and reference is not None else None
-
-        def job(rows: slice, _: Callable[[], bool]) -> tuple[NDArray[Any], ...]:
-            return self._rows(particles, t, rows, key, fixed)
-
-        parts = list(zip(*self.placed.backend.map(job, jobs), strict=True))
-        v, particles.state, log_weight = (np.concatenate(part) for part in parts)
+        if fixed is None and not self.is_open[t]:
+            fixed = self._on[t].astype(np.uint8)
+        if fixed is None:
+            rbm = self._clamped(self._open[t], self._on[t], self._limited)
+        else:
+            rbm = self._clamped(np.zeros_like(fixed, bool), fixed > 0, self._softmax)
+        drawn = self._draw(particles, t, key, rbm)
+        if drawn.whole is not None:
+            particles.log_weight += rbm.log_z(drawn.a, drawn.b, drawn.own, key)
+            particles.log_weight -= self._whole.log_z(drawn.a, drawn.b, drawn.whole, key)
+        v = np.tile(self._on[t].astype(np.uint8) if fixed is None else fixed, (len(drawn.r), 1))
+        v[:, rbm.columns] = drawn.v
         if reference is not None:
             v[0] = reference[t]
-        particles.log_weight += log_weight
+        particles.state = drawn.r
         particles.history[t - len(particles.past)] = v
         for line, (low, high) in enumerate(self.placed.context.lines.tolist()):
             particles.latest[v[:, low:high].any(axis=1), line] = t
 
-    def _rows(
-        self,
-        particles: Particles,
-        t: int,
-        rows: slice,
-        key: Any,
-        fixed: NDArray[np.uint8] | None,
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
-        """Draw some of the particles: v (n, V), r (n, R) and what the log weights grow by, (n,)."""
-        before, r, a, b = self._biases(particles, t, rows)
-        draws = Draws(key, rows.start, self._moves, self._sweeps)
-        if fixed is None and not self.is_open[t]:
-            fixed = self._on[t].astype(np.uint8)
-        if fixed is not None:
-            known = self._clamped(np.zeros_like(fixed, bool), fixed > 0, self._softmax)
-            log_z, _ = known.log_z(a, b, before, draws)
-            log_z -= self._whole.log_z(a, b, before, draws)[0]
-            return np.tile(fixed, (len(a), 1)), r, log_z
-        rbm = self._clamped(self._open[t], self._on[t], self._limited)
-        start, log_z = before[:, rbm.columns], np.zeros(len(a))
-        if not rbm.is_like(self._whole):
-            log_z, start = rbm.log_z(a, b, before, draws)
-            log_z -= self._whole.log_z(a, b, before, draws)[0]
-        v = np.tile(self._on[t].astype(np.uint8), (len(a), 1))
-        v[:, rbm.columns] = rbm.draw(a, b, start, draws)
-        return v, r, log_z
+    def _draw(self, particles: Particles, t: int, key: Any, rbm: ClampedRbm) -> _Drawn:
+        """Draw what is open of frame t, and samples for both Z, on all cores."""
+        count = len(particles.state)
+        pool = np.unique(np.linspace(0, count - 1, min(count, MOST_POOL)).astype(np.int64))
+        samples, is_free = -(-POOL // len(pool)), rbm.is_like(self._whole)
+
+        def job(rows: slice, _: Callable[[], bool]) -> tuple[NDArray[Any], ...]:
+            before, r, a, b = self._biases(particles, t, rows)
+            v = rbm.draw(a, b, before, self._sweeps, key, rows.start, 1 if is_free else samples)
+            first, stop = np.searchsorted(pool, (rows.start, rows.stop)).tolist()
+            some = pool[first:stop] - rows.start
+            if is_free or self._whole.exact:
+                none = np.zeros((samples, 0, len(self._whole.columns)), a.dtype)
+                return r, a, b, v[0], v[:, some], none
+            own = self._whole.draw(
+                a[some], b[some], before[some], self._sweeps, key, WHOLE_ROW + first, samples
+            )
+            return r, a, b, v[0], v[:, some], own
+
+        jobs = [slice(i, min(i + ROWS, count)) for i in range(0, count, ROWS)]
+        *parts, own, whole = zip(*self.placed.backend.map(job, jobs), strict=True)
+        r, a, b, v = (np.concatenate(part) for part in parts)
+        of = np.tile(pool, samples)
+        pools = [Pool(np.concatenate(np.concatenate(part, axis=1)), of) for part in (own, whole)]
+        return _Drawn(r, a, b, v, pools[0], None if is_free else pools[1])
 
     def _clamped(
         self, open_columns: NDArray[np.bool_], on: NDArray[np.bool_], groups: NDArray[np.int64]

@@ -20,7 +20,6 @@ from midigen.randomness import derive_key, generator
 from midigen.sampling.frames import FrameSampler, Particles
 from midigen.sampling.given import Given
 
-MOVES = 50
 LOOK_AHEAD_BARS, ROUNDS = 4, 2
 BLOCK = 16  # frames that a round rewrites at once where there are no bars
 FEW = 4  # survivors below which there is a warning
@@ -36,7 +35,8 @@ class Drawn(NamedTuple):
         What was fixed is as it was.
     survivors : int or None
         Of the particles at the start of a stretch, from how many those at its end descend; the
-        fewest of all stretches of the last pass.  None where nothing was open.
+        fewest of all stretches, in the first pass.  A stretch is a gap with its look-ahead, or of
+        one that is longer than twice the look-ahead, so much of it.  None where nothing was open.
     log_weight : float
         An estimate of the log of how probable the model finds what is given where weights are
         taken: fixed notes among open ones, what is not allowed being off, and the frames of
@@ -60,7 +60,6 @@ def sample_given(
     *,
     particles: int = PARTICLES,
     gibbs_steps: int = GIBBS_STEPS_GIVEN,
-    moves: int = MOVES,
     temperature: float | None = None,
     seed: int = 0,
     look_ahead: int | None = None,
@@ -81,8 +80,6 @@ def sample_given(
         Songs that are drawn side by side, and weighed.  One alone goes by what was before.
     gibbs_steps : int
         Sweeps for each frame.
-    moves : int
-        Of the chains that estimate how probable it is that a frame has what is given.
     temperature : float, optional
         What all energies are divided by; what suits the model if left out.
     seed : int
@@ -107,10 +104,8 @@ def sample_given(
     MidigenError
         For a model of Gaussian units.
     """
-    if particles < 1 or gibbs_steps < 1 or moves < 1 or rounds < 0 or (look_ahead or 0) < 0:
-        raise ValueError(
-            "particles, gibbs_steps and moves must be at least 1, rounds and look_ahead 0"
-        )
+    if particles < 1 or gibbs_steps < 1 or rounds < 0 or (look_ahead or 0) < 0:
+        raise ValueError("particles and gibbs_steps must be at least 1, rounds and look_ahead 0")
     temperature = temperature_for(model) if temperature is None else temperature
     if not temperature > 0:
         raise ValueError(f"temperature must be over 0, not {temperature}")
@@ -119,9 +114,7 @@ def sample_given(
     given.check(model.grid)
     backend = backend or cpu_backend()
     with backend.guarded(REMEDY):
-        sampler = FrameSampler(
-            PlacedModel(model, backend), given, 1 / temperature, moves, gibbs_steps
-        )
+        sampler = FrameSampler(PlacedModel(model, backend), given, 1 / temperature, gibbs_steps)
         run = _Run(sampler, particles, seed, progress)
         if look_ahead is None:
             look_ahead = look_ahead_of(given.outline, model.grid)
@@ -201,13 +194,12 @@ class _Run:
         """Draw all stretches, then bar by bar in rounds."""
         stretches = list(stretches_of(self.sampler.is_open, look_ahead))
         for number, (first, stop) in enumerate(stretches):
-            self._pass(("first", number), first, stop, stop)
+            self._pass(("first", number), first, stop, window=2 * look_ahead)
+        fewest = min(self.survivors, default=None)
         for number in range(rounds):
-            self.survivors = []
             for block, (first, end) in enumerate(self.blocks):
                 stop = min(end + look_ahead, len(self.roll))
-                self._pass(("round", number, block), first, end, stop, again=True)
-        fewest = min(self.survivors, default=None)
+                self._pass(("round", number, block), first, stop, end)
         return Drawn(self.roll, fewest, self.log_weight, self.count, self._warning(fewest))
 
     def _warning(self, survivors: int | None) -> str:
@@ -220,9 +212,17 @@ class _Run:
         )
 
     def _pass(
-        self, path: tuple[str | int, ...], first: int, end: int, stop: int, again: bool = False
+        self,
+        path: tuple[str | int, ...],
+        first: int,
+        stop: int,
+        rewritten: int | None = None,
+        window: int = 0,
     ) -> None:
-        """Draw frames first..stop-1 by particles, and settle on one of them."""
+        """Draw frames first..stop-1 by particles, and settle on one of them.
+
+        rewritten is as in `run_particles`; survivors are counted every `window` frames.
+        """
         particles = run_particles(
             self.sampler,
             self.roll,
@@ -231,16 +231,18 @@ class _Run:
             self.count,
             self.seed,
             path,
-            end if again else None,
+            rewritten,
+            window,
             self.progress,
         )
-        if not again:
+        if rewritten is None:
             self.log_weight += particles.log_mean_weight
         rng = generator(self.seed, "given", "settle", *path)
-        kept = _systematic(particles.log_weight, rng)
-        self.survivors.append(len(np.unique(particles.root[kept])))
-        # one of those kept at random is one in proportion to the weights
-        self.roll[first:stop] = particles.history[:, int(kept[rng.integers(self.count)])]
+        particles.choose(_systematic(particles.log_weight, rng))
+        particles.count_survivors()
+        self.survivors.append(particles.survivors)
+        # all are of one weight now
+        self.roll[first:stop] = particles.history[:, int(rng.integers(self.count))]
 
 
 def run_particles(
@@ -252,6 +254,7 @@ def run_particles(
     seed: int,
     path: tuple[str | int, ...] = (),
     rewritten: int | None = None,
+    window: int = 0,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Particles:
     """Draw frames first..stop-1 by particles: sequential Monte Carlo.
@@ -273,6 +276,8 @@ def run_particles(
         Conditional sequential Monte Carlo, for particle Gibbs: frames first..rewritten-1 are drawn
         again, the first particle being what the roll has, and those behind are fixed as they are.
         Left out, the roll is read before `first` alone.
+    window : int
+        Frames after which survivors are counted, again and again; 0 for never.
     progress : callable
         Told of every frame.
 
@@ -284,6 +289,8 @@ def run_particles(
     particles = sampler.start(roll, first, stop, count)
     reference = None if rewritten is None else roll
     for t in range(first, stop):
+        if window and t > first and (t - first) % window == 0:
+            particles.count_survivors()
         if particles.effective < count / 2:
             rng = generator(seed, "given", "choose", *path, t)
             particles.choose(_resampled(particles.log_weight, rng, rewritten is not None))

@@ -85,6 +85,7 @@ def _rbm(real):
     rbm.corrupt(KEY, 0.1, 0.1, v, 0)
     rbm.hidden_probability(v, w, b, p)
     rbm.free_energy(v, w, a, b, zeros(N, np.float64))
+    rbm.pair_energies(v, w, a, b, zeros((N, N), np.float64))
     rbm.contrast(v, a, w, a, b, zeros(N, real), v, p, w)
     for groups in (upload(np.zeros((0, 2), np.int64)), upload(GROUPS)):
         for tile in (TILE, Tile(blocks=1)):  # with one row and with several in a thread
@@ -229,4 +230,4 @@ def _programs(real):
     fixed = np.zeros(songs[0].shape, bool)
     most = np.full(placed.context.columns.parts, 2)
     given = Given(songs[0] * 0, fixed, Outline(len(fixed)), at_most=most)
-    sample_given(model, given, particles=3, gibbs_steps=2, moves=2, rounds=0, backend=backend)
+    sample_given(model, given, particles=3, gibbs_steps=2, rounds=0, backend=backend)

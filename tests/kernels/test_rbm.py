@@ -31,6 +31,23 @@ def test_free_energy(kernels, dtype):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("hidden", [H, 1200])
+def test_pair_energies(kernels, dtype, hidden):
+    """Of every state in every RBM; also of so many units that a product would overflow."""
+    rng = np.random.default_rng(0)
+    w = rng.normal(0, 0.05 if hidden > H else 2, (hidden, V)).astype(dtype)
+    a, b = rng.normal(size=(3, V)).astype(dtype), rng.normal(size=(3, hidden)).astype(dtype)
+    v, out = (rng.random((4, V)) < 0.5).astype(dtype), np.empty((3, 4))
+    kernels("rbm").pair_energies(v, w, a, b, out)
+    wide = w.astype(np.float64)
+    expected = [
+        [reference.free_energy(state, wide, an, bn) for state in v]
+        for an, bn in zip(a, b, strict=True)
+    ]
+    assert np.allclose(out, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
 def test_pseudo_log_likelihood(kernels, dtype):
     w, a, b, v, _ = problem(dtype)
     out = np.empty(N)

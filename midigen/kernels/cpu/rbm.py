@@ -34,6 +34,7 @@ from midigen.kernels.jit import KERNEL
 from midigen.kernels.scalar import f32, f64, philox, shrink, sigmoid, softplus, u64, uniform
 
 _LOW, _WORD = u64(0xFFFFFFFF), u64(32)
+TWO_TO_500 = 2.0**500
 ROWS = 64  # frames that go through all sweeps together: W and states stay in the core's cache
 
 
@@ -341,6 +342,40 @@ def free_energy(v, w, a, b, out) -> None:
         for j in range(c.shape[1]):
             energy -= softplus(c[i, j])
         out[i] = energy
+
+
+@njit(**KERNEL)
+def pair_energies(v, w, a, b, out) -> None:
+    """Compute the free energy of every state in every RBM, F_n(v_s), Eq. (16).
+
+    w, a, b: see the module.
+
+    Parameters
+    ----------
+    v : (S, V)
+        States.
+    out : float64 (N, S)
+        Overwritten.
+    """
+    count, samples, hidden = a.shape[0], v.shape[0], w.shape[0]
+    fields, linear = np.empty((samples, hidden), v.dtype), np.empty((count, samples), v.dtype)
+    gemm(False, True, 1.0, v, w, 0.0, fields)
+    gemm(False, True, 1.0, a, v, 0.0, linear)
+    above, factor = np.empty(hidden, v.dtype), np.empty(hidden, v.dtype)
+    for n in range(count):
+        for s in range(samples):
+            for j in range(hidden):  # log(1 + e^x) = max(x, 0) + log(1 + e^-|x|)
+                x = fields[s, j] + b[n, j]
+                above[j] = max(x, v.dtype.type(0))
+                factor[j] = v.dtype.type(1) + shrink(-abs(x))
+            energy, product = -f64(linear[n, s]), 1.0
+            for j in range(hidden):
+                energy -= above[j]
+                product *= factor[j]
+                if product > TWO_TO_500:
+                    energy -= np.log(product)
+                    product = 1.0
+            out[n, s] = energy - np.log(product)
 
 
 @njit(**KERNEL)

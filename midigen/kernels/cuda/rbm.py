@@ -398,6 +398,46 @@ def _energy():
     return energy
 
 
+def pair_energies(
+    v: MatrixLike, w: MatrixLike, a: MatrixLike, b: MatrixLike, out: DeviceArray, tile: Tile = TILE
+) -> None:
+    """Compute the free energy of every state in every RBM, F_n(v_s), Eq. (16).
+
+    Parameters as in midigen.kernels.cpu.rbm.pair_energies; a thread has a pair.
+    """
+    v, w, a, b = as_matrix(v), as_matrix(w), as_matrix(a), as_matrix(b)
+    fields = scratch_matrix("pair fields", v.rows, w.rows, v.scalar_type)
+    linear = scratch_matrix("pair products", a.rows, v.rows, v.scalar_type)
+    gemm(False, True, 1, v, w, 0, fields, tile=tile)
+    gemm(False, True, 1, a, v, 0, linear, tile=tile)
+    over(
+        _pair_energy(),
+        a.rows,
+        v.rows,
+        w.rows,
+        fields.array,
+        linear.array,
+        *b.operand,
+        out,
+        tile=tile,
+    )
+
+
+@cache
+def _pair_energy():
+    @jit()
+    def pair_energy(count, samples, hidden, fields, linear, b, b_at, out):
+        s, i = cuda.grid(2)
+        if s < samples:
+            for n in range(i, count, cuda.gridDim.y * cuda.blockDim.y):
+                total = -f64(linear[n * samples + s])
+                for j in range(hidden):
+                    total -= softplus(fields[s * hidden + j] + b[b_at[0] + n * b_at[1] + j])
+                out[n, s] = total
+
+    return pair_energy
+
+
 def contrast(
     v: MatrixLike,
     sample: MatrixLike,
