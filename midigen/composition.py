@@ -170,8 +170,6 @@ def check_together(
             )
     elif steer.of_song:
         raise ValueError("keep, fill and vary are of a song: name it, --from song.mid")
-    elif steer.particles is not None and not steer.is_bound:
-        raise ValueError("particles are for songs of which something is given: leave them out")
     if len(given) > 1:
         raise ValueError(f"{given[0]} and {given[1]} both say how the song goes on: give one")
     if primer is not None and settings.metre:

@@ -753,7 +753,7 @@ class SteerConfig(Settings):
     particles: int | None = setting(
         None,
         "Songs drawn side by side, of which those go on that fit what is given.",
-        low=2,
+        low=1,
         high=65_536,
         shown=f"{PARTICLES}",
     )

@@ -31,6 +31,7 @@ SMALL = {  # settings that a line does not name
     "GENERATE_GIBBS_STEPS": "2",
     "GENERATE_BEST_OF": "1",
     "GENERATE_LENGTH": "4 bars",
+    "GENERATE_PARTICLES": "4",
     "EVALUATE_TEMPERATURES": "100",
     "EVALUATE_CHAINS": "2",
     "EVALUATE_RNN_FRAMES": "100",

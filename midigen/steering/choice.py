@@ -135,6 +135,9 @@ class Stretch(NamedTuple):
 def read_fill(source: Source, text: str) -> Stretch:
     """Read "bars 9-12", "beats 33-48", "bar 9 of melody".
 
+    Bars are counted as pictures and `midigen show` do, a pickup as the first; a beat is a quarter
+    note, counted from the file's start.
+
     Raises
     ------
     ValueError
@@ -150,22 +153,16 @@ def read_fill(source: Source, text: str) -> Stretch:
         )
     unit, first, part = match[1], int(match[2]), (match[4] or "").strip()
     last = int(match[3] or first)
-    if unit == "bar":
-        ticks, number = source.bars
-    else:
-        beat = source.table.ticks_per_beat
-        ticks = np.arange(0, source.ticks[:, 1].max() + beat, beat, dtype=np.float64)
-        number = 1
-    final = number + len(ticks) - 2
-    if not number <= first <= last <= final:
-        having = f"bars {number} to {final}" if unit == "bar" else f"beats 1 to {final}"
-        ahead = ", of which 0 is the pickup" if number == 0 and unit == "bar" else ""
-        raise ValueError(f"fill {text!r}: the song has {having}{ahead}")
+    beat = source.table.ticks_per_beat
+    beats = np.arange(0, source.ticks[:, 1].max() + beat, beat, dtype=np.float64)
+    ticks = source.bars if unit == "bar" else beats
+    if not 1 <= first <= last < len(ticks):
+        raise ValueError(f"fill {text!r}: the song has {unit}s 1 to {len(ticks) - 1}")
     known = [p.name for p in source.grid.parts]
     if part and part not in known:
         listed = f"the parts are {', '.join(known)}" if known else "there are no parts"
         raise ValueError(f"fill {text!r}: the model has no {part!r}; {listed}")
-    return Stretch(float(ticks[first - number]), float(ticks[last + 1 - number]), part)
+    return Stretch(float(ticks[first - 1]), float(ticks[last]), part)
 
 
 def region_of(source: Source, stretches: Sequence[Stretch]) -> Bools:

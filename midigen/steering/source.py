@@ -16,7 +16,7 @@ from midigen.errors import MidigenError
 from midigen.midi.form import outline_of
 from midigen.midi.inputs import printable
 from midigen.midi.key import Key
-from midigen.midi.metres import FINE, bar_ticks, bars_of
+from midigen.midi.metres import bar_ticks
 from midigen.midi.notes import NoteTable
 from midigen.midi.parts import DRUMS, part_names
 from midigen.midi.read import MAX_BYTES, parse_whole, read_file
@@ -106,10 +106,9 @@ class Source:
         return np.concatenate([self.table.track, np.full(self.table.drums, -1)])
 
     @cached_property
-    def bars(self) -> tuple[NDArray[np.float64], int]:
-        """Where bars begin, and the last ends, in ticks, and the number of the first: 0 or 1."""
-        pickup = bars_of(self.table, FINE)[1]
-        return bar_ticks(self.table), 0 if pickup else 1
+    def bars(self) -> NDArray[np.float64]:
+        """Where bars begin, a pickup as well, and the last ends, in ticks, (bars + 1,)."""
+        return bar_ticks(self.table)
 
     def tick_of(self, frame: int) -> int:
         """Return the tick at which a frame begins."""
