@@ -24,7 +24,7 @@ from midigen.midi import benchmark
 from midigen.midi.dynamics import Listener, places_of
 from midigen.midi.form import outline_of, outline_of_roll
 from midigen.midi.guard import map_guarded
-from midigen.midi.inputs import Input, expand, is_benchmark, printable
+from midigen.midi.inputs import ENDINGS, Input, expand, is_benchmark, printable
 from midigen.midi.key import key_of
 from midigen.midi.metres import likely_metre
 from midigen.midi.notes import NoteTable
@@ -128,7 +128,7 @@ def prepare_paths(
     inputs = expand(names)
     if not inputs:
         where = ", ".join(printable(name) for name in names) or "an empty list"
-        raise MidigenError(f"no MIDI files (.mid, .midi, .kar) in {where}")
+        raise MidigenError(f"no MIDI files ({ENDINGS}) in {where}")
     corpus, remarks = prepare(inputs, settings or Settings(), on_file)
     for remark in remarks:
         warnings.warn(remark, stacklevel=2)

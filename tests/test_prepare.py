@@ -245,8 +245,8 @@ class TestPaths:
         "paths, words",
         [
             ("nowhere", "no such file or folder: nowhere"),
-            ("empty", r"no MIDI files \(.mid, .midi, .kar\) in empty"),
-            ([], r"no MIDI files \(.mid, .midi, .kar\) in an empty list"),
+            ("empty", r"no MIDI files \(.mid, .midi, .kar, .rmi\) in empty"),
+            ([], r"no MIDI files \(.mid, .midi, .kar, .rmi\) in an empty list"),
             ("in/bad.mid", "no usable song: in/bad.mid: not a MIDI file"),
         ],
     )
@@ -586,8 +586,8 @@ class TestCommand:
         assert run(capsys, "tapes") == (
             1,
             "",
-            "midigen: no MIDI files (.mid, .midi, .kar) in tapes, but 1 audio file: midigen reads "
-            "MIDI\n",
+            "midigen: no MIDI files (.mid, .midi, .kar, .rmi) in tapes, but 1 audio file: midigen "
+            "reads MIDI\n",
         )
 
     def test_songs_of_midigen_s_own_are_left_out_unless_asked_for(self, folder, capsys):
@@ -648,7 +648,7 @@ class TestCommand:
             ([], 2, "no input given"),
             (["in", "nowhere"], 1, "no such file or folder: nowhere"),
             (["in", "none*.mid"], 1, "no such file or folder: none*.mid"),
-            (["empty"], 1, "no MIDI files (.mid, .midi, .kar) in empty"),
+            (["empty"], 1, "no MIDI files (.mid, .midi, .kar, .rmi) in empty"),
             (["in/bad.mid"], 1, "no usable song: in/bad.mid: not a MIDI file"),
             (["in", "--low", "60", "--high", "50"], 2, "--low 60 is above --high 50"),
             (["in", "--range", "note", "--low", "50"], 2, "leave out --low and --high"),

@@ -84,9 +84,9 @@ def command(
 ) -> None:
     """Read MIDI files into one corpus file, and print its path.
 
-    An INPUT is a MIDI file, a folder to search (for .mid, .midi, .kar and .mat), a glob in quotes,
-    or - for a list of them on stdin, one a line.  A .mat is a piano-roll benchmark, kept with its
-    own splits.
+    An INPUT is a MIDI file, a folder to search (for .mid, .midi, .kar, .rmi and .mat), a glob in
+    quotes, or - for a list of them on stdin, one a line.  A .mat is a piano-roll benchmark, kept
+    with its own splits.
 
     \b
         midigen prepare songs/
@@ -167,7 +167,7 @@ def _find_inputs(
 
     Recordings among them are no inputs, but added to `recordings`.
     """
-    from midigen.midi.inputs import expand, printable
+    from midigen.midi.inputs import ENDINGS, expand, printable
     from midigen.starter import starter_songs
 
     named = [name for name in inputs if name != "-"]
@@ -188,7 +188,7 @@ def _find_inputs(
     if not files:
         where = ", ".join(printable(name) for name in named) or "the list on stdin"
         found = f", but {_counted(recordings)}: midigen reads MIDI" if recordings else ""
-        raise MidigenError(f"no MIDI files (.mid, .midi, .kar) in {where}{found}")
+        raise MidigenError(f"no MIDI files ({ENDINGS}) in {where}{found}")
     return files
 
 

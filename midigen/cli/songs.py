@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from midigen.cli.streams import names_on_stdin, print_error
 from midigen.errors import MidigenError, UsageError
-from midigen.midi.inputs import expand, is_benchmark, is_rendered, printable
+from midigen.midi.inputs import ENDINGS, expand, is_benchmark, is_rendered, printable
 
 
 def named_songs(paths: Sequence[str]) -> list[str]:
@@ -28,7 +28,7 @@ def named_songs(paths: Sequence[str]) -> list[str]:
     listed = [] if paths else [name for name in names_on_stdin() if not is_rendered(name)]
     songs = [found.path for found in expand(paths, listed) if not is_benchmark(found.path)]
     if not songs:
-        raise MidigenError("no MIDI files (.mid, .midi, .kar) among the songs")
+        raise MidigenError(f"no MIDI files ({ENDINGS}) among the songs")
     return songs
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from midigen.errors import MidigenError
 
-MIDI = (".mid", ".midi", ".kar")
+MIDI = (".mid", ".midi", ".kar", ".rmi")
+ENDINGS = ", ".join(MIDI)
 BENCHMARK = (".mat",)
 RENDERED = (".wav", ".flac", ".ogg", ".mp3", ".svg", ".png", ".html")  # what is made of songs
 AUDIO = (".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma")

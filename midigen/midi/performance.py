@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen.errors import MidigenError
-from midigen.midi.read import check_header, plain_errors
+from midigen.midi.read import plain_errors
+from midigen.midi.smf import read_events
 
 if TYPE_CHECKING:
     import mido
@@ -112,10 +113,8 @@ def read_performance(data: bytes) -> Performance:
     MidigenError
         Where it cannot be read, or is longer than MAX_MINUTES; the message is the reason alone.
     """
-    import mido
-
     with plain_errors():
-        midi = mido.MidiFile(file=io.BytesIO(check_header(data)), clip=True)
+        midi, _, broken = read_events(data, controls=True)
         notes: list[tuple[float, float, int, int, int]] = []
         controls: list[Control] = []
         begun: dict[tuple[int, int], deque[tuple[float, int]]] = defaultdict(deque)
@@ -130,6 +129,8 @@ def read_performance(data: bytes) -> Performance:
                     notes.append((start, end, event.channel, event.note, velocity))
             elif event.type in ("program_change", "control_change", "pitchwheel"):
                 controls.append((time, event))
+    if broken and not notes:
+        raise MidigenError(broken)
     table = np.array(sorted(notes), np.float64).reshape(-1, 5)
     performance = Performance(table, controls)
     if performance.seconds > MAX_MINUTES * 60:
@@ -168,8 +169,6 @@ def _timed(midi: mido.MidiFile) -> Iterator[Control]:
     for event in midi.merged_track:
         time += mido.tick2second(event.time, midi.ticks_per_beat, tempo)
         if event.type == "set_tempo":
-            if event.tempo == 0:
-                raise MidigenError("damaged (a tempo of 0)")
             tempo = event.tempo
         yield time, event
 

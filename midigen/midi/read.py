@@ -5,10 +5,7 @@ anywhere in worker processes with limits.
 """
 
 import contextlib
-import io
 import os
-import re
-import struct
 import warnings
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
@@ -24,6 +21,7 @@ from midigen.errors import MidigenError
 from midigen.midi.guard import map_guarded
 from midigen.midi.inputs import printable
 from midigen.midi.notes import NoteTable, Track
+from midigen.midi.smf import read_events
 from midigen.midi.worker import Failure
 
 if TYPE_CHECKING:
@@ -34,9 +32,6 @@ if TYPE_CHECKING:
 MAX_BYTES = PrepareConfig.max_bytes
 MAX_HOURS = 12
 MAX_TICKS = 9_999_999  # pretty_midi's own limit: it keeps a table of every tick
-OWN_TEXT = "midigen "  # what the text event begins with that `midigen generate` writes
-# a number in a MIDI file has 4 bytes at most; mido reads a longer one in quadratic time
-ENDLESS_NUMBER = re.compile(rb"[\x80-\xff]{2048}")
 
 StrPath = str | os.PathLike[str]
 
@@ -159,9 +154,8 @@ def parse_whole(data: bytes, name: str) -> "tuple[NoteTable, pretty_midi.PrettyM
     """Read the bytes of a MIDI file as `parse` does, and return what the parser made of it, too."""
     with plain_errors():
         parsed = parse_song(data)
-        sounding = [i for i in parsed.song.instruments if i.notes]
-        if all(i.is_drum for i in sounding):
-            raise MidigenError("no notes but drums" if sounding else "no notes")
+        if all(i.is_drum for i in parsed.song.instruments if i.notes):
+            raise MidigenError("no notes but drums")
         return note_table(parsed, name), parsed.song
 
 
@@ -172,36 +166,8 @@ def plain_errors() -> Iterator[None]:
         yield
     except (MidigenError, MemoryError):
         raise
-    except EOFError:
-        raise MidigenError("cut short (a track is not complete)") from None
-    except (OSError, ValueError) as e:  # these come with words for people
-        raise MidigenError(f"damaged ({printable(e) or type(e).__name__})") from None
-    except Exception as e:  # mido and pretty_midi raise almost anything on a damaged file
-        raise MidigenError(f"damaged ({type(e).__name__}: {printable(e)})") from None
-
-
-def check_header(data: bytes) -> bytes:
-    """Return a file from its MThd on; MidigenError where a parser would choke on it."""
-    if data[:4] == b"RIFF" and data[8:12] == b"RMID":
-        data = data[max(data.find(b"MThd"), 0) :]
-    if not data:
-        raise MidigenError("empty")
-    if data[:4] != b"MThd":
-        raise MidigenError("not a MIDI file (no MThd at its start)")
-    if len(data) < 14:
-        raise MidigenError("cut short (the header is not complete)")
-    kind, tracks, division = struct.unpack(">HHH", data[8:14])
-    if kind > 1:
-        raise MidigenError(f"not supported (MIDI format {kind}; 0 and 1 are read)")
-    if not 0 < tracks < 0x8000:
-        raise MidigenError(f"damaged (its header promises {tracks} tracks)")
-    if division >= 0x8000:
-        raise MidigenError("not supported (its time is in film frames, not beats)")
-    if division == 0:
-        raise MidigenError("damaged (its header gives 0 ticks a beat)")
-    if ENDLESS_NUMBER.search(data):
-        raise MidigenError("damaged (a number without an end)")
-    return data
+    except Exception as e:  # what pretty_midi makes of odd notes
+        raise MidigenError(f"damaged ({printable(e) or 'its notes make no sense'})") from None
 
 
 class ParsedSong(NamedTuple):
@@ -223,17 +189,20 @@ class ParsedSong(NamedTuple):
 
 
 def parse_song(data: bytes) -> ParsedSong:
-    """Read the bytes of a MIDI file as the parser has them; in the block of `plain_errors`."""
-    import mido
+    """Read the bytes of a MIDI file as the parser has them; in the block of `plain_errors`.
+
+    MidigenError where there are no notes.
+    """
     import pretty_midi
 
-    data = check_header(data)
+    events = read_events(data)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        midi = mido.MidiFile(file=io.BytesIO(data), clip=True)
-        told = _simplify(midi)
-        song = pretty_midi.PrettyMIDI(mido_object=midi)
-    remarks = ["tempo changes outside the first track"] if told.misplaced else []
+        told = _simplify(events.midi)
+        song = pretty_midi.PrettyMIDI(mido_object=events.midi)
+    if not any(i.notes for i in song.instruments):
+        raise MidigenError(events.broken or "no notes")
+    remarks = [*events.remarks, *(["tempo changes outside the first track"] * told.misplaced)]
     remarks += sorted({printable(w.message) for w in caught})
     return ParsedSong(song, told, tuple(remarks))
 
@@ -308,8 +277,6 @@ class Told:
     def read(self, event: "mido.MetaMessage", tick: int, in_first: bool) -> None:
         """Take what an event says that is no note."""
         if event.type == "set_tempo":
-            if event.tempo == 0:
-                raise MidigenError("damaged (a tempo of 0)")
             self.tempi.append((tick, event))
             self.misplaced |= not in_first
         elif event.type == "time_signature" and _is_plausible(event):
@@ -318,16 +285,16 @@ class Told:
             self.keys.append((tick, event.key))
         elif event.type == "program_change":
             self.programs.setdefault(event.channel, event.program)
-        elif event.type == "text" and event.text.startswith(OWN_TEXT):
+        elif event.type == "text":
             self.texts.append(event.text)
 
 
 def _simplify(midi: "mido.MidiFile") -> Told:
     """Leave in `midi` only notes, names, tempi and programmes, with all tempi on the first track.
 
-    pretty_midi takes tempi from the first track alone, fails on some metres and keeps every pedal
-    and word in memory.  It makes an instrument of each programme of a track: a track that changes
-    its programme keeps that of most of its notes.
+    pretty_midi takes tempi from the first track alone and fails on some metres.  It makes an
+    instrument of each programme of a track: a track that changes its programme keeps that of most
+    of its notes.
     """
     import mido
 
@@ -340,6 +307,8 @@ def _simplify(midi: "mido.MidiFile") -> Told:
         for event in track:
             tick += event.time
             if tick > MAX_TICKS:
+                if event.type not in ("note_on", "note_off"):
+                    continue
                 raise MidigenError(f"too long (more than {MAX_TICKS:,} ticks)")
             if event.type in ("note_on", "note_off", "track_name"):
                 event.time, last = tick - last, tick

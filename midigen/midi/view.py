@@ -146,8 +146,6 @@ def parse_view(data: bytes, name: str) -> SongView:
     with plain_errors():
         parsed = parse_song(data)
         song, told = parsed.song, parsed.told
-        if not any(i.notes for i in song.instruments):
-            raise MidigenError("no notes")
         table = note_table(parsed, name)
         parts = track_parts(table) if len(table.notes) else {}
         tracks = tuple(

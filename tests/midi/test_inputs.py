@@ -11,7 +11,16 @@ from midigen.midi.inputs import Input, expand, is_benchmark, printable
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ["b.mid", "a.MID", "c.txt", "d.kar", "sub/e.Midi", "sub/deep/f.mat", "g.mid.bak"]:
+    for name in [
+        "b.mid",
+        "a.MID",
+        "c.txt",
+        "d.kar",
+        "e.RMI",
+        "sub/e.Midi",
+        "sub/deep/f.mat",
+        "g.mid.bak",
+    ]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     return tmp_path
@@ -22,7 +31,14 @@ def paths(*names, **options):
 
 
 def test_folders_are_searched(folder):
-    assert paths(".") == ["./a.MID", "./b.mid", "./d.kar", "./sub/e.Midi", "./sub/deep/f.mat"]
+    assert paths(".") == [
+        "./a.MID",
+        "./b.mid",
+        "./d.kar",
+        "./e.RMI",
+        "./sub/e.Midi",
+        "./sub/deep/f.mat",
+    ]
 
 
 def test_globs(folder):
@@ -73,7 +89,8 @@ def test_the_same_file_once(folder):
 def test_links_that_lead_round_end(folder):
     (folder / "sub" / "loop").symlink_to("..", target_is_directory=True)
     (folder / "sub" / "self.mid").symlink_to("self.mid")
-    assert len(paths("sub")) == 6  # its own three, the loop's a, b and d; e and f are there already
+    # its own three, the loop's four; those of sub are there already
+    assert len(paths("sub")) == 7
     assert paths("sub/self.mid") == ["sub/self.mid"]
 
 
