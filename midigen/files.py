@@ -120,6 +120,15 @@ def save(
             raise MidigenError(f"cannot write {path}: {e}") from None
 
 
+def check_regular(path: StrPath) -> None:
+    """Raise MidigenError where a pipe or a device is: it may never end, and no signal is heard.
+
+    What is missing is let pass: whoever opens it says so.
+    """
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise MidigenError(f"{path} is a pipe or a device, not a file")
+
+
 def whole(*numbers: object) -> None:
     """Raise TypeError unless all are whole numbers: a check for headers, which hold any JSON."""
     for number in numbers:
@@ -178,6 +187,7 @@ def _read(
         raise MidigenError(f"there is no file {path}: {_remedy(kind)}")
     if os.path.isdir(path):
         raise MidigenError(f"{path} is a folder, not a midigen {kind}")
+    check_regular(path)
     try:
         with safetensors.safe_open(path, framework="numpy") as f:
             document = _read_header(f.metadata())
@@ -199,6 +209,8 @@ def format_of(path: StrPath) -> str | None:
     """Return what a file says it is, e.g. "midigen-corpus"; None where it is not midigen's."""
     import safetensors
 
+    if not os.path.isfile(path):
+        return None
     try:
         with safetensors.safe_open(path, framework="numpy") as f:
             return _read_header(f.metadata()).get("format")

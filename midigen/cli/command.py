@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
+MOST_SETTINGS = 1_000_000  # bytes of a settings file
 ALL = "midigen.all"  # in a context's meta: whether the help shows all options
 
 
@@ -146,8 +147,13 @@ def load_settings_file(ctx: click.Context, param: click.Parameter, path: str | N
     import tomllib  # not for every start
 
     try:
+        if os.path.exists(path) and not os.path.isfile(path):  # a pipe or a device may never end
+            raise ValueError("it is not a file")
         with open(path, "rb") as f:
-            tables = tomllib.load(f)
+            data = f.read(MOST_SETTINGS + 1)
+        if len(data) > MOST_SETTINGS:
+            raise ValueError(f"it is larger than {MOST_SETTINGS:,} bytes")
+        tables = tomllib.loads(data.decode())
     except (OSError, ValueError) as e:  # not TOML, or not even UTF-8
         raise click.UsageError(f"cannot read the settings in {path}: {e}") from None
     known = _settings_of(ctx)

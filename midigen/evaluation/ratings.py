@@ -20,6 +20,7 @@ import numpy as np
 
 from midigen.errors import MidigenError
 from midigen.evaluation.permutation import MOST_RATINGS, holm, permutation_test
+from midigen.files import check_regular
 from midigen.midi.inputs import printable
 
 FORMAT, VERSION = "midigen-ratings", 1
@@ -114,6 +115,7 @@ def read_ratings(path: StrPath) -> Ratings:
     MidigenError
         In one line, where it cannot be read, or is something else.
     """
+    check_regular(path)
     try:
         with open(path, "rb") as f:
             data = f.read(MOST_BYTES + 1)

@@ -11,7 +11,7 @@ import numpy as np
 from midigen.columns import columns_of
 from midigen.corpus import Corpus, Song
 from midigen.errors import MidigenError
-from midigen.files import StrPath, format_of
+from midigen.files import StrPath, check_regular, format_of
 from midigen.midi.inputs import printable
 from midigen.midi.key import find_key
 from midigen.midi.names import pitch_name
@@ -40,6 +40,7 @@ def kind_of(path: StrPath) -> Kind:
         if any(Path(path, name).exists() for name in (FILE_NAME, CHECKPOINT_NAME, LOG_NAME)):
             return "run"
         raise MidigenError(f"{shown} is a folder without a run: name a file in it")
+    check_regular(path)
     try:
         with open(path, "rb") as f:
             head = f.read(12)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen.errors import MidigenError
+from midigen.files import check_regular
 from midigen.midi.guard import map_guarded
 from midigen.midi.performance import VELOCITY, Performance, Stretch, stretches
 from midigen.midi.sound import default_soundfont, sine_waves
@@ -99,6 +100,7 @@ def synthesise(
 
 def _check_soundfont(path: Path) -> None:
     """MidigenError where a file is no SoundFont that can be read."""
+    check_regular(path)
     try:
         with open(path, "rb") as f:
             head = f.read(12)

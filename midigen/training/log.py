@@ -35,6 +35,7 @@ def read_log(path: str | Path) -> list[Line]:
     path = Path(path)
     path = path / LOG_NAME if path.is_dir() else path
     lines = []
+    files.check_regular(path)
     if path.exists():
         for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
