@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from midigen.errors import MidigenError, UsageError
+from midigen.midi.inputs import printable
 
 READABLE = "midigen.readable"  # name of an error handler
 LIKE = {"±": "+-", "…": "...", "–": "-"}  # what stands for a character that cannot be written
@@ -64,8 +65,9 @@ def names_on_stdin(end: bytes = b"\n") -> list[str]:
 
 
 def print_path(path: Path) -> None:
-    """Print a path as names_on_stdin reads it."""
-    click.echo(os.fsencode(path))
+    """Print a path as names_on_stdin reads it; on a terminal, where nothing does, with escapes."""
+    is_shown = sys.stdout is not None and sys.stdout.isatty()
+    click.echo(printable(os.fsdecode(path)) if is_shown else os.fsencode(path))
 
 
 def print_json(**report: Any) -> None:
@@ -91,8 +93,8 @@ def _in_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def print_error(message: object) -> None:
-    """Print a message in one line on stderr."""
-    click.echo(f"midigen: {' '.join(str(message).split())}", err=True)
+    """Print a message in one line on stderr, with control characters as escapes."""
+    click.echo(f"midigen: {printable(' '.join(str(message).split()))}", err=True)
 
 
 def ready_streams() -> None:

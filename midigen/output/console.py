@@ -3,8 +3,9 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -14,14 +15,45 @@ from rich.progress import (
     Task,
     TextColumn,
 )
+from rich.segment import Segment
 from rich.text import Text
+
+from midigen.midi.inputs import printable
 
 PIPED_WIDTH = 120  # columns, where stdout is no terminal
 MOST_BAR = 40  # columns of a bar
 BESIDE_BAR = 50  # columns that are kept for what stands beside it
 
 
-class _Stderr(Console):
+class PlainConsole(Console):
+    """Shows text as it is, but control characters as escapes: names and files can do nothing.
+
+    No text is read as rich's markup, and NO_COLOR is respected.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(markup=False, highlight=False, emoji=False, **settings)
+
+    def render_str(self, text: str, *args: Any, **settings: Any) -> Text:
+        """Make rich's text of a string, which is laid out with its escapes."""
+        return super().render_str(_escaped(text), *args, **settings)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Render anything: rich's own text, which has not come through `render_str`, as well."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=_escaped(segment.text))
+
+
+def _escaped(text: str) -> str:
+    """Return text whose only control characters are ends of lines."""
+    if text.isprintable():
+        return text
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+class _Stderr(PlainConsole):
     def on_broken_pipe(self) -> None:
         """Fall silent where nobody reads stderr any more: the work goes on."""
         self.quiet = True
@@ -31,20 +63,17 @@ class _Stderr(Console):
 def make_console(quiet: bool = False) -> Console:
     """Make a console on stderr.
 
-    Text is shown as it is, never read as rich's markup, so that names from files can do nothing.
-    NO_COLOR is respected.
-
     Parameters
     ----------
     quiet : bool
         Whether it shows nothing.
     """
-    return _Stderr(stderr=True, quiet=quiet, markup=False, highlight=False, emoji=False)
+    return _Stderr(stderr=True, quiet=quiet)
 
 
 def make_table_console() -> Console:
     """Make a console on stdout, for results; it is wide enough for tables where that is a pipe."""
-    console = Console(markup=False, highlight=False, emoji=False)
+    console = PlainConsole()
     if not console.is_terminal:
         console.width = max(console.width, PIPED_WIDTH)
     return console

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from midigen.midi.inputs import printable
 from midigen.midi.view import SongView
+from midigen.output.console import PlainConsole
 from midigen.output.prepare import show_figures
 from midigen.output.roll import Look, Roll, track_marks
 from midigen.output.sparkline import ASCII, BLOCKS, sparkline
@@ -29,7 +30,7 @@ CURVES = {"loss": "loss", "validation": "held out", "notes_per_frame": "notes a 
 
 def make_console() -> Console:
     """Make a console on stdout: plain, and 80 columns or COLUMNS wide, where it is no terminal."""
-    console = Console(markup=False, highlight=False, emoji=False)
+    console = PlainConsole()
     if not console.is_terminal:
         columns = os.environ.get("COLUMNS", "")
         console.width = (int(columns) if columns.isdecimal() else 0) or PIPED_WIDTH
