@@ -126,7 +126,7 @@ def train(
     Returns
     -------
     RnnRbm
-        The best model of all validated.
+        The best model of all validated; `warnings.warn` tells of one that is of no use.
 
     Raises
     ------
@@ -153,6 +153,8 @@ def train(
             corpus.save(place / "corpus.midigen")
         for event in run.events(Budget(epochs, minutes), stop):
             progress(event)
+        if run.useless:
+            warnings.warn(f"the model {run.useless}", stacklevel=2)
         return RnnRbm.load(run.model_path)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from midigen.columns import SHIFTS, columns_of
+from midigen.columns import SHIFTS, coins, columns_of
 from midigen.config import Grid, Part
 
 LINE = Part(name="melody", low=60, high=62, kind="line")
@@ -61,3 +61,9 @@ def test_without_parts_there_is_one_whose_top_line_is_remembered(articulation, b
 
 def test_columns_are_made_once_for_a_grid():
     assert columns_of(BAND) is columns_of(Grid(parts=(LINE, BLOCK, VOICES, DRUMS)))
+
+
+def test_coins_and_a_die_for_a_line():
+    assert coins(Grid(low=60, high=64)) == pytest.approx(5 * np.log(2))
+    # 4 columns of the line, one of which may be on, and 3 of the block
+    assert coins(Grid(parts=(LINE, BLOCK))) == pytest.approx(np.log(5) + 3 * np.log(2))

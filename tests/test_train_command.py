@@ -142,7 +142,7 @@ def arrived(monkeypatch):
 
     def new(path, output, sizes, learning, device, say):
         given.update(sizes, **learning)
-        return SimpleNamespace(model_path="model")
+        return SimpleNamespace(model_path="model", useless=None)
 
     def limited(limits):
         given.update(asdict(limits))
@@ -527,6 +527,10 @@ def test_two_do_not_train_in_one_folder(corpus, tmp_path, capsys):
         lambda tensors, header: header.update(grid=[]),
         lambda tensors, header: header.update(steps="many"),
         lambda tensors, header: header["state"].update(cursor=0.5),
+        lambda tensors, header: header["state"].update(rate_scale=float("nan")),
+        lambda tensors, header: header["state"].update(best=float("nan")),
+        lambda tensors, header: tensors["theta"].__setitem__(7, np.nan),
+        lambda tensors, header: tensors["average"].__setitem__(7, np.inf),
         *(
             lambda tensors, header, name=name: tensors.update(
                 {name: tensors[name][..., :-1].copy()}
@@ -569,6 +573,22 @@ def test_the_last_part_of_a_run_cools_down_and_is_not_in_the_checkpoint(corpus, 
     kept = RnnRbm.load("run").card.validation
     assert train("--resume", "run", "--epochs", "24", "-q") == 0
     assert RnnRbm.load("run").card.validation <= kept
+
+
+def test_a_model_that_is_worse_than_coins_is_said_to_be_so(corpus, capsys):
+    """In songs that no model of so few units, with such steps, can follow."""
+    wild = ["--epochs", "6", *SMALL, *ALONE, "--learning-rate", "30", "--patience", "100"]
+    assert train(corpus, *wild, "-o", "run") == 1
+    out, err = capsys.readouterr()
+    last = " ".join(err.splitlines()[-1].split())
+    assert out == "" and "run/model.safetensors predicts notes worse than coins" in last
+    assert "coins 8" in last and "lower --learning-rate than 30" in last  # 11 ln 2
+    assert RnnRbm.load("run").card.validation > 11 * np.log(2)
+    assert train(corpus, *wild, "-o", "again", "--any-model", "-q") == 0
+    assert capsys.readouterr().out == "again/model.safetensors\n"
+    assert train("--resume", "again", "--epochs", "7", "--any-model", "-q") == 0
+    assert train("--resume", "run", "--epochs", "7", "-q") == 1
+    assert train(corpus, "--epochs", "1", *SMALL, "-o", "good", "-q") == 0
 
 
 def test_what_is_not_asked_for_suits_the_size_of_the_collection(corpus):

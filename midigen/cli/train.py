@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 # what may be given with --resume
-RESUMABLE = ("epochs", "minutes", "quiet", "as_json", "corpus", "resume", "device")
+RESUMABLE = ("epochs", "minutes", "quiet", "as_json", "corpus", "resume", "device", "any_model")
 
 
 SHOWN = (
@@ -70,6 +70,11 @@ SHOWN = (
     metavar="RUN",
     help="Start with the settings of the run in this folder; those on the command line come first.",
 )
+@click.option(
+    "--any-model",
+    is_flag=True,
+    help="End with exit code 0 even if the model predicts notes worse than coins would.",
+)
 @json_option("Print one JSON object in place of the path: paths, figures and settings.")
 @quiet_option()
 @click.pass_context
@@ -79,6 +84,7 @@ def command(
     output: str | None,
     resume: str | None,
     like: str | None,
+    any_model: bool,
     device: str,
     as_json: bool,
     quiet: bool,
@@ -106,6 +112,8 @@ def command(
         budget = _budget(limits)
     with _Interrupt(quiet) as interrupt:
         report = _train(run, budget, interrupt.is_set, quiet)
+    if run.useless and not (any_model or interrupt.is_set()):
+        raise MidigenError(f"{run.model_path} {run.useless}; --any-model takes it all the same")
     if as_json:
         print_json(**report)
     else:

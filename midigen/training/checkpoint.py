@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -185,6 +186,8 @@ class Checkpoint:
                 counters.rollbacks,
                 counters.stale,
             )
+            if not (0 < counters.rate_scale <= 1 and math.isfinite(counters.best or 0)):
+                raise ValueError("a step size or a validation that is none")
             found = self.header.get("schedule")
             self.schedule = None if found is None else Schedule.from_json(found)
         except (KeyError, TypeError, ValueError, AttributeError) as e:

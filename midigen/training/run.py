@@ -11,7 +11,7 @@ from typing import Any
 
 from midigen import __version__
 from midigen.backends.choose import backend_of, choose
-from midigen.columns import columns_of
+from midigen.columns import coins, columns_of
 from midigen.config import Grid, ModelConfig, TrainConfig
 from midigen.corpus import Corpus, Song
 from midigen.errors import MidigenError, UsageError
@@ -164,6 +164,22 @@ class Run:
     def validation(self) -> float | None:
         """That of the model in the folder, nats a frame; None where there is none yet."""
         return self._kept
+
+    @property
+    def useless(self) -> str | None:
+        """Say so where the model in the folder predicts held-out songs worse than coins would.
+
+        None where it does not; where its units are Gaussian, whose densities have no coins; and
+        where there is no model.
+        """
+        worst = coins(self.trainer.model.grid)
+        if self._kept is None or self.trainer.model.gaussian or self._kept <= worst:
+            return None
+        return (
+            f"predicts notes worse than coins would ({self._kept:.0f} nats a frame, coins "
+            f"{worst:.0f}): it has learned nothing; try a lower --learning-rate than "
+            f"{self.trainer.settings.learning_rate:g}"
+        )
 
     def events(self, budget: Budget, interrupted: Callable[[], bool]) -> Iterator[Event]:
         """Train within the budget until interrupted() is true; yields the trainer's events.
