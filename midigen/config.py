@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 MOST_UNITS = 65_536  # in a layer
 MOST_LAYERS = 16
+MOST_PARTS = 16
 MOST_COUNT = 1 << 30  # of what is only counted
 LARGEST_SEED = (1 << 63) - 1
 DEFAULT_MINUTES = 2.0
@@ -259,8 +260,8 @@ class Grid(Settings):
         if not 0 <= self.low <= self.high <= 127:
             raise _refusal("low..high", "a range within 0..127", (self.low, self.high))
         names = [part.name for part in self.parts]
-        if len(set(names)) < len(names):
-            raise _refusal("parts", "of different names", names)
+        if len(set(names)) < len(names) or len(names) > MOST_PARTS:
+            raise _refusal("parts", f"of different names, at most {MOST_PARTS}", names)
         if self.parts and self.values != "binary":
             raise _refusal("values", "binary where there are parts", self.values)
 

@@ -228,8 +228,8 @@ class Corpus:
         MidigenError
             Where it is missing, damaged or something else.
         """
-        tensors, header = files.load(path, KIND, VERSION)
         try:
+            tensors, header = files.load(path, KIND, VERSION, _check_shapes)
             grid = Grid.from_json(header["grid"])
             files.whole(grid.steps_per_beat, grid.low, grid.high)
             songs = _unpack(tensors, header["songs"], grid)
@@ -241,25 +241,38 @@ class Corpus:
             ) from None
 
 
+def _check_shapes(header: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
+    """ValueError where the tensors of a file cannot be those of its header."""
+    grid, songs = Grid.from_json(header["grid"]), len(header["songs"])
+    files.whole(grid.steps_per_beat, grid.low, grid.high)
+    velocities = grid.values == "velocity"
+    width = grid.channels if velocities else -(-grid.channels // 8)
+    rolls, offsets = shapes["values" if velocities else "rolls"], (songs + 1,)
+    if len(rolls) != 2 or rolls[1] != width:
+        raise ValueError("the rolls do not fit the grid")
+    if len(shapes["form"]) != 2 or shapes["form"][1] != columns_of(grid).parts:
+        raise ValueError("the form does not fit the grid")
+    if shapes["offsets"] != offsets:
+        raise ValueError("the offsets do not fit the songs")
+    if shapes["form_offsets"] != offsets:
+        raise ValueError("the offsets of the form do not fit the songs")
+    if len(shapes) != 4:
+        raise ValueError("it holds what no corpus has")
+
+
 def _unpack(
     tensors: dict[str, np.ndarray], entries: list[dict[str, Any]], grid: Grid
 ) -> list[Song]:
     """Make the songs of a file's tensors and of the entries for songs in its header."""
     velocities, offsets = grid.values == "velocity", tensors["offsets"]
     rolls = tensors["values" if velocities else "rolls"]
-    width = grid.channels if velocities else -(-grid.channels // 8)
-    if (
-        rolls.dtype != np.uint8
-        or rolls.ndim != 2
-        or rolls.shape[1] != width
-        or (velocities and (rolls > 127).any())
-    ):
+    if rolls.dtype != np.uint8 or (velocities and (rolls > 127).any()):
         raise ValueError("the rolls do not fit the grid")
-    _check_offsets(offsets, len(entries), len(rolls), "offsets")
+    _check_offsets(offsets, len(rolls), "offsets")
     form, form_offsets = tensors["form"], tensors["form_offsets"]
-    if form.dtype != np.int64 or form.ndim != 2 or form.shape[1] != columns_of(grid).parts:
+    if form.dtype != np.int64:
         raise ValueError("the form does not fit the grid")
-    _check_offsets(form_offsets, len(entries), len(form), "offsets of the form")
+    _check_offsets(form_offsets, len(form), "offsets of the form")
     songs = []
     for i, entry in enumerate(entries):
         roll = rolls[offsets[i] : offsets[i + 1]]
@@ -270,11 +283,10 @@ def _unpack(
     return songs
 
 
-def _check_offsets(offsets: np.ndarray, songs: int, end: int, what: str) -> None:
+def _check_offsets(offsets: np.ndarray, end: int, what: str) -> None:
     """ValueError where offsets do not divide `end` rows among the songs."""
     if (
         offsets.dtype != np.int64
-        or offsets.shape != (songs + 1,)
         or offsets[0] != 0
         or offsets[-1] != end
         or (np.diff(offsets) < 0).any()

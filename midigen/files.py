@@ -10,7 +10,7 @@ import json
 import operator
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,11 @@ REMEDY = {
     "checkpoint": "make one with `midigen train`",
 }
 
+# bytes: models and checkpoints have the outlines of 300 songs, corpora know every input
+MOST_HEADER = {"model": 16_000_000, "checkpoint": 16_000_000, "corpus": 100_000_000}
+
 StrPath = str | os.PathLike[str]
+Check = Callable[[dict[str, Any], dict[str, tuple[int, ...]]], object]
 
 
 @contextlib.contextmanager
@@ -135,7 +139,9 @@ def whole(*numbers: object) -> None:
         operator.index(number)  # type: ignore[arg-type]  # the check itself
 
 
-def load(path: StrPath, kind: str, version: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def load(
+    path: StrPath, kind: str, version: int, check: Check = lambda header, shapes: None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read what `save` wrote.
 
     Parameters
@@ -144,6 +150,9 @@ def load(path: StrPath, kind: str, version: int) -> tuple[dict[str, np.ndarray],
         The file.
     kind, version : str, int
         What it must be.
+    check : callable
+        Called with the header and the shape of every tensor, before any is read: what it raises
+        ends it, so that a header that lies costs neither time nor memory.
 
     Returns
     -------
@@ -157,8 +166,11 @@ def load(path: StrPath, kind: str, version: int) -> tuple[dict[str, np.ndarray],
     MidigenError
         Where the file is missing, of another kind or version, cut short or changed.
     """
-    tensors, document = _read(path, kind, version, with_tensors=True)
-    if document.pop("sha256", None) != _checksum(tensors, document):
+    document, shapes = _read_document(path, kind, version)
+    checksum = document.pop("sha256", None)
+    check(_without_format(document), shapes)
+    tensors = _read_tensors(path, kind)
+    if checksum != _checksum(tensors, document):
         raise _damaged(path, "its checksum is wrong")
     return tensors, _without_format(document)
 
@@ -168,7 +180,7 @@ def load_header(path: StrPath, kind: str, version: int) -> dict[str, Any]:
 
     Parameters, result and errors are those of `load`.
     """
-    document = _read(path, kind, version, with_tensors=False)[1]
+    document, _ = _read_document(path, kind, version)
     document.pop("sha256", None)
     return _without_format(document)
 
@@ -177,23 +189,35 @@ def _without_format(document: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key not in ("format", "version")}
 
 
-def _read(
-    path: StrPath, kind: str, version: int, with_tensors: bool
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read tensors, or none, and the whole header; the checksum is not looked at."""
-    import safetensors
-
+def _read_document(
+    path: StrPath, kind: str, version: int
+) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
+    """Read the whole header and the shapes of the tensors; the checksum is not looked at."""
     if not os.path.exists(path):
         raise MidigenError(f"there is no file {path}: {_remedy(kind)}")
     if os.path.isdir(path):
         raise MidigenError(f"{path} is a folder, not a midigen {kind}")
     check_regular(path)
+    with _opened(path, kind) as f:
+        _check_header_size(path, kind)
+        document = _read_header(f.metadata())
+        _check_format(document, path, kind, version)
+        return document, {name: tuple(f.get_slice(name).get_shape()) for name in f.keys()}
+
+
+def _read_tensors(path: StrPath, kind: str) -> dict[str, np.ndarray]:
+    with _opened(path, kind) as f:
+        return {name: f.get_tensor(name) for name in f.keys()}
+
+
+@contextlib.contextmanager
+def _opened(path: StrPath, kind: str) -> Iterator[Any]:
+    """Open a file; MidigenError for what goes wrong with it in the block."""
+    import safetensors
+
     try:
         with safetensors.safe_open(path, framework="numpy") as f:
-            document = _read_header(f.metadata())
-            _check_format(document, path, kind, version)
-            names = f.keys() if with_tensors else ()
-            return {name: f.get_tensor(name) for name in names}, document
+            yield f
     except safetensors.SafetensorError as e:
         if _claims_to_be_ours(path):
             raise _damaged(path, str(e)) from None
@@ -203,6 +227,14 @@ def _read(
     except (ValueError, RecursionError, TypeError, AttributeError):
         # a header that is no JSON; types that NumPy lacks
         raise _damaged(path, "its header cannot be read") from None
+
+
+def _check_header_size(path: StrPath, kind: str) -> None:
+    """Raise MidigenError where a header is larger than one of that kind can be."""
+    with open(path, "rb") as f:
+        size = int.from_bytes(f.read(8), "little")
+    if size > MOST_HEADER[kind]:
+        raise _damaged(path, f"its header is larger than {MOST_HEADER[kind]:,} bytes")
 
 
 def format_of(path: StrPath) -> str | None:

@@ -1,12 +1,17 @@
 """midigen.files: what is saved comes back, and whatever is wrong with a file is one clear line."""
 
 import json
+import os
 import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from midigen import files
+from midigen.config import Grid
 from midigen.errors import MidigenError
 
 TENSORS = {
@@ -151,3 +156,92 @@ def test_others_may_read_what_the_umask_lets_them(tmp_path):
     files.save(tmp_path / "a", "model", 1, {"x": np.zeros(3)}, {})
     (tmp_path / "b").touch()
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+def lying(path, header, shapes, size, dtype="F32"):
+    """A sparse file of midigen's with that header, whose tensors are nothing but their shapes."""
+    tensors, at = {}, 0
+    for name, shape in shapes.items():
+        count = int(np.prod(shape)) * (4 if dtype == "F32" else 1)
+        tensors[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + count]}
+        at += count
+    text = json.dumps({"__metadata__": {files.KEY: json.dumps(header)}, **tensors}).encode()
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text)
+        f.truncate(8 + len(text) + at)
+    assert at >= size
+
+
+MEASURE = """
+import resource, sys, time
+from midigen.corpus import Corpus
+from midigen.model.rnn_rbm import RnnRbm
+from midigen.training.checkpoint import Checkpoint
+from midigen.errors import MidigenError
+began, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    {"model": RnnRbm.load, "corpus": Corpus.load, "checkpoint": Checkpoint}[sys.argv[1]](".")
+except MidigenError as e:
+    print(e)
+print(time.process_time() - began)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sparse files, memory in KB")
+@pytest.mark.parametrize("kind", ["model", "checkpoint", "corpus"])
+@pytest.mark.parametrize("config", ["small", "large", "none"])
+def test_a_header_that_lies_costs_little(tmp_path, kind, config):
+    """2 GB of tensors that the header's sizes do not have: refused before they are read."""
+    widths = {"recurrent": 65536, "hidden": [65536] * 4, "rbm_hidden": 65536}
+    sizes = {"visible": 88, **(widths if config == "large" else {"hidden": [3]})}
+    header = {
+        "format": f"midigen-{kind}",
+        "version": {"model": 1, "checkpoint": 3, "corpus": 2}[kind],
+        "config": sizes if config != "none" else 7,
+        "grid": Grid().to_json() if config != "none" else [],
+        "about": {},
+        "songs": [],
+        "manifest": [],
+        "settings": {"concatenate": False},
+        "steps": 1,
+        "state": {},
+    }
+    count = 2**29
+    shapes = {
+        "model": {"network.1": [count // 2, 1], "network.2": [1, count // 2], "rbm.weight": [0, 0]},
+        "checkpoint": {"theta": [count]},
+        "corpus": {"rolls": [count // 5, 20], "offsets": [1], "form": [0, 1], "form_offsets": [1]},
+    }[kind]
+    name = {"model": "model.safetensors", "checkpoint": "checkpoint.safetensors"}.get(kind, "c")
+    lying(tmp_path / name, header, shapes, 2**31 - 100)
+    place = name if kind == "corpus" else "."
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE.replace('"."', repr(place)), kind],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    error, seconds, megabytes = done.stdout.splitlines()
+    assert "is damaged" in error
+    assert float(seconds) < 1 and float(megabytes) < 50
+
+
+def test_a_header_of_any_size_is_not_read(path, monkeypatch):
+    monkeypatch.setitem(files.MOST_HEADER, "model", 100)
+    assert "header is larger than 100 bytes" in fails(path)
+
+
+def test_tensors_are_looked_at_before_they_are_read(path, monkeypatch):
+    seen = {}
+
+    def check(header, shapes):
+        seen.update(header=header, shapes=shapes)
+        raise ValueError("no")
+
+    monkeypatch.setattr(files, "_read_tensors", None)
+    with pytest.raises(ValueError, match="no"):
+        files.load(path, "model", 1, check)
+    assert seen == {"header": HEADER, "shapes": {"w": (3, 4), "n": (), "none": (0, 5)}}

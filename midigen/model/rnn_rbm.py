@@ -301,15 +301,12 @@ class RnnRbm:
                     f"{path} holds no {FILE_NAME}: name a run folder that `midigen train` made"
                 )
             path = path / FILE_NAME
-        tensors, header = files.load(path, KIND, VERSION)
         try:
+            tensors, header = files.load(path, KIND, VERSION, _check_shapes)
             config, grid = ModelConfig.from_json(header["config"]), Grid.from_json(header["grid"])
-            network = _network(config, grid)
-            shapes = {f"network.{k}": shape for k, shape in enumerate(network.shapes, 1)}
-            shapes["rbm.weight"] = config.rbm_hidden, config.visible
             theta = [
-                as_array(name, tensors[name], shape, network.dtype).ravel()
-                for name, shape in shapes.items()
+                as_array(name, tensors[name], shape, config.dtype).ravel()
+                for name, shape in shapes_of(config, grid).items()
             ]
             return cls(config, grid, np.concatenate(theta), ModelCard.from_json(header["about"]))
         except (KeyError, TypeError, ValueError, AttributeError) as e:
@@ -325,6 +322,21 @@ def _check(config: ModelConfig, grid: Grid) -> None:
     files.whole(*(number for part in grid.parts for number in (part.low, part.high)))
     if config.visible != grid.channels:
         raise ValueError(f"{config.visible} visible units on a grid of {grid.channels} channels")
+
+
+def shapes_of(config: ModelConfig, grid: Grid) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a model's tensors by their names, in the order of theta."""
+    _check(config, grid)
+    network = _network(config, grid)
+    shapes = {f"network.{k}": shape for k, shape in enumerate(network.shapes, 1)}
+    return {**shapes, "rbm.weight": (config.rbm_hidden, config.visible)}
+
+
+def _check_shapes(header: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
+    """ValueError where the tensors of a file are not those of its header."""
+    expected = shapes_of(ModelConfig.from_json(header["config"]), Grid.from_json(header["grid"]))
+    if shapes != expected:
+        raise ValueError(f"its tensors are not those of its sizes, {expected}")
 
 
 def _network(config: ModelConfig, grid: Grid) -> Network:

@@ -18,7 +18,7 @@ from midigen.model.card import ModelCard
 from midigen.model.influence import Influence
 from midigen.model.layout import as_array
 from midigen.model.rnn_rbm import FILE_NAME as MODEL_NAME
-from midigen.model.rnn_rbm import RnnRbm
+from midigen.model.rnn_rbm import RnnRbm, shapes_of
 from midigen.model.songs import AnySong
 from midigen.training.log import LOG_NAME
 from midigen.training.schedule import Pace, Schedule
@@ -173,10 +173,10 @@ class Checkpoint:
             raise MidigenError(
                 f"{folder} holds no {CHECKPOINT_NAME}: name a run folder that `midigen train` made"
             )
-        self.tensors, self.header = files.load(self.path, KIND, VERSION)
-        self.corpus = self.header.get("corpus", "")
-        self.corpus_digest = self.header.get("corpus_digest")
         try:
+            self.tensors, self.header = files.load(self.path, KIND, VERSION, _check_shapes)
+            self.corpus = self.header.get("corpus", "")
+            self.corpus_digest = self.header.get("corpus_digest")
             self.counters = counters = Counters(**self.header["state"])
             files.whole(
                 self.header["steps"],
@@ -250,3 +250,20 @@ class Checkpoint:
             if in_parts == (trainer.settings.gradient == "textbook") and "influence" in own:
                 raise ValueError("J is not laid out as --gradient has it")
         return Snapshot(self.counters, carries, tuple(particles), weights)
+
+
+def _check_shapes(header: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
+    """ValueError where the tensors of a file cannot be those of its header."""
+    config = ModelConfig.from_json(header["config"])
+    parts = shapes_of(config, Grid.from_json(header["grid"])).values()
+    parameters = sum(math.prod(shape) for shape in parts)
+    for name, shape in shapes.items():
+        if name == "particles":
+            fits = len(shape) == 2 and shape[1] <= config.visible
+        elif name.startswith("carry."):
+            fits = header["settings"]["concatenate"] is True
+        else:
+            known = name in ("theta", "average", "moment.0", "moment.1")
+            fits = known and shape == (parameters,)
+        if not fits:
+            raise ValueError(f"{name} of shape {shape}, with {parameters:,} parameters")
