@@ -313,7 +313,11 @@ class PrepareConfig(Settings):
         expected="three shares such as 80/10/10",
     )
     time_limit: float = setting(
-        10.0, "Skip a file that takes longer to read.", low=0.1, high=86_400, unit="seconds"
+        10.0,
+        "Skip a file that takes more processor time to read.",
+        low=0.1,
+        high=86_400,
+        unit="seconds",
     )
     memory_limit: int = setting(
         256,

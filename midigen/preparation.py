@@ -70,7 +70,7 @@ class Settings:
     split : tuple of float
         Shares of train, valid and test, of any sum.
     time_limit : float
-        Seconds that reading a file may take.
+        Seconds of processor time that reading a file may take.
     memory_limit : int
         Megabytes that it may take, on Linux.
     max_bytes : int

@@ -90,11 +90,12 @@ def test_every_check_in_processes_that_are_spawned(elsewhere):
 def test_the_guard_s_own_clock_ends_a_call_where_no_limit_of_the_system_does(elsewhere):
     """A script without an `if __name__ == "__main__"`, as with any start of processes."""
     program = (
-        "import time; from midigen.midi.guard import map_guarded; "
-        "print([result for _, result in map_guarded(time.sleep, [60, 0], seconds=2, workers=1)])"
+        "import time; from midigen.midi import guard; guard.HANG = 1; "
+        "results = guard.map_guarded(time.sleep, [60, 0], seconds=2, workers=1); "
+        "print([result for _, result in results])"
     )
     done = elsewhere(program=program)
-    assert done.stdout.strip() == "[Failure(reason='took too long (over 2 s)'), None]", done.stderr
+    assert done.stdout.strip() == "[Failure(reason='hung (for 2 s)'), None]", done.stderr
 
 
 def test_a_console_of_ascii_alone(elsewhere):

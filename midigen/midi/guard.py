@@ -19,8 +19,9 @@ from midigen.config import PrepareConfig
 from midigen.errors import MidigenError
 from midigen.interrupts import held
 from midigen.midi.inputs import printable
-from midigen.midi.worker import Failure, Setup, read_message, write_message
+from midigen.midi.worker import TOO_LONG, Failure, Setup, read_message, write_message
 
+HANG = 20  # times the limit on processor time: what takes so long, busy machine or not, hangs
 WINDOW = 8  # calls per worker that wait or are done and not yet asked for
 # the arguments are sys.path: a worker finds all that its caller can import
 PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from midigen.midi.worker import serve; serve()"
@@ -49,7 +50,8 @@ def map_guarded(
     items : iterable
         The arguments; they and the results are pickled.
     seconds : float
-        Limit on the wall-clock time of a call.
+        Limit on the processor time of a call, so that no verdict depends on what else the machine
+        does; on the clock it may take HANG times as long.
     megabytes : int
         Limit on what a call may allocate, where the system can enforce one (Linux).
     workers : int, optional
@@ -130,7 +132,7 @@ class _Worker:
             expired.set()
             process.kill()
 
-        timer = threading.Timer(self._seconds, expire)
+        timer = threading.Timer(HANG * self._seconds, expire)
         timer.daemon = True
         timer.start()
         try:
@@ -138,7 +140,9 @@ class _Worker:
         except (EOFError, OSError):  # the pipe has ended, and so has the process
             code = _end(process, patience=1)
             if expired.is_set():
-                return Failure(f"took too long (over {self._seconds:g} s)")
+                return Failure(f"hung (for {HANG * self._seconds:g} s)")
+            if code == TOO_LONG:
+                return Failure(f"took too long (over {self._seconds:g} s of processor time)")
             return Failure(f"crashed its reader (exit code {code})")
         except Exception as e:  # a result that cannot be unpickled concerns this item only
             return Failure(f"failed ({type(e).__name__}: {printable(str(e))})")

@@ -75,7 +75,7 @@ def read_many(
     paths : iterable of path
         The files.
     seconds, megabytes : float, int
-        Limits on the time and the memory that a file may take.
+        Limits on the processor time and the memory that a file may take.
     workers : int, optional
         Number of processes, by default as many as there are cores.
 

@@ -11,9 +11,9 @@ import contextlib
 import importlib
 import os
 import pickle
-import signal
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -23,6 +23,7 @@ from midigen.errors import MidigenError
 from midigen.midi.inputs import printable
 
 LENGTH = struct.Struct("<Q")
+TOO_LONG = 124  # exit code of a process whose call has used up its time
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Setup:
     function : callable
         What to call with every item; importable by its name.
     seconds : float
-        Limit on the time of a call.
+        Limit on the processor time of a call.
     megabytes : int
         Limit on what a call may allocate, where the system can enforce one (Linux).
     preload : sequence of str
@@ -154,22 +155,42 @@ def _pickle_result(result: object) -> bytes:
 
 @contextlib.contextmanager
 def _limits(seconds: float, megabytes: int) -> Iterator[None]:
-    """Limit the processor time of the block, and the memory that it maps."""
+    """Limit the processor time of the block, which ends this process, and the memory it maps."""
+    done = threading.Event()
+    threading.Thread(target=_watch, args=(seconds, done), daemon=True).start()
+    try:
+        with _memory_limit(megabytes):
+            yield
+    finally:
+        done.set()
+
+
+def _watch(seconds: float, done: threading.Event) -> None:
+    """End this process where it uses so much processor time until something is done.
+
+    The clock is that of getrusage: RLIMIT_CPU and ITIMER_PROF count by ticks, which on a virtual
+    machine that is kept waiting run ahead of it.
+    """
+    end = time.process_time() + seconds
+    while not done.wait(max(end - time.process_time(), 0.01)):
+        if time.process_time() >= end:
+            os._exit(TOO_LONG)
+
+
+@contextlib.contextmanager
+def _memory_limit(megabytes: int) -> Iterator[None]:
+    """Limit the memory that the block maps, on Linux."""
     try:
         import resource
 
         with open("/proc/self/statm", encoding="ascii") as f:
             mapped = int(f.read().split()[0]) * resource.getpagesize()
-    except (ImportError, OSError):  # not Linux: the time limit of the guard alone
+    except (ImportError, OSError):
         yield
         return
-    # a timer, which counts from now, and not RLIMIT_CPU, which counts from the process's start by
-    # ticks: on a virtual machine that is kept waiting those run ahead of what getrusage tells
-    signal.setitimer(signal.ITIMER_PROF, seconds + 2)
     space = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (mapped + megabytes * 2**20, space[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, space)
-        signal.setitimer(signal.ITIMER_PROF, 0)

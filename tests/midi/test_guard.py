@@ -26,32 +26,34 @@ class Unreadable:
         return int, ("no number",)
 
 
+def spin(seconds):
+    """Use processor time."""
+    while time.process_time() < seconds:
+        pass
+
+
+ACTS = {
+    "return": lambda argument: argument,
+    "sleep": time.sleep,
+    "spin": spin,
+    "exit": os._exit,
+    "kill": lambda argument: os.kill(os.getpid(), signal.SIGKILL),
+    "die later": lambda argument: threading.Timer(argument, os._exit, [1]).start(),
+    "print": lambda argument: print(argument, flush=True),
+    "unreadable": lambda argument: Unreadable(),
+    "lambda": lambda argument: lambda: None,
+    "process": lambda argument: os.getpid(),
+    "allocate": lambda argument: len(b"\1" * (argument * 2**20)),
+}
+
+
 def act(item):
-    """What the tests ask of a worker."""
+    """What the tests ask of a worker: what it returns, or its name where that is nothing."""
     name, argument = item
-    if name == "return":
-        return argument
     if name == "raise":
         raise argument
-    if name == "sleep":
-        time.sleep(argument)
-    if name == "exit":
-        os._exit(argument)
-    if name == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if name == "die later":
-        threading.Timer(argument, os._exit, [1]).start()
-    if name == "print":
-        print(argument, flush=True)
-    if name == "unreadable":
-        return Unreadable()
-    if name == "lambda":
-        return lambda: None
-    if name == "process":
-        return os.getpid()
-    if name == "allocate":
-        return len(b"\1" * (argument * 2**20))
-    return name
+    result = ACTS[name](argument)
+    return name if result is None else result
 
 
 def outcomes(*items, **options):
@@ -105,10 +107,22 @@ def test_a_worker_that_cannot_start(monkeypatch):
 
 def test_time_limit():
     began = time.monotonic()
-    assert outcomes(("sleep", 60), ("return", 1), seconds=0.5) == [
-        Failure("took too long (over 0.5 s)"),
+    assert outcomes(("spin", 60), ("return", 1), seconds=0.5) == [
+        Failure("took too long (over 0.5 s of processor time)"),
         1,
     ]
+    assert time.monotonic() - began < 20
+
+
+def test_a_call_that_waits_uses_no_time():
+    """As on a machine that does much else: the verdict is the same."""
+    assert outcomes(("sleep", 1.5), ("return", 1), seconds=0.5) == ["sleep", 1]
+
+
+def test_a_call_that_hangs_ends(monkeypatch):
+    monkeypatch.setattr(guard, "HANG", 2)
+    began = time.monotonic()
+    assert outcomes(("sleep", 60), ("return", 1), seconds=0.5) == [Failure("hung (for 1 s)"), 1]
     assert time.monotonic() - began < 20
 
 
