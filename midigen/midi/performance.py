@@ -114,7 +114,7 @@ def read_performance(data: bytes) -> Performance:
         Where it cannot be read, or is longer than MAX_MINUTES; the message is the reason alone.
     """
     with plain_errors():
-        midi, _, broken = read_events(data, controls=True)
+        midi, _, broken = read_events(data, "controls")
         notes: list[tuple[float, float, int, int, int]] = []
         controls: list[Control] = []
         begun: dict[tuple[int, int], deque[tuple[float, int]]] = defaultdict(deque)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from midigen.errors import MidigenError
 from midigen.midi.notes import NoteTable
-from midigen.midi.read import OWN_TEXT, check_header, parse_song, plain_errors
+from midigen.midi.read import parse_song, plain_errors
+from midigen.midi.smf import OWN_TEXT, read_events
 
 if TYPE_CHECKING:
     import mido
@@ -113,10 +114,8 @@ def rewrite(data: bytes, table: NoteTable, changes: Changes) -> bytes:
     MidigenError
         In one line, where a new track finds no channel that is free.
     """
-    import mido
-
     with plain_errors():
-        midi = mido.MidiFile(file=io.BytesIO(check_header(data)), clip=True)
+        midi = read_events(data, "everything").midi
         tracks = [_absolute(track) for track in midi.tracks]
         notes = _rows(tracks, table)
     places = [notes[row] for row in range(len(notes))]
@@ -301,7 +300,7 @@ def _tell(tracks: list[list[Placed]], changes: Changes) -> None:
     def stays(message: "mido.MetaMessage") -> bool:
         if message.type == "set_tempo":
             return changes.bpm is None
-        return not (message.type == "text" and message.text.startswith(OWN_TEXT))
+        return not (message.type == "text" and message.text.startswith(OWN_TEXT.decode()))
 
     for track in tracks:
         track[:] = [event for event in track if stays(event[2])]

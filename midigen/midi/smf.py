@@ -6,7 +6,7 @@ says so.  A track ends where it cannot be understood any more: what came before 
 
 import struct
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from midigen.errors import MidigenError
 
@@ -23,9 +23,17 @@ UNDEFINED = (0xF4, 0xF5, 0xF9, 0xFD)
 CHANNEL_TYPES = {
     0x8: "note_off",
     0x9: "note_on",
+    0xA: "polytouch",
     0xB: "control_change",
     0xC: "program_change",
+    0xD: "aftertouch",
     0xE: "pitchwheel",
+}
+Wanted = Literal["notes", "controls", "everything"]
+WANTED_TYPES: dict[Wanted, tuple[int, ...]] = {
+    "notes": (0x8, 0x9, 0xC),
+    "controls": (0x8, 0x9, 0xB, 0xC, 0xE),
+    "everything": tuple(CHANNEL_TYPES),
 }
 
 
@@ -35,7 +43,8 @@ class Events(NamedTuple):
     Parameters
     ----------
     midi : mido.MidiFile
-        Notes, programmes, names, tempi, metres, keys and midigen's own text, track by track.
+        Notes, programmes, names, tempi, metres, keys and midigen's own text, track by track; and
+        what else is wanted.
     remarks : tuple of str
         What has been repaired.
     broken : str or None
@@ -54,15 +63,15 @@ class _Broken(Exception):  # noqa: N818  (no error of a user's)
 CUT = "cut short (a track is not complete)"
 
 
-def read_events(data: bytes, controls: bool = False) -> Events:
+def read_events(data: bytes, wanted: Wanted = "notes") -> Events:
     """Read the bytes of a MIDI file.
 
     Parameters
     ----------
     data : bytes
         The file.
-    controls : bool
-        Whether controllers and the pitch wheel are wanted, too.
+    wanted : {"notes", "controls", "everything"}
+        Whether controllers and the pitch wheel are wanted beside notes, or all there is.
 
     Returns
     -------
@@ -80,15 +89,16 @@ def read_events(data: bytes, controls: bool = False) -> Events:
     data = _from_header_on(data, remarks)
     kind, division, promised, place = _read_header(data, remarks)
     ticks, tempo = _ticks_a_beat(division, remarks)
-    reader = _Reader(data, controls, remarks, reads_tempi=tempo is None)
+    reader = _Reader(data, wanted, remarks, reads_tempi=tempo is None)
     tracks = reader.read_tracks(place, one_after_another=kind == 2)
     if len(tracks) != promised:
         remarks["wrong number of tracks in the header"] += 1
     if tempo is not None:
         tracks.insert(0, mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=tempo)]))
     told = [text if times == 1 else f"{text} ({times} times)" for text, times in remarks.items()]
+    kind = 0 if kind == 0 and len(tracks) == 1 else 1
     return Events(
-        mido.MidiFile(type=1, ticks_per_beat=ticks, tracks=tracks), tuple(told), reader.broken
+        mido.MidiFile(type=kind, ticks_per_beat=ticks, tracks=tracks), tuple(told), reader.broken
     )
 
 
@@ -142,15 +152,15 @@ class _Reader:
     """Reads the tracks of a file; `broken` says why one of them ends too soon."""
 
     def __init__(
-        self, data: bytes, controls: bool, remarks: Counter[str], reads_tempi: bool
+        self, data: bytes, wanted: Wanted, remarks: Counter[str], reads_tempi: bool
     ) -> None:
         import mido
 
         self._message, self._meta_message = mido.Message, mido.MetaMessage
         self._new_track = mido.MidiTrack
         self._data, self._remarks, self._reads_tempi = data, remarks, reads_tempi
-        wanted = (0x8, 0x9, 0xB, 0xC, 0xE) if controls else (0x8, 0x9, 0xC)
-        self._wanted = {kind: CHANNEL_TYPES[kind] for kind in wanted}
+        self._wanted = {kind: CHANNEL_TYPES[kind] for kind in WANTED_TYPES[wanted]}
+        self._everything = wanted == "everything"
         self._place = 0
         self.broken: str | None = None
 
@@ -264,6 +274,10 @@ class _Reader:
         elif kind == 0xE:
             pitch = (values[0] | values[1] << 7) - 8192
             self._append(name, channel=channel, pitch=pitch)
+        elif kind == 0xD:
+            self._append(name, channel=channel, value=values[0])
+        elif kind == 0xA:
+            self._append(name, channel=channel, note=values[0], value=values[1])
         else:
             self._append(name, channel=channel, note=values[0], velocity=values[1])
 
@@ -287,6 +301,11 @@ class _Reader:
             what = "undefined" if status in UNDEFINED else "system"
             self._remarks[f"{what} status bytes passed over"] += 1
         self._need(count)
+        if self._everything and status == 0xF0:
+            inner = self._data[self._place : self._place + count].removesuffix(b"\xf7")
+            if max(inner, default=0) < 0x80:
+                message = self._message("sysex", data=inner, time=self._delta())
+                self._track.append(message)
         self._place += count
 
     def _meta_event(self) -> bool:
@@ -298,12 +317,25 @@ class _Reader:
         self._need(length)
         value = self._data[self._place : self._place + length]
         self._place += length
-        if kind in (TEMPO, METRE, KEY):
+        if kind == TEMPO or (kind in (METRE, KEY) and not self._everything):
             self._take_meta(kind, value)
         elif kind == TRACK_NAME or (kind == TEXT and value.startswith(OWN_TEXT)):
             name, key = ("track_name", "name") if kind == TRACK_NAME else ("text", "text")
             self._append_meta(name, **{key: value.decode("latin-1")})
+        elif self._everything:
+            self._append_any_meta(kind, value)
         return kind == END_OF_TRACK
+
+    def _append_any_meta(self, kind: int, value: bytes) -> None:
+        """Take a meta event that midigen has no use for, as it is."""
+        from mido.midifiles.meta import UnknownMetaMessage, build_meta_message
+
+        delta = self._delta()
+        try:
+            message = build_meta_message(kind, value, delta)
+        except Exception:  # of mido, which fails in many ways on values that make no sense
+            message = UnknownMetaMessage(kind, value, delta)
+        self._track.append(message)
 
     def _append_meta(self, name: str, /, **values: object) -> None:
         """Take a meta event."""

@@ -1,12 +1,16 @@
 """Odd files that players play are read as the sound file is, and a remark says what was odd."""
 
+import io
 import struct
 
+import mido
+import numpy as np
 import pytest
 
 from midigen.errors import MidigenError
 from midigen.midi.performance import read_performance
 from midigen.midi.read import parse
+from midigen.midi.rewrite import Changes, rewrite
 from midigen.midi.smf import MOST_AHEAD, read_events
 from midigen.preparation import Settings, prepare_paths
 
@@ -146,12 +150,32 @@ def test_a_header_far_from_the_start_is_none():
 def test_controllers_are_read_where_they_are_wanted():
     data = midi(b"\0\xb0\x07\x64\0\xe0\x01\x41\0\xd0\x10\0\xa0\x3c\x10" + NOTES)
 
-    def types(controls):
-        return [message.type for message in read_events(data, controls).midi.tracks[0][:3]]
+    def types(wanted):
+        return [message.type for message in read_events(data, wanted).midi.tracks[0][:3]]
 
-    assert types(True) == ["control_change", "pitchwheel", "note_on"]
-    assert types(False) == ["note_on", "note_off", "note_on"]
-    assert read_events(data, True).midi.tracks[0][1].pitch == 129
+    assert types("controls") == ["control_change", "pitchwheel", "note_on"]
+    assert types("notes") == ["note_on", "note_off", "note_on"]
+    assert types("everything") == ["control_change", "pitchwheel", "aftertouch"]
+    assert read_events(data, "controls").midi.tracks[0][1].pitch == 129
+
+
+def test_everything_is_what_another_reader_finds():
+    channel = b"\0\xb0\x07\x64\0\xe0\x01\x41\5\xd0\x10\0\xa0\x3c\x10\0\xf0\x03\x01\x02\xf7"
+    metas = [(0x05, b"la"), (0x06, b"A"), (0x20, b"\3"), (0x54, b"\x60\0\0\0\0"), (0x7F, b"\1x")]
+    metas += [(0x58, b"\6\3\x24\x08"), (0x59, b"\xfe\1"), (0x01, b"midigen x"), (0x6E, b"?")]
+    data = midi(tempo(90), b"".join(meta(*m) for m in metas) + channel + NOTES)
+    expected = mido.MidiFile(file=io.BytesIO(data)).tracks
+    found = read_events(data, "everything").midi.tracks
+    assert [list(map(str, track)) for track in found] == [list(map(str, t)) for t in expected]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_files_can_be_rewritten(name):
+    data, _ = ODD[name]
+    table = parse(data, "x")
+    changes = Changes(np.array([1]), {}, [], "midigen test")
+    left = np.delete(table.notes, 1, axis=0)
+    assert parse(rewrite(data, table, changes), "x").notes.tolist() == left.tolist()
 
 
 def test_a_repair_is_noted_in_the_manifest_and_rmi_files_are_found(tmp_path):
