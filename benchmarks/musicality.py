@@ -46,7 +46,7 @@ class Way:
 ALL_BUT_FORM = "position,end,mode,style,density"
 WAYS = {
     "the model": Way(),
-    "the first song drawn, not the best of 4": Way(generate=("--best-of", "1")),
+    "the first song drawn, not the best of 4": Way(generate=("--best-of", "1", "--endings", "1")),
     "without context and gates": Way(train=("--context", "none", "--gates", "none"), told=False),
     "without context": Way(train=("--context", "none")),
     "without position": Way(train=("--context", "form,end,mode,style,density")),

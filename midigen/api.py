@@ -22,6 +22,7 @@ import pretty_midi
 from midigen.backends.choose import backend_of, choose
 from midigen.composition import compose, plan_songs
 from midigen.config import (
+    ENDINGS,
     EvaluateConfig,
     GenerateConfig,
     Grid,
@@ -189,6 +190,7 @@ def generate(
     particles: int | None = None,
     temperature: float | None = None,
     best_of: int | None = None,
+    endings: int = ENDINGS,
     gibbs_steps: int | None = None,
     bpm: float | None = None,
     program: int | str | Mapping[str, int | str] | None = None,
@@ -244,6 +246,9 @@ def generate(
     best_of : int, optional
         Songs to draw for each one that is kept, the nearest to the songs learned from in its
         musical figures; 4 if left out, and 1 where something is given.
+    endings : int
+        Endings to draw for each song, of which the one is kept that closes most as the songs
+        learned from do; 1 leaves it as it was drawn.
     gibbs_steps : int, optional
         Gibbs sampling steps for each frame; 200 if left out, and 50 where something is given.
     bpm : float, optional
@@ -281,6 +286,7 @@ def generate(
         metre=metre,
         keep_primer=False,
         best_of=best_of,
+        endings=endings,
         temperature=temperature,
         gibbs_steps=gibbs_steps,
         bpm=bpm,

@@ -37,7 +37,7 @@ from midigen.model.songs import Told
 from midigen.outline import Outline
 from midigen.randomness import derive_key, generator
 from midigen.sampling import count_frames
-from midigen.selection import choose_song
+from midigen.selection import Chosen, choose_ending, choose_song
 from midigen.steering.constraints import Constraints, read_constraints
 from midigen.steering.redraw import Sampling, draw_bound, redraw
 from midigen.steering.source import Source, read_source
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 
 TRIES_APART = 1 << 20  # numbers between draws of one song: more than there are songs
+ENDING_BARS = 1  # of which several are drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +99,22 @@ class Plan:
         assert self.settings.best_of is not None
         return self.settings.best_of
 
-    @property
-    def frames(self) -> int:
-        """New frames of all songs together, those that are not kept included."""
-        return self.tries * sum(outline.frames - self.begun for outline in self.outlines)
+    def frames(self, grid: Grid) -> int:
+        """Return new frames of all songs together, those that are not kept included."""
+        songs = self.tries * sum(outline.frames - self.begun for outline in self.outlines)
+        endings = sum(o.frames - self.ending(o, grid) for o in self.outlines)
+        return songs + self.settings.endings * endings
+
+    def ending(self, outline: Outline, grid: Grid) -> int:
+        """Return the frame from which on endings are drawn; the last one's end where none are.
+
+        They are for songs that the model writes freely, and knows how songs end.
+        """
+        starts = outline.bar_starts(grid)[:-1]
+        free = self.task is None and not self.steer.is_bound and self.settings.endings > 1
+        if not free or len(starts) <= ENDING_BARS or starts[-ENDING_BARS] <= self.begun:
+            return outline.frames
+        return int(starts[-ENDING_BARS])
 
     def work(self, grid: Grid) -> int:
         """Return how many frames `compose` goes through, on a model's grid."""
@@ -109,7 +122,7 @@ class Plan:
             numbers = [n for song in range(len(self.outlines)) for n in self.numbers(song)]
             return sum(self.task.frames(self.regions(number)) for number in numbers)
         if not self.steer.is_bound:
-            return self.frames
+            return self.frames(grid)
         spans = [np.arange(outline.frames) >= self.begun for outline in self.outlines]
         each = map(count_frames, spans, self.outlines, [grid] * len(spans))
         return self.tries * sum(each)
@@ -271,11 +284,11 @@ def _with_numbers(model: RnnRbm, settings: GenerateConfig, given: bool) -> Gener
     """Return settings with what suits the model, and songs of which something is given or not."""
     if settings.temperature is None:
         settings = replace(settings, temperature=temperature_for(model))
-    best_of = settings.best_of or (1 if given else BEST_OF)
+    best_of, endings = settings.best_of or (1 if given else BEST_OF), settings.endings
     if not model.card.figures:
-        best_of = 1  # there is nothing to choose by
+        best_of, endings = 1, 1  # there is nothing to choose by
     gibbs_steps = settings.gibbs_steps or (GIBBS_STEPS_GIVEN if given else GIBBS_STEPS)
-    return replace(settings, best_of=best_of, gibbs_steps=gibbs_steps)
+    return replace(settings, best_of=best_of, endings=endings, gibbs_steps=gibbs_steps)
 
 
 def _of_whole_bars(outline: Outline) -> NDArray[np.int64]:
@@ -314,6 +327,9 @@ def compose(
         rolls = [attempt.roll for attempt in attempts]
         chosen = choose_song(rolls, new, model.grid, plan.bpm, model.card)
         [best] = [attempt for attempt in attempts if attempt.roll is chosen.roll]
+        if plan.ending(outline, model.grid) < outline.frames:
+            chosen = _with_ending(model, plan, best.roll, number, progress, backend)
+            best = _Attempt(chosen.roll)
         made = _written(model, plan, best, number)
         yield Composed(best.roll, made, chosen.distance, best.survivors, best.warning)
 
@@ -329,7 +345,7 @@ def _draw(
     assert settings.seed is not None and settings.gibbs_steps is not None
     rolls = generate_songs(
         model,
-        plan.frames,
+        0,  # as long as their outlines
         count=settings.count * plan.tries,
         primer=opening.roll if opening else None,
         temperature=settings.temperature,
@@ -341,6 +357,43 @@ def _draw(
         numbers=[number for song in range(settings.count) for number in plan.numbers(song)],
     )
     return map(_Attempt, rolls)
+
+
+def _with_ending(
+    model: RnnRbm,
+    plan: Plan,
+    roll: NDArray[np.uint8],
+    number: int,
+    progress: Callable[[int], None] | None,
+    backend: Backend | None,
+) -> Chosen:
+    """Return the new frames of song `number`, counted from 1, with the ending that closes best.
+
+    Each of the endings is drawn from the model, given what is before it.  They are not told to
+    repeat earlier bars, as few of these close; a song that closes well as it was drawn stays so.
+    """
+    settings, outline, begun = plan.settings, plan.outlines[number - 1], plan.begun
+    assert settings.seed is not None and settings.gibbs_steps is not None
+    place = plan.ending(outline, model.grid)
+    before = np.concatenate([plan.opening.roll, roll]) if plan.opening else roll
+    form = outline.form.copy()
+    form[-ENDING_BARS:] = 0
+    endings = generate_songs(
+        model,
+        outline.frames - place,
+        count=settings.endings,
+        primer=before[:place],
+        temperature=settings.temperature,
+        gibbs_steps=settings.gibbs_steps,
+        seed=int(derive_key(settings.seed, "ending", number)),
+        progress=progress,
+        backend=backend,
+        outlines=[replace(outline, form=form)] * settings.endings,
+    )
+    kept = roll[: place - begun]
+    songs = [np.concatenate([kept, ending]) for ending in endings]
+    new = outline.after(begun, model.grid) if plan.opening else outline
+    return choose_ending([roll, *songs], new, model.grid, plan.bpm, model.card)
 
 
 def _draw_given(
@@ -385,8 +438,8 @@ def _written(model: RnnRbm, plan: Plan, best: _Attempt, number: int) -> PrettyMI
     text = (
         f"midigen {__version__}; seed {settings.seed}; song {number} of {settings.count}; "
         f"{len(roll)} frames; model {model.digest}; temperature {settings.temperature}; "
-        f"gibbs-steps {settings.gibbs_steps}; best of {plan.tries}; primer {plan.begun} frames"
-        f"{_given_text(plan.steer)}"
+        f"gibbs-steps {settings.gibbs_steps}; best of {plan.tries}; endings {settings.endings}; "
+        f"primer {plan.begun} frames{_given_text(plan.steer)}"
     )
     playing = Playing(
         settings.program or (),

@@ -18,7 +18,7 @@ DENOMINATORS = 1, 2, 4, 8, 16, 32, MAX_METRE
 SPLITS = ("train", "valid", "test")
 # where what is made goes unless -o says so
 CORPORA, RUNS, SONGS = "output/corpora", "output/runs", "output/songs"
-BEST_OF, GIBBS_STEPS = 4, 200  # of new songs
+BEST_OF, ENDINGS, GIBBS_STEPS = 4, 32, 200  # of new songs
 GIBBS_STEPS_GIVEN, PARTICLES = 50, 64  # where something of a song is given
 PARTS = ("melody", "chords", "bass", "drums")  # that notes are sorted into, in this order
 
@@ -665,6 +665,13 @@ class GenerateConfig(Settings):
         low=1,
         high=10_000,
         shown=f"{BEST_OF}; 1 of songs of which something is given",
+    )
+    endings: int = setting(
+        ENDINGS,
+        "Endings to draw for each song, its last bar, of which the one is kept that closes "
+        "most as the songs learned from do; 1 leaves it as it was drawn.",
+        low=1,
+        high=10_000,
     )
     keep_primer: bool = setting(True, "Put the primer in front of the new music, or leave it out.")
     temperature: float | None = setting(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen.config import Grid
-from midigen.figures.measure import FIGURES, Spread, distance, measure
+from midigen.figures.measure import FIGURES, Spread, distance, measure, measure_ending
 from midigen.figures.piece import Piece
 from midigen.model.card import ModelCard
 from midigen.outline import Outline
@@ -51,13 +51,44 @@ def choose_song(
     if not card.figures:
         return Chosen(rolls[0], None)
     known = {f.name: Spread(*card.figures.get(f.name, (None, None))) for f in FIGURES}
-    metre = outline.metres[0][1:] if outline.metres else card.metre
 
     def far(roll: NDArray[np.uint8]) -> float:
-        piece = Piece.of("", roll, grid, bpm, metre, outline.pickup)
-        found = distance(known, [measure(piece)])
+        found = distance(known, [measure(_piece(roll, outline, grid, bpm, card))])
         return np.inf if found is None else found
 
     found = [far(roll) for roll in rolls]
     best = int(np.argmin(found))
     return Chosen(rolls[best], found[best] if np.isfinite(found[best]) else None)
+
+
+def choose_ending(
+    rolls: Sequence[NDArray[np.uint8]], outline: Outline, grid: Grid, bpm: float, card: ModelCard
+) -> Chosen:
+    """Choose the song that ends most as those do that a model learned from.
+
+    Those are taken whose figures of their endings, each 0 or 1, lie nearest in their mean to the
+    shares of songs that end so: on the tonic where most do.  Of several `choose_song` chooses.
+    Parameters are as there.
+    """
+
+    def far(roll: NDArray[np.uint8]) -> float:
+        ending = measure_ending(_piece(roll, outline, grid, bpm, card))
+        shares = {name: card.figures.get(name, (None, None))[0] for name in ending}
+        apart = [
+            abs(value - share)
+            for name, share in shares.items()
+            if share is not None and (value := ending[name]) is not None
+        ]
+        return float(np.mean(apart)) if apart else np.inf
+
+    found = np.array([far(roll) for roll in rolls])
+    nearest = [rolls[int(i)] for i in np.flatnonzero(found <= found.min() + 1e-9)]
+    return choose_song(nearest, outline, grid, bpm, card)
+
+
+def _piece(
+    roll: NDArray[np.uint8], outline: Outline, grid: Grid, bpm: float, card: ModelCard
+) -> Piece:
+    """Return a new song as its figures see it."""
+    metre = outline.metres[0][1:] if outline.metres else card.metre
+    return Piece.of("", roll, grid, bpm, metre, outline.pickup)

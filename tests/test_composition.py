@@ -118,7 +118,7 @@ def test_the_form_of_a_song_without_its_notes(tmp_path, theirs, ours):
     assert found[4:8] == found[:4] == found[12:]
     written = read_song("song", tmp_path / "model.mid", GRID).roll
     assert not set(found) & set(bars(written, theirs))
-    assert plan.begun == 0 and plan.frames == len(song.roll) == first + 16 * BAR
+    assert plan.begun == 0 and plan.frames(GRID) == len(song.roll) == first + 16 * BAR
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_the_form_of_a_song_without_its_notes(tmp_path, theirs, ours):
 def test_lengths_are_kept_to_the_frame(length, frames, pickup):
     known = [Outline(64, ((0, 4, 4),), pickup)]
     plan, songs = made(parrot(outlines=known), length=length, count=3)
-    assert [len(song.roll) for song in songs] == [frames] * 3 and plan.frames == 3 * frames
+    assert [len(song.roll) for song in songs] == [frames] * 3 and plan.frames(GRID) == 3 * frames
 
 
 def test_bars_are_those_of_each_song_s_own_metre():

@@ -7,12 +7,19 @@ import pytest
 
 from midigen.composition import compose, plan_songs
 from midigen.config import GenerateConfig, Grid, ModelConfig
-from midigen.figures.measure import Spread, distance, measure, spreads_of
+from midigen.figures.measure import (
+    CLOSING,
+    Spread,
+    distance,
+    measure,
+    measure_ending,
+    spreads_of,
+)
 from midigen.figures.piece import Piece
 from midigen.model.card import ModelCard
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.outline import Outline
-from midigen.selection import choose_song
+from midigen.selection import choose_ending, choose_song
 
 GRID = Grid(steps_per_beat=2, low=48, high=83)
 OUTLINE = Outline(64, ((0, 4, 4),))
@@ -68,6 +75,35 @@ def test_figures_of_another_version_are_left_out(card):
     assert chosen.distance == pytest.approx((roll.sum() / len(roll) - 1) / 0.5)
 
 
+def closing(last):
+    """A song in C that ends on some pitches, each a step in GRID."""
+    roll = np.zeros((64, GRID.pitches), np.uint8)
+    for t, pitch in enumerate((0, 2, 4, 5, 7, 9, 11, 12) * 8):
+        roll[t, [pitch, pitch // 2 % 2 * 5 + 12 + 7]] = 1
+    roll[-4:] = 0
+    roll[-4:, last] = 1
+    return roll
+
+
+def test_the_ending_that_closes_as_most_songs_do_is_chosen(card):
+    closed, open_, fifth = closing([0, 16, 24]), closing([2, 17, 23]), closing([7, 12, 16])
+    ends = {"ends on the tonic": 0.9, "top ends on the tonic": 0.8, "ends in its triad": 1.0}
+
+    def chosen(shares, *rolls):
+        figures = {name: (share, 0.5) for name, share in shares.items()}
+        return choose_ending(rolls, OUTLINE, GRID, 120.0, replace(card, figures=figures)).roll
+
+    assert chosen(ends, open_, fifth, closed) is closed
+    assert chosen(ends, open_, fifth) is fifth
+    assert chosen({name: 0.1 for name in ends}, closed, fifth, open_) is open_
+    assert chosen({}, open_, closed) is open_
+    # of those that close as well, the nearest in all other figures; of equals, the first
+    fuller = closing([0, 4, 7, 16, 24])
+    assert chosen({**ends, "notes a frame": 1.0}, fuller, closed) is closed
+    assert chosen({**ends, "notes a frame": 3.0}, closed, fuller) is fuller
+    assert chosen(ends, closed, closed.copy()) is closed
+
+
 def noisy_model(card):
     config = ModelConfig(GRID.channels, rbm_hidden=4, recurrent=2, hidden=())
     model = RnnRbm.initial(config, GRID, np.full(GRID.channels, 0.06))
@@ -80,22 +116,51 @@ def songs(model, **settings):
     plan = plan_songs(model, settings)
     done = []
     made = list(compose(model, plan, progress=done.append))
-    assert sum(done) == plan.frames
+    assert sum(done) == plan.frames(GRID) == plan.work(GRID)
     return made
 
 
 def test_more_tries_come_nearer_and_a_song_is_the_same_beside_others(card):
     model = noisy_model(card)
-    one = songs(model, count=3, best_of=1)
-    many = songs(model, count=3, best_of=8)
+    one = songs(model, count=3, best_of=1, endings=1)
+    many = songs(model, count=3, best_of=8, endings=1)
     assert np.mean([s.distance for s in many]) < np.mean([s.distance for s in one])
     assert all(a.distance <= b.distance for a, b in zip(many, one, strict=True))
-    again = songs(model, count=1, best_of=8)
+    again = songs(model, count=1, best_of=8, endings=1)
     np.testing.assert_array_equal(again[0].roll, many[0].roll)
     texts = [text.text for text in many[2].midi.text_events]
     assert any("best of 8" in text for text in texts)
 
 
+def test_endings_change_the_last_bar_alone(card):
+    shares = dict.fromkeys(CLOSING, 1.0)
+    figures = card.figures | {name: (share, 0.1) for name, share in shares.items()}
+    model = noisy_model(replace(card, figures=figures))
+    drawn, ended = songs(model, count=6, best_of=1, endings=1), songs(model, count=6, best_of=1)
+    texts = [text.text for text in ended[0].midi.text_events]
+    assert any("endings 32" in text for text in texts)
+    last = [(a.roll != b.roll)[-8:].any() for a, b in zip(drawn, ended, strict=True)]
+    assert any(last)
+    for a, b in zip(drawn, ended, strict=True):
+        np.testing.assert_array_equal(a.roll[:-8], b.roll[:-8])
+
+    def apart(made):
+        pieces = [Piece.of("", song.roll, GRID, 120.0, (4, 4)) for song in made]
+        found = [measure_ending(piece) for piece in pieces]
+        return np.mean([abs(f[name] - share) for f in found for name, share in shares.items()])
+
+    assert apart(ended) < apart(drawn)
+    few = songs(model, count=6, best_of=1, endings=2)
+    assert apart(ended) < apart(few) <= apart(drawn)
+
+
+def test_a_song_of_one_bar_stays_as_it_was_drawn(card):
+    model = noisy_model(card)
+    plan = plan_songs(model, GenerateConfig(seed=1, length=(1.0, "bars")))
+    assert plan.ending(plan.outlines[0], GRID) == plan.outlines[0].frames == 8
+
+
 def test_a_model_that_knows_no_figures_draws_once():
     model = noisy_model(ModelCard())
-    assert plan_songs(model, GenerateConfig(seed=1, best_of=9)).settings.best_of == 1
+    settings = plan_songs(model, GenerateConfig(seed=1, best_of=9)).settings
+    assert settings.best_of == settings.endings == 1

@@ -62,6 +62,7 @@ SHOWN = (
 @options(
     GenerateConfig,
     "best_of",
+    "endings",
     "keep_primer",
     "temperature",
     "gibbs_steps",

@@ -27,6 +27,7 @@ BLOCK = 512  # stretches that are compared with all others at once
 # a figure that hardly differs between songs: a deviation under these would make it outweigh all
 LEAST_SPREAD, LEAST_RELATIVE_SPREAD = 0.02, 0.03
 FARTHEST = 3.0  # deviations: one figure that is far off says no more than that
+CLOSING = ("ends on the tonic", "top ends on the tonic", "ends in its triad", "ends long")
 
 Values = Mapping[str, float | None]
 
@@ -72,6 +73,13 @@ def measure(piece: Piece) -> dict[str, float | None]:
         return {figure.name: None for figure in FIGURES}
     values = {figure.name: figure.measure(fine) for figure in FIGURES}
     return {name: None if value is None else float(value) for name, value in values.items()}
+
+
+def measure_ending(piece: Piece) -> dict[str, float | None]:
+    """Return the figures of how a song ends, `CLOSING`, by their names."""
+    fine = piece.fine()
+    closing = [figure for figure in FIGURES if figure.name in CLOSING]
+    return {f.name: f.measure(fine) if len(fine.notes) else None for f in closing}
 
 
 def mean(songs: Sequence[Values], name: str) -> float | None:
@@ -327,13 +335,31 @@ def _phrase_ends(piece: Piece) -> float | None:
     return (phrases < count).sum() / count
 
 
-def _ends_on_tonic(piece: Piece) -> float | None:
-    """Return 1 where the lowest pitch of the last frame is the tonic, else 0."""
+def _last_steps(piece: Piece) -> tuple[NDArray[np.int64], bool] | None:
+    """Return the pitches of the last frame in semitones above the tonic, and if it is minor."""
     classes = pitch_classes(piece.sounding)
     if np.ptp(classes) == 0:
         return None
-    tonic, _ = find_key(classes)
-    return float(piece.sounding[-1].argmax() % 12 == tonic)
+    key = find_key(classes)
+    return (np.flatnonzero(piece.sounding[-1]) - key.tonic) % 12, key.minor
+
+
+def _ends_on(place: int) -> Callable[[Piece], float | None]:
+    """Return a figure: 1 where the lowest (0) or highest (-1) pitch at the end is the tonic."""
+
+    def figure(piece: Piece) -> float | None:
+        last = _last_steps(piece)
+        return None if last is None else float(last[0].size > 0 and last[0][place] == 0)
+
+    return figure
+
+
+def _ends_in_triad(piece: Piece) -> float | None:
+    """Return 1 where the pitches of the last frame, of which there are some, are of its triad."""
+    last = _last_steps(piece)
+    if last is None:
+        return None
+    return float(last[0].size > 0 and np.isin(last[0], [0, 3 if last[1] else 4, 7]).all())
 
 
 def _ends_long(piece: Piece) -> float:
@@ -371,6 +397,8 @@ FIGURES = [
     Figure("onsets on half beats", "not in the distance", _on_half, False),
     Figure("grooving similarity", "not in the distance", _grooving, False),
     Figure("phrase ends, 4 bars", "not in the distance", _phrase_ends, False),
-    Figure("ends on the tonic", "not in the distance", _ends_on_tonic, False),
+    Figure("ends on the tonic", "not in the distance", _ends_on(0), False),
+    Figure("top ends on the tonic", "not in the distance", _ends_on(-1), False),
+    Figure("ends in its triad", "not in the distance", _ends_in_triad, False),
     Figure("ends long", "not in the distance", _ends_long, False),
 ]

@@ -395,14 +395,16 @@ class PlacedModel:
         told = np.zeros((len(keys), frames, context.width), self.network.dtype)
         others = len(context.gates.sources) - len(context.lines)
         back = np.zeros((len(keys), frames, others), np.int64)
-        heard = []
+        # songs that are told the same hear the same first
+        different = {id(outline): outline for outline in outlines}
+        primed = {key: self.primed(outline, primer) for key, outline in different.items()}
         for i, outline in enumerate(outlines):
             if primer is not None:
                 songs[i, :begun] = primer
             told[i, : outline.frames] = context.rows(outline)
             back[i, : outline.frames] = context.back(outline)
-            heard.append(self.primed(outline, primer))
-        x, device_keys = backend.to_device(np.stack(heard)), backend.to_device(keys, np.uint64)
+        x = backend.to_device(np.stack([primed[id(outline)] for outline in outlines]))
+        device_keys = backend.to_device(keys, np.uint64)
         device_told, device_back = backend.to_device(told), backend.to_device(back)
         device_songs = backend.to_device(songs)
         bounds = model.log_variances if model.gaussian else None

@@ -45,6 +45,8 @@ BY_HAND = {
     "grooving similarity": 1 - 4 / 6 * 4 / 16,  # 4 of 6 pairs differ, at 6 8 and 5 10 of 16
     "phrase ends, 4 bars": 1,  # 8 to 16
     "ends on the tonic": 0,
+    "top ends on the tonic": 0,
+    "ends in its triad": 0,
     "ends long": 1,
 }
 
