@@ -329,6 +329,7 @@ def evaluate(
     split: str = DEFAULTS.split,
     temperatures: int = DEFAULTS.temperatures,
     chains: int = DEFAULTS.chains,
+    tolerance: float = DEFAULTS.tolerance,
     seed: int = DEFAULTS.seed,
     max_frames: int | None = DEFAULTS.max_frames,
     rnn_frames: int = 0,
@@ -341,7 +342,7 @@ def evaluate(
     what : RnnRbm, path of a model, or sequence of songs
         Songs are MIDI files, or what `generate` has made.
     corpus : Corpus or path
-    split, temperatures, chains, seed, max_frames, rnn_frames
+    split, temperatures, chains, tolerance, seed, max_frames, rnn_frames
         As `midigen evaluate` has them, of a model; but no recurrent network is trained to stand
         beside it unless rnn_frames is given.
     device : str
@@ -362,13 +363,16 @@ def evaluate(
     if isinstance(what, str | os.PathLike):
         what = load(what)
     if isinstance(what, RnnRbm):
-        settings = EvaluateConfig(split, temperatures, chains, rnn_frames, max_frames, seed)
+        settings = EvaluateConfig(
+            split, temperatures, chains, tolerance, rnn_frames, max_frames, seed
+        )
         return evaluate_model(
             what,
             corpus,
             settings.split,
             settings.temperatures,
             settings.chains,
+            settings.tolerance,
             settings.seed,
             settings.max_frames,
             settings.rnn_frames,

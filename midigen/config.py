@@ -790,12 +790,20 @@ class EvaluateConfig(Settings):
     )
     temperatures: int = setting(
         2000,
-        "Moves of each chain of annealed importance sampling: fewer flatter the model.",
+        "Moves of each chain of annealed importance sampling, to begin with.",
         low=100,
         high=10_000_000,
     )
     chains: int = setting(
         4, "Chains for each frame; their spread gives the standard error.", low=2, high=10_000
+    )
+    tolerance: float = setting(
+        0.02,
+        "Nats a frame that the likelihood from above and from below may be apart: until they are "
+        "not, frames that disagree get twice the temperatures, and twice again.",
+        low=0,
+        high=1000,
+        low_open=True,
     )
     rnn_frames: int = setting(
         1_000_000,

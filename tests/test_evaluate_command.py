@@ -304,23 +304,28 @@ def test_only_unreadable_songs_is_one_line(corpus, capsys):
     assert "broken.mid: cut short" in capsys.readouterr().err
 
 
-def test_disagreeing_chains_are_told():
+def test_sides_that_stay_apart_are_told():
+    own = {"log_likelihood": -2.5, "log_likelihood_at_most": -2.49, "conditional_on": []}
     report = {
         "split": "test",
         "songs": 2,
         "frames": 9,
         "all_frames": 9,
-        "temperatures": 100,
+        "temperatures": 400,
+        "mean_temperatures": 150.0,
         "chains": 4,
+        "tolerance": 0.02,
         "seed": 0,
         "exact": False,
-        "flattery": 0.01,
-        "disagreeing": 0.04,
         "trained_on_this_corpus": True,
-        "rows": [],
+        "rows": [own],
     }
-    assert not any("disagree" in line for line in model_remarks(report))
-    assert any("disagree in 30%" in line for line in model_remarks({**report, "disagreeing": 0.3}))
+    assert not any("apart" in line for line in model_remarks(report))
+    assert any(
+        "150 temperatures in the mean, 400 at most" in line for line in model_remarks(report)
+    )
+    own["log_likelihood_at_most"] = -2.25
+    assert any("they are 0.250 apart" in line for line in model_remarks(report))
 
 
 def test_songs_without_copies_and_without_held_out_songs():

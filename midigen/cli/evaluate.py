@@ -34,7 +34,7 @@ MOST_NAMED = 5  # songs in a message
     show_default="the model's own",
     help="The corpus file to measure against; --songs needs it.",
 )
-@options(EvaluateConfig, "split", "temperatures", "chains", "rnn_frames", "max_frames")
+@options(EvaluateConfig, "split", "tolerance", "temperatures", "chains", "rnn_frames", "max_frames")
 @device_option
 @options(EvaluateConfig, "seed")
 @json_option()

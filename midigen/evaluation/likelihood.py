@@ -4,7 +4,7 @@ Section 11 of docs/mathematics.md, docs/evaluation.md.
 
 log p(v_t | v_<t) = -F(v_t) - log Z_t, every frame, the first included, over all visible units.
 Where the RBM is small log Z is summed exactly; else chains of annealed importance sampling estimate
-it, each Z without bias.
+it from both sides (midigen.evaluation.partition).
 """
 
 from __future__ import annotations
@@ -16,19 +16,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from midigen.columns import columns_of
 from midigen.errors import MidigenError
-from midigen.model.annealing import anneal_chain, log_odds, log_z_of_base, means_nearby
+from midigen.evaluation.partition import estimate_log_z
 from midigen.model.exact import LARGEST, log_partition, units_summed
 from midigen.model.placed import Description, PlacedModel, SongRun
 from midigen.model.songs import AnySong, told
-from midigen.randomness import derive_key
+from midigen.progress import Stages, unseen
 
-SPREAD = 1.0  # nats between a frame's chains beyond which their mean hangs on the luckiest of them
-BASE_SWEEPS, BASE_SAMPLES = 10, 25  # Gibbs sweeps before the base looks, and samples, 2 apart
-BASE_SHARE = 0.05  # of the notes' own means in the base, which so gives every note a chance
+MOST_TEMPERATURES = 128_000
 
 
 class TeacherForced(NamedTuple):
@@ -51,41 +48,38 @@ class Likelihood:
     Attributes
     ----------
     frames : ndarray of float64 (N,)
+        From chains to the RBMs, which flatter on average.
+    lower : ndarray of float64 (N,)
+        From chains backwards, which do the contrary; the same where `exact`, NaN where there were
+        none.
     variance : ndarray of float64 (N,)
-        Of these estimates, 0 where `exact`.
-    spread : ndarray of float64 (N,)
-        Standard deviation of the log weights between a frame's chains.
+        Of `frames`, 0 where `exact`.
+    temperatures : ndarray of int64 (N,)
+        Taken for each frame; 0 where `exact`.
     exact : bool
         Whether Z was summed.
     """
 
     frames: NDArray[np.float64]
+    lower: NDArray[np.float64]
     variance: NDArray[np.float64]
-    spread: NDArray[np.float64]
+    temperatures: NDArray[np.int64]
     exact: bool
 
     @property
     def mean(self) -> float:
-        """Nats a frame."""
+        """Nats a frame, too high on average unless `exact`."""
         return float(self.frames.mean())
+
+    @property
+    def lower_mean(self) -> float:
+        """Nats a frame, too low on average unless `exact`."""
+        return float(self.lower.mean())
 
     @property
     def standard_error(self) -> float:
         """Standard error of `mean` from the sampling of Z; it says nothing about other songs."""
         return float(math.sqrt(self.variance.sum()) / len(self.frames))
-
-    @property
-    def flattery(self) -> float:
-        """What `mean` is too high by, about.
-
-        E[log Z'] = log Z - variance / 2 for an unbiased Z', to second order.
-        """
-        return float(self.variance.mean() / 2)
-
-    @property
-    def disagreeing(self) -> float:
-        """Share of the frames whose chains disagree: the spread is over SPREAD."""
-        return float((self.spread > SPREAD).mean())
 
 
 def is_exact(model: Description) -> bool:
@@ -143,7 +137,8 @@ def estimate_log_likelihood(
     chains: int = 4,
     seed: int = 0,
     means: NDArray[Any] | None = None,
-    progress: Callable[[int], object] | None = None,
+    tolerance: float | None = None,
+    progress: Stages = unseen,
 ) -> Likelihood:
     """Estimate the log-likelihood of songs.
 
@@ -163,150 +158,72 @@ def estimate_log_likelihood(
     means : ndarray (V,), optional
         How often each note sounds in the training songs, which speeds the chains up; left out,
         those of `songs`.
-    progress : callable, optional
-        Called from worker threads with the frames that were done.
+    tolerance : float, optional
+        In nats a frame: frames whose chains are still apart get twice the temperatures, and twice
+        again up to MOST_TEMPERATURES, until both means are within it.  Left out there are no chains
+        backwards, and no lower figure.
+    progress : Stages
+        Of every round of annealing.
 
     Returns
     -------
     Likelihood
     """
     check_measurable(placed.model)
-    exact, w = is_exact(placed.model), placed.model.w
-    groups = columns_of(placed.model.grid).groups
+    count = len(songs.v)
     means = songs.v.mean(axis=0) if means is None else np.asarray(means)
+    if is_exact(placed.model):
+        frames = -songs.energy - _exact_log_z(placed, songs, progress)
+        return Likelihood(frames, frames, np.zeros(count), np.zeros(count, np.int64), True)
+    low, high, variance, apart = np.empty((4, count))
+    rows, taken = np.arange(count), np.full(count, temperatures)
+    while True:
+        taken[rows] = temperatures
+        with progress(f"annealing, {temperatures:,} temperatures", len(rows)) as advance:
+            found = estimate_log_z(
+                placed,
+                songs.a[rows],
+                songs.b[rows],
+                means,
+                temperatures,
+                chains,
+                seed,
+                tolerance is not None,
+                advance,
+            )
+        low[rows], high[rows], variance[rows], apart[rows] = found
+        temperatures *= 2
+        within = tolerance is None or (high - low).mean() <= tolerance
+        if within or temperatures > MOST_TEMPERATURES:
+            break
+        rows = _still_apart(apart, tolerance or 0.0)
+    return Likelihood(-songs.energy - low, -songs.energy - high, variance, taken, False)
+
+
+def _still_apart(apart: NDArray[np.float64], tolerance: float) -> NDArray[np.int64]:
+    """Choose the frames that are to have more temperatures.
+
+    By what their two sides are apart on average, not by what they happen to be: a choice of those
+    that came out far apart would leave those that came out near by chance.
+    """
+    rows = np.flatnonzero(~(apart <= tolerance))  # one chain alone says nothing of itself
+    return rows if len(rows) else np.sort(np.argsort(apart)[len(apart) // 2 :])
+
+
+def _exact_log_z(
+    placed: PlacedModel, songs: TeacherForced, progress: Stages
+) -> NDArray[np.float64]:
+    """Sum log Z of all frames, (N,)."""
+    size, groups = placed.backend.rows_at_once, columns_of(placed.model.grid).groups
+    starts = range(0, len(songs.v), size)
 
     def job(first: int, stopped: Callable[[], bool]) -> NDArray[np.float64]:
-        rows = slice(first, first + placed.backend.rows_at_once)
-        a, b = songs.a[rows], songs.b[rows]
+        rows = slice(first, first + size)
         if stopped():
-            return np.zeros((1, len(a)))
-        if exact:
-            log_z = log_partition(w, a, b, groups=groups)[None]
-        else:
-            base = near_base(placed, a, b, means, seed, first)
-            log_z = anneal(placed, base, a, b, temperatures, chains, seed, first, stopped)
-        if progress:
-            progress(len(a))
+            return np.zeros(len(songs.v[rows]))
+        log_z = log_partition(placed.model.w, songs.a[rows], songs.b[rows], groups=groups)
+        advance(len(log_z))
         return log_z
 
-    starts = range(0, len(songs.v), placed.backend.rows_at_once)
-    log_weights = np.concatenate(list(placed.backend.map(job, starts)), axis=1)
-    log_z = logsumexp(log_weights, axis=0) - math.log(len(log_weights))
-    if exact:
-        variance, spread = np.zeros((2, len(log_z)))
-    else:
-        variance, spread = _uncertainty(log_weights)
-    return Likelihood(-songs.energy - log_z, variance, spread, exact)
-
-
-def anneal(
-    placed: PlacedModel,
-    base: NDArray[Any],
-    a: NDArray[Any],
-    b: NDArray[Any],
-    temperatures: int,
-    chains: int,
-    seed: int,
-    first_row: int,
-    stopped: Callable[[], bool] = lambda: False,
-) -> NDArray[np.float64]:
-    """Estimate log Z of the RBMs of N frames.
-
-    Parameters
-    ----------
-    placed : PlacedModel
-        Whose weights they have.
-    base, a : ndarray (N, V)
-    b : ndarray (N, H)
-        Visible biases of the bases, and the RBMs' own biases.
-    temperatures, chains, seed : int
-    first_row : int
-        Of the first frame among a chain's draws.
-    stopped : callable
-        When it is true the result is of no use.
-
-    Returns
-    -------
-    ndarray of float64 (chains, N)
-        Log weights, each of which is an estimate.
-    """
-    backend = placed.backend
-    start = log_z_of_base(base, b, columns_of(placed.model.grid).groups)
-    log_weights = np.tile(start, (chains, 1))
-    v = backend.empty(a.shape, a.dtype)
-    device_base, device_a, device_b = (backend.to_device(array) for array in (base, a, b))
-    for chain in range(chains):
-        key = derive_key(seed, "anneal", chain)
-        weights = backend.to_device(log_weights[chain])
-        anneal_chain(
-            backend,
-            placed.w,
-            placed.groups[0],
-            device_base,
-            device_a,
-            device_b,
-            temperatures,
-            key,
-            first_row,
-            v,
-            weights,
-            stopped,
-        )
-        if stopped():
-            return log_weights
-        log_weights[chain] = backend.to_host(weights)
-    return log_weights
-
-
-def near_base(
-    placed: PlacedModel,
-    a: NDArray[Any],
-    b: NDArray[Any],
-    means: NDArray[Any],
-    seed: int,
-    first_row: int,
-) -> NDArray[Any]:
-    """Make bases that lie near the RBMs of N frames.
-
-    They have the notes' means in short chains, smoothed with `means` (V,).  Any base gives an
-    unbiased Z; from a near one the chains agree sooner.
-
-    Returns
-    -------
-    ndarray (N, V)
-        Visible biases.
-    """
-    backend, key = placed.backend, derive_key(seed, "base")
-    groups, v = columns_of(placed.model.grid).groups, backend.empty(a.shape, a.dtype)
-    start = np.tile(log_odds(means, groups, a.dtype), (len(a), 1))
-    backend.annealing.draw_base(backend.to_device(start), *placed.groups, key, first_row, v)
-    nearby = means_nearby(
-        backend,
-        placed.w,
-        placed.groups[0],
-        backend.to_device(a),
-        backend.to_device(b),
-        v,
-        [BASE_SWEEPS] + [2] * (BASE_SAMPLES - 1),
-        key,
-        first_row,
-        1,
-    )
-    share = (1 - BASE_SHARE) * nearby + BASE_SHARE * means
-    return log_odds(share, groups, a.dtype)
-
-
-def _uncertainty(
-    log_weights: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the variance of log mean exp over chains (C, N), and the chains' spread, (N,) each.
-
-    The variance is by the delta method.
-    """
-    chains = len(log_weights)
-    if chains == 1:
-        unknown = np.full(log_weights.shape[1], np.nan)
-        return unknown, unknown
-    weights = np.exp(log_weights - log_weights.max(axis=0))
-    variance = weights.var(axis=0, ddof=1) / (chains * weights.mean(axis=0) ** 2)
-    return variance, log_weights.std(axis=0, ddof=1)
+    with progress("summing", len(songs.v)) as advance:
+        return np.concatenate(list(placed.backend.map(job, starts)))

@@ -34,6 +34,7 @@ def evaluate_model(
     split: str = "test",
     temperatures: int = 2000,
     chains: int = 4,
+    tolerance: float = 0.02,
     seed: int = 0,
     max_frames: int | None = None,
     rnn_frames: int = 0,
@@ -48,7 +49,7 @@ def evaluate_model(
     corpus : Corpus
     split : str
         "train", "valid" or "test".
-    temperatures, chains, seed : int
+    temperatures, chains, tolerance, seed
         As `estimate_log_likelihood` takes them.
     max_frames : int, optional
         Of whole songs drawn at random, the same for every model; all songs if left out.
@@ -62,10 +63,11 @@ def evaluate_model(
     Returns
     -------
     dict
-        songs, frames, all_frames and the settings; `rows`, a dict for each predictor (nats a frame
-        with their standard errors, over chains and over songs, two accuracies, and conditional_on,
-        what it was told of a song that the past does not say); and how far the chains can be
-        trusted: exact, flattery (nats), disagreeing (share of frames).
+        songs, frames, all_frames and the settings, with the temperatures that were taken at most
+        and in the mean; `rows`, a dict for each predictor (nats a frame, from below, and
+        at_most, both the same where they are exact; standard errors over chains and over songs, two
+        accuracies, and conditional_on, what it was told of a song that the past does not say); and
+        whether the model's own are exact.
     """
     check_measurable(model)
     _check_grid(model, corpus)
@@ -83,11 +85,11 @@ def evaluate_model(
             valid = corpus.rolls("valid")
             rivals.append(recurrent_baseline(train, valid, rolls, corpus.grid, rnn_frames, advance))
     backend = backend or cpu_backend()
-    with progress("annealing", len(v)) as advance, backend.guarded("take --device cpu"):
+    with backend.guarded("take --device cpu"):
         placed = PlacedModel(model, backend)
         songs = teacher_forced(placed, chosen)
         found = estimate_log_likelihood(
-            placed, songs, temperatures, chains, seed, note_means(train), advance
+            placed, songs, temperatures, chains, seed, note_means(train), tolerance, progress
         )
         own_accuracy = score_model(placed, songs, seed)
     for baseline in rivals:
@@ -96,19 +98,20 @@ def evaluate_model(
         else:
             accuracy = score(baseline.copies, v)
         rows.append(_row(baseline.name, baseline.log_likelihood(v), 0.0, accuracy, rolls))
-    own = _row("the model", found.frames, found.standard_error, own_accuracy, rolls)
-    rows.append(own | {"conditional_on": conditional_on(model)})
+    own = _row("the model", found.lower, found.standard_error, own_accuracy, rolls)
+    own |= {"log_likelihood_at_most": found.mean, "conditional_on": conditional_on(model)}
+    rows.append(own)
     return {
         "split": split,
         "songs": len(rolls),
         "frames": len(v),
         "all_frames": sum(map(len, everything)),
-        "temperatures": temperatures,
+        "temperatures": int(found.temperatures.max()),
+        "mean_temperatures": float(found.temperatures.mean()),
         "chains": chains,
+        "tolerance": tolerance,
         "seed": seed,
         "exact": found.exact,
-        "flattery": found.flattery,
-        "disagreeing": found.disagreeing,
         "trained_on_this_corpus": model.card.corpus_digest == corpus.digest,
         "rows": rows,
     }
@@ -154,6 +157,7 @@ def _row(
     return {
         "name": name,
         "log_likelihood": float(frames.mean()),
+        "log_likelihood_at_most": float(frames.mean()),
         "error_chains": chains_error,
         "error_songs": _error_over_songs(frames, rolls),
         "frame_accuracy": accuracy.frame,

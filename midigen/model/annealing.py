@@ -32,8 +32,9 @@ def anneal_chain(
     v: Array,
     log_weight: Array,
     stopped: Callable[[], bool] = lambda: False,
+    backwards: bool = False,
 ) -> None:
-    """Take one chain for each of N RBMs from its base to the RBM.
+    """Take one chain for each of N RBMs from its base to the RBM, or backwards.
 
     Parameters
     ----------
@@ -50,20 +51,23 @@ def anneal_chain(
         Of the draws: row n draws as row first_row + n.
     v : Array (N, V)
         Overwritten with the chains' last states, which with the weights are a properly weighted
-        sample of the RBMs.
+        sample of the RBMs.  Backwards it holds a sample of the RBMs, and is overwritten.
     log_weight : Array of float64 (N,)
-        log Z of the bases; added to, so that exp is an estimate of Z without bias.
+        log Z of the bases; added to, so that exp is an estimate of Z without bias.  Backwards -log
+        Z of the bases, and exp is an estimate of 1 / Z, as far as v was a sample.
     stopped : callable
         When it is true the result is of no use.
+    backwards : bool
+        Whether chains go from the RBM to its base.
     """
-    backend.annealing.draw_base(base, groups, key, first_row, v)
+    if not backwards:
+        backend.annealing.draw_base(base, groups, key, first_row, v)
     for first in range(0, temperatures, MOST_MOVES):
         if stopped():
             return
         last = min(first + MOST_MOVES, temperatures)
-        backend.annealing.anneal(
-            w, base, a, b, groups, first, last, temperatures, key, first_row, v, log_weight
-        )
+        moves = first, last, temperatures, backwards
+        backend.annealing.anneal(w, base, a, b, groups, *moves, key, first_row, v, log_weight)
 
 
 def log_z_of_base(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from midigen.figures.piece import Piece
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.model.songs import SongLike, Told
+from midigen.progress import unseen
 from midigen.rendering.page import Fact
 
 # a song of 256 frames takes a quarter of a second so, and errs by a thousandth of a nat a frame
@@ -120,7 +122,8 @@ def _frames(
 ) -> list[NDArray[np.float64]]:
     """Estimate log p of the frames of each song."""
     forced = teacher_forced(placed, songs)
-    found = estimate_log_likelihood(placed, forced, MOVES, CHAINS, progress=progress)
+    shown = unseen if progress is None else lambda *_: nullcontext(progress)
+    found = estimate_log_likelihood(placed, forced, MOVES, CHAINS, progress=shown)
     return np.split(found.frames, np.cumsum([len(song.roll) for song in songs])[:-1])
 
 

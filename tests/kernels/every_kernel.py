@@ -8,7 +8,8 @@ from midigen.backends.choose import backend_of
 from midigen.backends.interface import PlayGates
 from midigen.config import Grid, ModelConfig, Part, TrainConfig
 from midigen.evaluation.accuracy import score_model
-from midigen.evaluation.likelihood import anneal, near_base, teacher_forced
+from midigen.evaluation.likelihood import teacher_forced
+from midigen.evaluation.partition import estimate_log_z
 from midigen.generation import generate
 from midigen.kernels.cuda import (
     ais,
@@ -90,7 +91,7 @@ def _rbm(real):
     for groups in (upload(np.zeros((0, 2), np.int64)), upload(GROUPS)):
         for tile in (TILE, Tile(blocks=1)):  # with one row and with several in a thread
             rbm.gibbs_chain(v, w, a, b, groups, 1, 1.0, KEY, 0, 0, a, tile)
-            ais.anneal(w, a, a, b, groups, 0, 2, 2, KEY, 0, v, zeros(N, np.float64), tile)
+            ais.anneal(w, a, a, b, groups, 0, 2, 2, False, KEY, 0, v, zeros(N, np.float64), tile)
         rbm.visible_probability(p, w, a, groups, v)
         rbm.pseudo_log_likelihood(v, w, a, b, groups, zeros(N, np.float64))
         ais.draw_base(a, groups, KEY, 0, v)
@@ -224,8 +225,7 @@ def _programs(real):
         placed = PlacedModel(model, backend)
         placed.of_every_song(songs, placed.pseudo_log_likelihood)
     forced = teacher_forced(placed, songs)
-    base = near_base(placed, forced.a, forced.b, forced.v.mean(axis=0), 0, 0)
-    anneal(placed, base, forced.a, forced.b, 2, 1, 0, 0)
+    estimate_log_z(placed, forced.a, forced.b, forced.v.mean(axis=0), 2, 1, 0)
     score_model(placed, forced)
     fixed = np.zeros(songs[0].shape, bool)
     most = np.full(placed.context.columns.parts, 2)

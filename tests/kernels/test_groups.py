@@ -203,7 +203,7 @@ def test_the_mean_weight_of_annealing_is_z(kernels, simulated, dtype, groups):
     log_weight, v = np.full(count, base_z), np.empty((count, V), dtype)
     bases, a_rows, b_rows = (np.repeat(x, count, axis=0) for x in (base, a, b))
     ais.draw_base(bases, groups, key, 0, v)
-    ais.anneal(w, bases, a_rows, b_rows, groups, 0, moves, moves, key, 0, v, log_weight)
+    ais.anneal(w, bases, a_rows, b_rows, groups, 0, moves, moves, False, key, 0, v, log_weight)
     assert is_allowed(v, groups)
     exact = reference.log_partition(*(x.astype(np.float64) for x in (w, a[0], b[0])), groups)
     weights = np.exp(log_weight - exact)
@@ -218,7 +218,7 @@ def test_every_backend_anneals_the_same_chains(kernels, groups):
     for module in (kernels("ais"), ais_on_cpu):
         v, log_weight = np.empty((N, V)), np.zeros(N)
         module.draw_base(base, groups, np.uint64(4), 2**31, v)
-        module.anneal(w, base, a, b, groups, 0, 3, 5, np.uint64(4), 2**31, v, log_weight)
+        module.anneal(w, base, a, b, groups, 0, 3, 5, False, np.uint64(4), 2**31, v, log_weight)
         found.append((v, log_weight))
     np.testing.assert_array_equal(found[0][0], found[1][0])
     np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-12)

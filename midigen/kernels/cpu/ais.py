@@ -5,6 +5,7 @@ Between a base without weights (beta = 0), whose Z is a product, and the RBM its
     log p_beta(v) = ((1 - beta) base + beta a)^T v + sum_j softplus((beta W v + b)_j) + constant
 
 and each move from one beta to the next adds the growth of log p_beta(v) to a chain's log weight.
+Chains go from the base to the RBM, or backwards, Eq. (33).
 
 Arguments that the functions share are those of midigen.kernels.cpu.rbm, and:
   base    (N, V), visible biases of the bases
@@ -36,8 +37,12 @@ def draw_base(base, groups, key, first_row, out) -> None:
 
 
 @njit(**KERNEL)
-def anneal(w, base, a, b, groups, first, last, temperatures, key, first_row, v, log_weight) -> None:
+def anneal(
+    w, base, a, b, groups, first, last, temperatures, backwards, key, first_row, v, log_weight
+) -> None:
     """Move chains from beta = first / temperatures on to last / temperatures.
+
+    Backwards it is from 1 - first / temperatures down to 1 - last / temperatures.
 
     w, base, a, b, groups, key, first_row: see the module.  The draws of a move depend on its
     number, not on how the moves are divided among calls.
@@ -51,6 +56,8 @@ def anneal(w, base, a, b, groups, first, last, temperatures, key, first_row, v, 
         Moves first..last - 1 are made, at most MOST_MOVES of them.
     temperatures : int
         Moves from the base to the RBM.
+    backwards : bool
+        Whether they are from the RBM to the base.
     v : (N, V)
         The chains' states, moved on in place.
     log_weight : float64 (N,)
@@ -59,13 +66,15 @@ def anneal(w, base, a, b, groups, first, last, temperatures, key, first_row, v, 
     count, visible = v.shape
     hidden = w.shape[0]
     real = v.dtype.type
-    step, one, two = real(1 / temperatures), real(1), real(2)
+    end, sign = (temperatures, -1) if backwards else (0, 1)
+    step, one, two = real(sign / temperatures), real(1), real(2)
     fields, h = np.empty((count, hidden), v.dtype), np.empty((count, hidden), v.dtype)
     field_v, held = np.empty((count, visible), v.dtype), np.zeros((count, visible), v.dtype)
     ratio = np.ones((count, hidden))
     noise = np.empty(max(hidden, visible) + 3, f32)
     for move in range(first, last):
-        low, high = real(move / temperatures), real((move + 1) / temperatures)
+        beta = real((end + sign * move) / temperatures)
+        following = real((end + sign * (move + 1)) / temperatures)
         for i in range(count):
             for j in range(visible):
                 held[i, j] += v[i, j]
@@ -74,19 +83,20 @@ def anneal(w, base, a, b, groups, first, last, temperatures, key, first_row, v, 
             for j in range(hidden):
                 x = fields[i, j]
                 t = tanh(step * x / two)
-                ratio[i, j] *= 1.0 + f64(sigmoid(low * x + b[i, j]) * (two * t / (one - t)))
-                fields[i, j] = high * x + b[i, j]
+                ratio[i, j] *= 1.0 + f64(sigmoid(beta * x + b[i, j]) * (two * t / (one - t)))
+                fields[i, j] = following * x + b[i, j]
         if move + 1 == temperatures:
             break
         sample_bernoulli(key, 2 * move + 2, first_row, fields, noise, h)
         for i in range(count):
             for j in range(visible):
-                field_v[i, j] = base[i, j] + high * (a[i, j] - base[i, j])
-        gemm(False, False, high, h, w, 1.0, field_v)
+                field_v[i, j] = base[i, j] + following * (a[i, j] - base[i, j])
+        gemm(False, False, following, h, w, 1.0, field_v)
         sample_bernoulli(key, 2 * move + 3, first_row, field_v, noise, v)
         sample_groups(key, 2 * move + 3, first_row, field_v, groups, v)
     for i in range(count):
         for j in range(visible):
-            log_weight[i] += held[i, j] * (f64(a[i, j]) - f64(base[i, j])) / temperatures
+            growth = f64(a[i, j]) - f64(base[i, j])
+            log_weight[i] += sign * held[i, j] * growth / temperatures
         for j in range(hidden):
             log_weight[i] += np.log(ratio[i, j])

@@ -55,6 +55,7 @@ def anneal(
     first: int,
     last: int,
     temperatures: int,
+    backwards: bool,
     key: PerSeries,
     first_row: PerSeries,
     v: MatrixLike,
@@ -86,6 +87,7 @@ def anneal(
             first,
             last,
             temperatures,
+            -1 if backwards else 1,
             *series_of(key, first_row)[:2],
             groups,
             *places,
@@ -106,31 +108,29 @@ def _hidden_field(real):
     @device
     def hidden_field(x, given, row, unit, place):
         """Compute the field, as `settle` of midigen.kernels.cuda.gibbs.half_sweep."""
-        ratio, b, at, step, low, high = given
+        ratio, b, at, step, beta, following = given
         bias, t = b[at[0] + row * at[1] + unit], tanh(step * x / two)
-        ratio[place] *= f64(1) + f64(sigmoid(low * x + bias) * (two * t / (one - t)))
-        return high * x + bias
+        ratio[place] *= f64(1) + f64(sigmoid(beta * x + bias) * (two * t / (one - t)))
+        return following * x + bias
 
     return hidden_field
 
 
 @device
 def _visible_field(x, given, row, unit, place):
-    """Compute a visible unit's field at the next beta, `high`, from x = (W^T h)_i."""
-    base, base_at, a, a_at, high = given
+    """Compute a visible unit's field at the next beta, `following`, from x = (W^T h)_i."""
+    base, base_at, a, a_at, following = given
     start = base[base_at[0] + row * base_at[1] + unit]
-    return start + high * (a[a_at[0] + row * a_at[1] + unit] - start) + high * x
+    return start + following * (a[a_at[0] + row * a_at[1] + unit] - start) + following * x
 
 
 @device
-def _weight(
-    n, r, rows, visible, hidden, temperatures, base, base_at, a, a_at, memory, held, log_ratio
-):
+def _weight(n, r, rows, visible, hidden, steps, base, base_at, a, a_at, memory, held, log_ratio):
     """Sum the growth of a row's log p over the moves, from the sum of its states v at `held`."""
     weight = f64(0)
     for i in range(visible):
         growth = f64(a[a_at[0] + n * a_at[1] + i]) - f64(base[base_at[0] + n * base_at[1] + i])
-        weight += f64(memory[held + i * rows + r]) * growth / temperatures
+        weight += f64(memory[held + i * rows + r]) * growth / steps
     for j in range(hidden):
         weight += log_ratio[j * rows + r]
     return weight
@@ -157,6 +157,7 @@ def _annealed(real, grouped, each, most):
         first,
         last,
         temperatures,
+        sign,
         keys,
         first_rows,
         softmax,
@@ -192,8 +193,10 @@ def _annealed(real, grouped, each, most):
                 v[v_at[0] + n * v_at[1] + i] if n < count else zero
             )
             memory[held + e] = zero
+        end = temperatures if sign < 0 else 0
         for move in range(first, last):
-            low, high = real(move / temperatures), real((move + 1) / temperatures)
+            beta = real((end + sign * move) / temperatures)
+            following = real((end + sign * (move + 1)) / temperatures)
             cuda.syncthreads()
             for e in range(thread, rows * visible, threads):
                 memory[held + e] += memory[states + e]
@@ -209,7 +212,7 @@ def _annealed(real, grouped, each, most):
                 groups,
                 wt,
                 wt_at,
-                (ratio, b, b_at, real(1 / temperatures), low, high),
+                (ratio, b, b_at, real(sign / temperatures), beta, following),
                 one,
                 begin,
                 count,
@@ -232,7 +235,7 @@ def _annealed(real, grouped, each, most):
                     groups,
                     w,
                     w_at,
-                    (base, base_at, a, a_at, high),
+                    (base, base_at, a, a_at, following),
                     one,
                     begin,
                     count,
@@ -270,7 +273,7 @@ def _annealed(real, grouped, each, most):
                 rows,
                 visible,
                 hidden,
-                temperatures,
+                sign * temperatures,
                 base,
                 base_at,
                 a,
