@@ -11,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from midigen import files
 from midigen.config import Grid
@@ -315,3 +318,23 @@ def test_new_files_where_the_file_system_has_no_links(tmp_path, monkeypatch):
     with pytest.raises(FileExistsError):
         files.create(tmp_path / "a", b"2")
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a", b"1")]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=10,
+)
+TENSOR = st.sampled_from([np.uint8, np.int64, np.float32, np.float64]).flatmap(
+    lambda kind: arrays(kind, array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
+)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.dictionaries(st.text(max_size=8).map("x".__add__), JSON, max_size=4), TENSOR)
+def test_whatever_is_saved_comes_back(tmp_path_factory, header, tensor):
+    path = tmp_path_factory.getbasetemp() / "any"
+    files.save(path, "model", 1, {"a tensor": tensor}, header)
+    tensors, found = files.load(path, "model", 1)
+    assert found == header and tensors["a tensor"].dtype == tensor.dtype
+    np.testing.assert_array_equal(tensors["a tensor"], tensor)
