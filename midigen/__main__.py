@@ -15,6 +15,9 @@ def main() -> int:
         from midigen.interrupts import end_later
 
         end_later(code)  # threads that compile are not waited for
+        # Python would end itself by SIGINT, and not by the code, where Ctrl-C came amid source text
+        # that Numba runs; it forgets that where such text ends well
+        exec("")
     return code
 
 

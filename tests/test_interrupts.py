@@ -96,3 +96,14 @@ def test_what_does_not_end_in_order_is_ended(number):
     process.send_signal(number)
     _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (128 + number, "midigen: stopped\n")
+
+
+def test_ctrl_c_amid_source_text_ends_with_its_code():
+    program = (
+        "import sys, midigen.cli; from midigen.__main__ import main\n"
+        "def stopped(alone):\n"
+        "    try: exec('raise KeyboardInterrupt')\n"
+        "    except KeyboardInterrupt: return 130\n"
+        "midigen.cli.main = stopped; sys.exit(main())"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 130
