@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -98,7 +99,7 @@ def test_what_does_not_end_in_order_is_ended(number):
     assert (process.returncode, err) == (128 + number, "midigen: stopped\n")
 
 
-def test_ctrl_c_amid_source_text_ends_with_its_code():
+def test_ctrl_c_amid_source_text_ends_with_its_code(tmp_path):
     program = (
         "import sys, midigen.cli; from midigen.__main__ import main\n"
         "def stopped(alone):\n"
@@ -106,4 +107,7 @@ def test_ctrl_c_amid_source_text_ends_with_its_code():
         "    except KeyboardInterrupt: return 130\n"
         "midigen.cli.main = stopped; sys.exit(main())"
     )
-    assert subprocess.run([sys.executable, "-c", program]).returncode == 130
+    (tmp_path / "stopped.py").write_text(program)
+    sources = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-m", "stopped"], cwd=tmp_path, env=sources)
+    assert done.returncode == 130
