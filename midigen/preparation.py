@@ -48,6 +48,7 @@ ON_GRID_SHARE, SIXTEENTHS_SHARE = 0.97, 0.9
 SMALL = 100_000  # frames of a collection, under which all songs get one tonic
 ROOM = 3  # semitones beside a part's pitches, where songs are transposed in training
 OFF_GRID_SHARE = 0.30  # of a song's onsets: with more of them, it does not belong on a beat grid
+OFF_GRID_SONGS = 0.10  # of the songs: with more such ones, the collection needs another grid
 
 OWN = "made by midigen"  # the reason why one of its own songs is skipped
 
@@ -302,6 +303,7 @@ def _summarise_grid(corpus: Corpus, kept: list[Entry]) -> dict[str, Any]:
         figures["steps_per_beat"] = grid.steps_per_beat
         if notes:
             figures["on_grid"] = round(1 - missed / notes, 4)
+            figures["off_grid"] = sum(map(_is_off_grid, files))
     of_part = columns_of(grid).part_of
     figures["parts"] = {
         part.name: {
@@ -656,13 +658,10 @@ def _check_splits(
 
 
 def _check_grid(manifest: list[Entry]) -> list[str]:
-    """Warn of songs that do not belong on a beat grid."""
-    off = [
-        entry
-        for entry in manifest
-        if entry["verdict"] == "kept" and entry.get("off_grid", 0) > OFF_GRID_SHARE
-    ]
-    if not off:
+    """Warn where many songs do not belong on a beat grid."""
+    kept = [entry for entry in manifest if entry["verdict"] == "kept"]
+    off = [entry for entry in kept if _is_off_grid(entry)]
+    if len(off) <= OFF_GRID_SONGS * len(kept):
         return []
     worst = max(off, key=lambda entry: entry["off_grid"])
     return [
@@ -670,6 +669,11 @@ def _check_grid(manifest: list[Entry]) -> list[str]:
         f"(the most in {worst['input']}, {worst['off_grid']:.0%}): triplets fit "
         "--steps-per-beat 12, free performances --grid seconds"
     ]
+
+
+def _is_off_grid(entry: Entry) -> bool:
+    """Tell whether a kept file does not belong on a beat grid."""
+    return bool(entry.get("off_grid", 0) > OFF_GRID_SHARE)
 
 
 def _check_own(manifest: list[Entry]) -> list[str]:

@@ -43,7 +43,6 @@ def test_its_outputs_are_stripped(notebook):
     assert code and all(not cell["outputs"] and not cell["execution_count"] for cell in code)
 
 
-@pytest.mark.filterwarnings("ignore:songs with over 30%")  # said of one of the tunes
 def test_every_cell_runs(notebook, shown, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cells = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]

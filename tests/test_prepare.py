@@ -131,9 +131,10 @@ class TestPreparation:
         assert not corpus.rolls("valid") and len(warnings) == 1 and "fell to valid" in warnings[0]
 
     def test_free_performances_are_noticed(self, folder):
-        (folder / "free.mid").write_bytes(midi(b"".join(note(60, 95, 2) for _ in range(100))))
+        for pitch, name in ((60, "free.mid"), (61, "free-2.mid")):
+            (folder / name).write_bytes(midi(b"".join(note(pitch, 95, 2) for _ in range(100))))
         warnings = prepare_folder(folder, split=(1, 0, 0))[1]
-        assert len(warnings) == 1 and "free.mid" in warnings[0] and "--grid seconds" in warnings[0]
+        assert len(warnings) == 1 and "free" in warnings[0] and "--grid seconds" in warnings[0]
         assert not prepare_folder(folder, split=(1, 0, 0), grid=Grid(unit="seconds"))[1]
 
     def test_tempo_separates_songs_on_a_seconds_grid_only(self, tmp_path):
@@ -472,16 +473,29 @@ class TestDecisions:
             "program": 0,
         }
         assert list(summary["parts"]) == ["melody", "chords", "bass"]
-        figures = ("steps_per_beat", "on_grid", "tonic", "metres", "pickups", "keys", "styles")
-        assert [summary[name] for name in figures] == [
+        figures = ("steps_per_beat", "on_grid", "off_grid", "tonic", "metres", "pickups", "keys")
+        assert [summary[name] for name in (*figures, "styles")] == [
             1,
             1.0,
+            0,
             "one",
             {"4/4": 1, "3/4": 1},
             1,
             {"C major": 1, "D major": 1},
             {},
         ]
+
+    def test_songs_off_the_grid_are_counted_and_warned_of_where_they_are_many(self, tmp_path):
+        apart = [
+            note(60, length=480 + 70)
+        ] * 8  # each begins a little later on the grid than the last
+        (tmp_path / "free.mid").write_bytes(midi(b"".join(apart)))
+        for count in (8, 9):
+            self.write(tmp_path, *[melody(*range(40 + i, 50 + i)) for i in range(count)])
+            corpus, warnings = prepare_folder(tmp_path, grid=Grid(steps_per_beat=2))
+            assert summarise(corpus, warnings)["off_grid"] == 1
+            told = [line for line in warnings if "onsets off the beat grid: 1 " in line]
+            assert bool(told) == (count == 8)
 
     def test_what_a_roll_cannot_take_is_skipped(self, folder):
         (folder / "low.mid").write_bytes(melody(20))

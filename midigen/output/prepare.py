@@ -63,6 +63,8 @@ def _music(summary: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
     if "steps_per_beat" in summary:
         share = f"keep {summary['on_grid']:.1%} of the onsets" if "on_grid" in summary else ""
         yield "frames a beat", summary["steps_per_beat"], share
+    if summary.get("off_grid"):
+        yield "off the grid", summary["off_grid"], "songs with other rhythms, which are rounded"
     for name, part in summary["parts"].items():
         yield name, part["songs"], f"songs, pitches {part['low']}..{part['high']}"
     moved = ", moved to C major or A minor" if summary["tonic"] == "one" else ""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from midigen.training.checkpoint import COOLING_NAME, Checkpoint
-from midigen.training.schedule import Budget
+from midigen.training.schedule import Budget, Schedule
 
 
 def resume(
@@ -44,8 +44,10 @@ def resume(
         if schedule and not schedule.ended:
             say("going on within the limits that the run was given")
             return cooling or checkpoint, schedule.budget
+        _say_of_end(schedule, say)
         return checkpoint, Budget(None, default_minutes)
     if cooling is None or schedule is None:
+        _say_of_end(schedule, say)
         return checkpoint, Budget(epochs, minutes)
     if schedule.is_exceeded(epochs, minutes):
         say(
@@ -55,6 +57,12 @@ def resume(
         return checkpoint, Budget(epochs, minutes)
     as_planned = (epochs, minutes) == (schedule.epochs, schedule.minutes)
     return cooling, schedule.budget if as_planned else Budget(epochs, minutes)
+
+
+def _say_of_end(schedule: Schedule | None, say: Callable[[str], None]) -> None:
+    """Say why a run that had ended goes on from an earlier epoch than its last."""
+    if schedule and schedule.ended:
+        say("going on from before the step size ran down, with which the run had ended")
 
 
 def _in_cool_down(folder: str | Path, checkpoint: Checkpoint) -> Checkpoint | None:

@@ -134,6 +134,9 @@ def test_a_larger_budget_goes_back_and_says_so(corpus, killed, capsys):
     assert "going back to before the step size ran down" in " ".join(err.split())
     assert "from epoch 7" in err  # 60 % of 10 epochs
     assert Checkpoint("run").counters.epoch == 18
+    assert train("--resume", "run", "--epochs", "2") == 0
+    err = capsys.readouterr().err
+    assert "going on from before the step size ran down, with which" in " ".join(err.split())
 
 
 def test_a_smaller_budget_goes_on_where_it_was(corpus, killed):
