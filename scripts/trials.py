@@ -221,7 +221,7 @@ def faults(stride: int = 1) -> dict[str, Any]:
     from midigen.cli import main
 
     broken: list[str] = []
-    tried = 0
+    tried, failed = 0, 0
     before = os.getcwd()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
@@ -246,13 +246,13 @@ def faults(stride: int = 1) -> dict[str, Any]:
                         code, told = _silent(main, args)
                     calls = disk.calls if number < 0 else calls
                     number = number + stride if number >= 0 else 0
-                    tried += 1
+                    tried, failed = tried + 1, failed + (disk.at >= 0)
                     problem = _problem(folder, code, told, disk)
                     if problem:
                         broken.append(f"{command[0]}, call {disk.at}: {problem}")
         finally:
             os.chdir(before)
-    return {"faults": tried, "broken": broken}
+    return {"faults": failed, "broken": broken}
 
 
 def _silent(main: Callable[[list[str]], int], args: list[str]) -> tuple[int, str]:
@@ -401,7 +401,7 @@ def damage(stride: int = 1) -> dict[str, Any]:
                 sound = read(path)
                 for changed in _damaged(data, stride):
                     path.write_bytes(changed)
-                    tried += 1
+                    tried, failed = tried + 1, failed + (disk.at >= 0)
                     try:
                         if read(path) != sound:
                             broken.append(f"{file}: read as something else")
