@@ -2,7 +2,24 @@
 
 import sys
 
-from midigen.cli import main
+
+def main() -> int:
+    """Run the command line as all that this process does; return the exit code."""
+    try:
+        from midigen.cli import main as run
+
+        code = run(alone=True)
+    except KeyboardInterrupt:  # ahead of the first line of the command, or behind its last
+        code = 130
+    if code in (130, 143):
+        from midigen.interrupts import end_later
+
+        end_later(code)  # threads that compile are not waited for
+        # Python would end itself by SIGINT, and not by the code, where Ctrl-C came amid source text
+        # that Numba runs; it forgets that where such text ends well
+        exec("")
+    return code
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -5,10 +5,16 @@ describes it.
 """
 
 import contextlib
+import errno
+import functools
 import hashlib
 import json
 import operator
 import os
+import platform
+import re
+import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,6 +27,11 @@ from midigen.errors import MidigenError
 KEY = "midigen"  # the one metadata entry: with two, safetensors would write them in a random order
 WINDOWS = os.name == "nt"
 REPLACE_TRIES, REPLACE_SECONDS = 20, 0.1  # there
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EXDEV)
+DEAD_SECONDS = 24 * 3600  # no file takes so long to write: its process, wherever it ran, has ended
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]  # a folder may be shared
+_OURS = f"midigen-{_HOST}"
+LEFT_OVER = re.compile(r"\.midigen-(?P<host>[0-9a-f]{6})-(?P<process>\d+)-[0-9a-f]{8}\.tmp$")
 REMEDY = {
     "corpus": "make one with `midigen prepare`",
     "model": "make one with `midigen train`",
@@ -39,7 +50,7 @@ def replacing(path: StrPath) -> Iterator[Path]:
     """Write a file atomically: yield a temporary path, which takes the place of `path`.
 
     It does so where the block ends without an exception, and is removed otherwise. Missing folders
-    are made.
+    are made. What a killed process has left over in the folder is removed.
 
     Parameters
     ----------
@@ -52,18 +63,161 @@ def replacing(path: StrPath) -> Iterator[Path]:
         Where the folder or the file cannot be written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
-    try:
+    with _naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+    with _prepared(path) as temporary:
         yield temporary
-        with open(temporary, "rb+") as f:
-            os.fsync(f.fileno())
+        _sync(temporary)
         _replace(temporary, path)
-    except OSError as e:
-        raise MidigenError(f"cannot write {path}: {e.strerror or e}") from None
+        _sync_folder(path.parent)
+
+
+def create(path: StrPath, data: bytes) -> None:
+    """Write a new file, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Where nothing is yet.
+    data : bytes
+        The content.
+
+    Raises
+    ------
+    FileExistsError
+        Where something is there already, be it a link that leads nowhere.
+    MidigenError
+        Where it cannot be written.
+    """
+    path = Path(path)
+    is_taken = os.path.lexists(path)
+    if not is_taken:
+        with _prepared(path) as temporary:
+            temporary.write_bytes(data)
+            _sync(temporary)
+            is_taken = not _link(temporary, path)
+            _sync_folder(path.parent)
+    if is_taken:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def append(path: StrPath, text: str) -> None:
+    """Write text behind what a file holds; MidigenError where that cannot be done.
+
+    No link is followed.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    with _naming(path), open(os.open(path, flags, 0o666), "a", encoding="utf-8") as f:
+        f.write(text)
+
+
+@contextlib.contextmanager
+def _prepared(path: Path) -> Iterator[Path]:
+    """Make an empty temporary file beside `path` for the block; MidigenError for an OSError in it.
+
+    Nobody can foresee its name, so that no link can lie there.
+    """
+    temporary = path.with_name(
+        f".{path.name[:60]}.{_OURS}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    )
+    try:
+        with _naming(path):
+            _remove_left_over(path.parent)
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            yield temporary
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+@contextlib.contextmanager
+def _naming(path: StrPath) -> Iterator[None]:
+    """Raise a MidigenError that names the file for an OSError in the block."""
+    try:
+        yield
+    except OSError as e:
+        raise MidigenError(f"cannot write {path}: {e.strerror or e}") from None
+
+
+@functools.cache  # once a folder: what others leave over later, the next start removes
+def _remove_left_over(folder: Path) -> None:
+    """Remove the temporary files of processes that have been killed."""
+    with contextlib.suppress(OSError), os.scandir(folder) as found:
+        for entry in found:
+            if _is_left_over(entry):
+                os.unlink(entry.path)
+
+
+def _is_left_over(entry: os.DirEntry[str]) -> bool:
+    """Tell whether a file is a temporary one whose process has surely ended."""
+    match = LEFT_OVER.search(entry.name)
+    if match is None:
+        return False
+    status = entry.stat(follow_symlinks=False)
+    if not stat.S_ISREG(status.st_mode):
+        return False
+    is_old = time.time() - status.st_mtime > DEAD_SECONDS
+    return is_old or (match["host"] == _HOST and not _is_alive(int(match["process"])))
+
+
+def _is_alive(process: int) -> bool:
+    """Tell whether a process of this machine may be running."""
+    if WINDOWS:  # where os.kill would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file's content is on the disk."""
+    with open(path, "rb+") as f:
+        os.fsync(f.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the system can do that."""
+    if WINDOWS:
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    except OSError as e:
+        if e.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(opened)
+
+
+def _link(source: Path, target: Path) -> bool:
+    """Give a file a second name; return whether that was free."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
+    except OSError as e:
+        if e.errno not in NO_LINKS:
+            raise
+        return _take_and_replace(source, target)
+    return True
+
+
+def _take_and_replace(source: Path, target: Path) -> bool:
+    """Do what `_link` does, where the file system has no links."""
+    try:
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    except FileExistsError:
+        return False
+    try:
+        _replace(source, target)
+    except BaseException:
+        target.unlink()
+        raise
+    return True
 
 
 def _replace(source: Path, target: Path) -> None:
@@ -106,22 +260,16 @@ def save(
     MidigenError
         Where the file cannot be written; what was there before is left.
     """
-    import safetensors
     import safetensors.numpy
 
     tensors = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     document = {"format": f"midigen-{kind}", "version": version, **header}
     document["sha256"] = _checksum(tensors, document)
     text = json.dumps(document, sort_keys=True)
+    # not by save_file, which makes a temporary file of its own that a kill would leave over
+    data = safetensors.numpy.save(tensors, metadata={KEY: text})
     with replacing(path) as temporary:
-        temporary.touch()
-        mode = temporary.stat().st_mode
-        try:
-            safetensors.numpy.save_file(tensors, temporary, metadata={KEY: text})
-            # as any file of this user: safetensors would let nobody else read it
-            temporary.chmod(mode)
-        except safetensors.SafetensorError as e:
-            raise MidigenError(f"cannot write {path}: {e}") from None
+        temporary.write_bytes(data)
 
 
 def check_regular(path: StrPath) -> None:

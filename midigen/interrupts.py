@@ -1,10 +1,23 @@
 """Ctrl-C and SIGTERM: they end a command as KeyboardInterrupt, but not while processes start."""
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+
+ORDER_SECONDS = 0.9  # that a command may take to end in order, and then its threads
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM has come."""
+
+
+def exit_code(stop: BaseException) -> int:
+    """Return the exit code of a command that was stopped: 130 by Ctrl-C, 143 by SIGTERM."""
+    is_terminated = isinstance(stop, Terminated) or isinstance(stop.__cause__, Terminated)
+    return 128 + (signal.SIGTERM if is_terminated else signal.SIGINT)
 
 
 @contextlib.contextmanager
@@ -50,14 +63,63 @@ def _block_interrupt() -> set[int | signal.Signals] | None:
 
 
 @contextlib.contextmanager
-def termination() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C within the block, so that what it began is ended in order."""
-    main = threading.current_thread() is threading.main_thread()
-    default = main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    if default:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+def termination(bounded: bool = False) -> Iterator[None]:
+    """Raise KeyboardInterrupt at Ctrl-C and Terminated at SIGTERM within the block.
+
+    What it began is thus ended in order.
+
+    Parameters
+    ----------
+    bounded : bool
+        Whether the whole process ends after ORDER_SECONDS where that lasts longer, as it does while
+        kernels compile. Nothing is lost: files are written atomically, what is left over in
+        temporary ones is removed at the next start, and worker processes end with their pipes.
+    """
+    main = threading.current_thread() is threading.main_thread()  # only there signals are handled
+    at_last: list[threading.Timer] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if bounded:
+            at_last.append(end_later(exit_code(stopped_by(number)), b"midigen: stopped\n"))
+        raise stopped_by(number)
+
+    handlers = {
+        number: signal.signal(number, stop)
+        for number in ((signal.SIGINT, signal.SIGTERM) if main else ())
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
+    }
     try:
         yield
     finally:
-        if default:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for timer in at_last:
+            timer.cancel()
+
+
+def stopped_by(number: int) -> KeyboardInterrupt:
+    """Return what a signal raises."""
+    return Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+
+
+def end_later(code: int, line: bytes = b"") -> threading.Timer:
+    """End this process in ORDER_SECONDS, whatever its threads do, unless that is cancelled.
+
+    Parameters
+    ----------
+    code : int
+        The exit code.
+    line : bytes
+        What is told then on stderr.
+    """
+    timer = threading.Timer(ORDER_SECONDS, _end, [code, line])
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _end(code: int, line: bytes) -> None:
+    with contextlib.suppress(OSError):
+        # of what shows progress: the cursor, where it has hidden that
+        os.write(2, (b"\x1b[?25h\n" if os.isatty(2) else b"") + line)
+    os._exit(code)

@@ -1,14 +1,19 @@
 """midigen.files: what is saved comes back, and whatever is wrong with a file is one clear line."""
 
+import errno
 import json
 import os
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from midigen import files
 from midigen.config import Grid
@@ -245,3 +250,91 @@ def test_tensors_are_looked_at_before_they_are_read(path, monkeypatch):
     with pytest.raises(ValueError, match="no"):
         files.load(path, "model", 1, check)
     assert seen == {"header": HEADER, "shapes": {"w": (3, 4), "n": (), "none": (0, 5)}}
+
+
+def left_over(folder, process, host=files._HOST, age=0):
+    path = folder / f".a.model.midigen-{host}-{process}-0123abcd.tmp"
+    path.write_bytes(b"half")
+    os.utime(path, (time.time() - age,) * 2)
+    return path
+
+
+def ended_process():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.skipif(os.name == "nt", reason="by their age alone there")
+def test_left_over_temporary_files_are_removed_and_no_others(tmp_path):
+    dead = ended_process()
+    gone = [left_over(tmp_path, dead), left_over(tmp_path, os.getpid(), age=25 * 3600)]
+    stay = [
+        left_over(tmp_path, os.getppid()),
+        left_over(tmp_path, dead, host="000000"),  # another machine's, in a shared folder
+        tmp_path / f".a.model.midigen-{files._HOST}-{dead}-0123.tmp",
+        tmp_path / "notes.tmp",
+    ]
+    for path in stay[2:]:
+        path.write_bytes(b"mine")
+    link = tmp_path / f".link.midigen-{files._HOST}-{dead}-0123abcd.tmp"
+    link.symlink_to("notes.tmp")
+    files.save(tmp_path / "a.model", "model", 1, TENSORS, HEADER)
+    assert not any(path.exists() for path in gone)
+    assert all(path.exists() for path in stay) and link.is_symlink()
+
+
+def test_no_link_is_followed_and_no_temporary_name_comes_twice(tmp_path):
+    target = tmp_path / "precious"
+    target.write_bytes(b"mine")
+    names = set()
+    for _ in range(2):
+        with files.replacing(tmp_path / "x") as temporary:
+            names.add(temporary.name)
+            temporary.write_bytes(b"new")
+    assert len(names) == 2
+    for name in ("x", "log.jsonl", "song.mid"):
+        (tmp_path / name).unlink(missing_ok=True)
+        (tmp_path / name).symlink_to(target)
+    with files.replacing(tmp_path / "x") as temporary:
+        temporary.write_bytes(b"new")
+    with pytest.raises(FileExistsError):
+        files.create(tmp_path / "song.mid", b"new")
+    if hasattr(os, "O_NOFOLLOW"):
+        with pytest.raises(MidigenError, match="cannot write .*log.jsonl"):
+            files.append(tmp_path / "log.jsonl", "new")
+    assert target.read_bytes() == b"mine"
+
+
+def test_new_files_where_the_file_system_has_no_links(tmp_path, monkeypatch):
+    def link(*_):
+        raise OSError(errno.EPERM, "no links")
+
+    monkeypatch.setattr(os, "link", link)
+    files.create(tmp_path / "a", b"1")
+    with pytest.raises(FileExistsError):
+        files.create(tmp_path / "a", b"2")
+    monkeypatch.setattr(os.path, "lexists", lambda path: False)  # somebody is quicker
+    with pytest.raises(FileExistsError):
+        files.create(tmp_path / "a", b"2")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a", b"1")]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=10,
+)
+TENSOR = st.sampled_from([np.uint8, np.int64, np.float32, np.float64]).flatmap(
+    lambda kind: arrays(kind, array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
+)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.dictionaries(st.text(max_size=8).map("x".__add__), JSON, max_size=4), TENSOR)
+def test_whatever_is_saved_comes_back(tmp_path_factory, header, tensor):
+    path = tmp_path_factory.getbasetemp() / "any"
+    files.save(path, "model", 1, {"a tensor": tensor}, header)
+    tensors, found = files.load(path, "model", 1)
+    assert found == header and tensors["a tensor"].dtype == tensor.dtype
+    np.testing.assert_array_equal(tensors["a tensor"], tensor)

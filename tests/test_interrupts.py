@@ -1,10 +1,11 @@
-"""Ctrl-C and SIGTERM, at any moment: one line, exit code 130, nothing written or left running."""
+"""Ctrl-C and SIGTERM, at any moment: one line, exit code 130 or 143, nothing left behind."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,8 @@ from .midi.craft import midi, note
 # SIGINT is set to its default first: in the background of a script it is ignored
 COMMAND = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from midigen.cli import main; print('begun', flush=True); sys.exit(main())"
+    "import midigen.cli; from midigen.__main__ import main; print('begun', flush=True); "
+    "sys.exit(main())"
 )
 
 
@@ -57,7 +59,7 @@ def test_a_signal_leaves_nothing(folder, arguments, number):
             continue
         stopped += 1
         lines = [line for line in err.splitlines() if line and not line.startswith("compiling")]
-        assert (process.returncode, out, lines) == (130, "", ["midigen: stopped"]), delay
+        assert (process.returncode, out, lines) == (128 + number, "", ["midigen: stopped"]), delay
         assert os.listdir(folder) == ["in"]
 
 
@@ -72,3 +74,40 @@ def test_a_signal_waits_for_the_end_of_the_block(number, starting):
     finally:
         signal.signal(signal.SIGINT, before)
     assert reached and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals do not reach one process there")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_does_not_end_in_order_is_ended(number):
+    """As threads do not that compile: the clock is that of the whole process."""
+    program = (
+        "import signal, threading, time; from midigen import interrupts; "
+        "interrupts.ORDER_SECONDS = 0.2; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "with interrupts.termination(bounded=True):\n"
+        "    thread = threading.Thread(target=time.sleep, args=(60,)); thread.start()\n"
+        "    try:\n"
+        "        print('begun', flush=True); time.sleep(60)\n"
+        "    finally:\n"
+        "        thread.join()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (128 + number, "midigen: stopped\n")
+
+
+def test_ctrl_c_amid_source_text_ends_with_its_code(tmp_path):
+    program = (
+        "import sys, midigen.cli; from midigen.__main__ import main\n"
+        "def stopped(alone):\n"
+        "    try: exec('raise KeyboardInterrupt')\n"
+        "    except KeyboardInterrupt: return 130\n"
+        "midigen.cli.main = stopped; sys.exit(main())"
+    )
+    (tmp_path / "stopped.py").write_text(program)
+    sources = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-m", "stopped"], cwd=tmp_path, env=sources)
+    assert done.returncode == 130

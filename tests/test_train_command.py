@@ -654,3 +654,13 @@ def test_a_run_is_resumed_by_its_model_s_path_too(corpus, capsys):
     path = capsys.readouterr().out.strip()
     assert train("--resume", path, "--epochs", "2", "-q") == 0
     assert capsys.readouterr().out.strip() == path
+
+
+def test_a_folder_left_by_a_kill_before_the_first_checkpoint_can_be_used(corpus, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/log.jsonl").touch()
+    assert train(corpus, "--epochs", "1", *SMALL, "-o", "run", "-q") == 0
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/log.jsonl").write_text("mine")
+    assert train(corpus, "--epochs", "1", *SMALL, "-o", "other", "-q") == 2
+    assert (tmp_path / "other/log.jsonl").read_text() == "mine"

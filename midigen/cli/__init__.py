@@ -15,7 +15,7 @@ from midigen.cli.command import load_settings_file, nearest
 from midigen.cli.kinds import NEXT, WHAT, kind_of
 from midigen.cli.streams import print_error, ready_streams
 from midigen.errors import MidigenError
-from midigen.interrupts import termination
+from midigen.interrupts import exit_code, termination
 from midigen.shell import quoted
 
 # name -> (module, line of help); a command's module is imported only when that command runs
@@ -113,30 +113,37 @@ def group(ctx: click.Context) -> None:
         click.echo(ctx.get_help(), color=ctx.color)
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: Sequence[str] | None = None, *, alone: bool = False) -> int:
     """Run the command line; no traceback reaches a user unless MIDIGEN_TRACEBACK=1.
 
     Parameters
     ----------
     args : sequence of str, optional
         What stands behind `midigen`; by default that of this process.
+    alone : bool
+        Whether this process has nothing else to do, so that a signal may end it.
 
     Returns
     -------
     int
         The exit code.
     """
+    with ready_streams():
+        return _run(args, alone)
+
+
+def _run(args: Sequence[str] | None, alone: bool) -> int:
+    """Run the command line, and tell what goes wrong; return the exit code."""
     try:
-        with termination():
-            ready_streams()
+        with termination(bounded=alone):
             return group.main(args=args, prog_name="midigen", standalone_mode=False) or 0
     except SystemExit:  # how click and rich end on a broken stdout: its reader has what it wanted
         return 0
     except click.exceptions.Exit as e:
         return e.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as e:
         print_error("stopped")
-        return 130
+        return exit_code(e)
     except Exception as e:
         code, line = _explain(e)
         print_error(line)
@@ -153,7 +160,7 @@ def _explain(error: Exception) -> tuple[int, str]:
     if isinstance(error, MidigenError):
         return error.exit_code, str(error)
     if isinstance(error, OSError):
-        return 1, f"{error.filename or 'the output'}: {error.strerror or error}"
+        return 1, f"{error.filename or 'stdout'}: {error.strerror or error}"
     if isinstance(error, MemoryError):
         return 1, (
             f"not enough memory{f' ({error})' if str(error) else ''}: train a smaller model "

@@ -57,10 +57,10 @@ class _File:
         make_folder(self._path.parent)
 
     def deliver(self, data: bytes, stem: str) -> Path:
-        from midigen.midi.write import write_as
+        from midigen.files import create
 
         try:
-            write_as(self._path, data)
+            create(self._path, data)
         except FileExistsError:
             raise self._taken() from None
         return self._path

@@ -13,6 +13,7 @@ from midigen.cli.options import PATH, quiet_option
 from midigen.cli.render import make_request, soundfont_option
 from midigen.cli.songs import for_each, named_songs
 from midigen.errors import MidigenError
+from midigen.interrupts import exit_code
 from midigen.shell import quoted
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def command(ctx: click.Context, songs: tuple[str, ...], soundfont: str | None, q
 
     try:
         for_each(files, play, "played")
-    except KeyboardInterrupt:  # how one stops listening: nothing has gone wrong
-        ctx.exit(130)
+    except KeyboardInterrupt as e:  # how one stops listening: nothing has gone wrong
+        ctx.exit(exit_code(e))
 
 
 def _play(song: str, sound: Path, seconds: float, players: dict[str, Play], quiet: bool) -> None:

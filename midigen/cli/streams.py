@@ -1,13 +1,14 @@
 """Paths from stdin and to stdout, and lines to stderr."""
 
 import codecs
+import contextlib
 import io
 import json
 import math
 import os
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import click
 
@@ -97,8 +98,42 @@ def print_error(message: object) -> None:
     click.echo(f"midigen: {printable(' '.join(str(message).split()))}", err=True)
 
 
-def ready_streams() -> None:
-    """Make stdout, stderr and the width of the terminal such that nothing fails on them."""
+class _Heedless:
+    """Writes to a stream until that fails, and then to nothing: the work goes on."""
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write text as a text stream does."""
+        with self._falling_silent():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Pass on what is buffered."""
+        with self._falling_silent():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _falling_silent(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, self._stream.fileno())
+            os.close(nothing)
+
+
+@contextlib.contextmanager
+def ready_streams() -> Iterator[None]:
+    """Make stdout, stderr and the width of the terminal such that nothing fails on them.
+
+    What cannot be written to stderr, be it closed or its disk full, ends nothing in the block.
+    """
     codecs.register_error(READABLE, _in_ascii)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -106,3 +141,10 @@ def ready_streams() -> None:
             stream.reconfigure(errors=READABLE)
     if not os.environ.get("COLUMNS", "").strip("0"):
         os.environ.pop("COLUMNS", None)  # rich takes 0 for a width in which nothing can be shown
+    before = sys.stderr
+    if isinstance(before, io.TextIOWrapper):
+        sys.stderr = cast(io.TextIOWrapper, _Heedless(before))
+    try:
+        yield
+    finally:
+        sys.stderr = before

@@ -28,6 +28,7 @@ from midigen.cli.options import (
 from midigen.cli.streams import path_from_stdin, print_json, print_path, teller
 from midigen.config import DEFAULT_MINUTES, RUNS, BudgetConfig, ModelConfig, TrainConfig
 from midigen.errors import MidigenError, UsageError
+from midigen.interrupts import exit_code, stopped_by
 
 if TYPE_CHECKING:
     from midigen.training.run import Run
@@ -110,7 +111,7 @@ def command(
         path = corpus or path_from_stdin("corpus")
         run = _new(path, output, sizes, learning, device, teller(quiet))
         budget = _budget(limits)
-    with _Interrupt(quiet) as interrupt:
+    with _Interrupt(quiet, run) as interrupt:
         report = _train(run, budget, interrupt.is_set, quiet)
     if run.useless and not (any_model or interrupt.is_set()):
         raise MidigenError(f"{run.model_path} {run.useless}; --any-model takes it all the same")
@@ -118,8 +119,8 @@ def command(
         print_json(**report)
     else:
         print_path(run.model_path)
-    if interrupt.is_set():
-        ctx.exit(130)
+    if interrupt.stop:
+        ctx.exit(exit_code(interrupt.stop))
 
 
 def _refuse_settings(ctx: click.Context) -> None:
@@ -217,15 +218,21 @@ def _train(
 class _Interrupt:
     """Turns the first Ctrl-C or SIGTERM into a flag, so that a step is finished and saved.
 
-    The second stops at once.
+    The second stops at once, and so does the first while the run has saved nothing yet: the first
+    step compiles, which takes long, and there is nothing to lose.
+
+    Attributes
+    ----------
+    stop : KeyboardInterrupt or None
+        What has come.
     """
 
-    def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
-        self._set = False
+    def __init__(self, quiet: bool, run: Run) -> None:
+        self._quiet, self._run = quiet, run
+        self.stop: KeyboardInterrupt | None = None
 
     def __enter__(self) -> _Interrupt:
-        self._before = {
+        self._before: dict[int, Any] = {
             number: signal.signal(number, self._handle)
             for number in (signal.SIGINT, signal.SIGTERM)
         }
@@ -236,17 +243,23 @@ class _Interrupt:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._set:
-            raise KeyboardInterrupt
-        self._set = True
+        if self.stop or not self._run.saved:
+            before = self._before[number]
+            if callable(before):  # that of the whole command
+                before(number, frame)
+            raise stopped_by(number)
+        self.stop = stopped_by(number)
         if not self._quiet:
+            # the first validation compiles, too
+            after = "" if self._run.validation is not None else " and judged, in half a minute"
             line = (
-                b"\nmidigen: stops when this step is done and saved; Ctrl-C again stops at once\n"
-            )
+                f"\nmidigen: stops when this step is done and saved{after}; Ctrl-C again stops at "
+                "once\n"
+            ).encode()
             # as it is: whatever the signal has cut into may be writing, too
             with contextlib.suppress(OSError):
                 os.write(2, line)
 
     def is_set(self) -> bool:
         """Say whether the user has asked to stop."""
-        return self._set
+        return self.stop is not None

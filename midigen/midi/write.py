@@ -13,7 +13,7 @@ import pretty_midi
 from numpy.typing import NDArray
 
 from midigen.config import Grid
-from midigen.errors import MidigenError
+from midigen.files import create
 from midigen.midi.dynamics import Dynamics
 from midigen.midi.key import Key
 from midigen.midi.parts import LONE
@@ -202,30 +202,7 @@ def write_new(folder: Path, stem: str, data: bytes, suffix: str = ".mid") -> Pat
     while True:
         path = folder / (f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}")
         try:
-            write_as(path, data)
+            create(path, data)
             return path
         except FileExistsError:
             number += 1
-
-
-def write_as(path: Path, data: bytes) -> None:
-    """Write a new file, whole or not at all; MidigenError where it cannot be written.
-
-    FileExistsError where there is one of that name.
-    """
-    try:
-        _create(path, data)
-    except FileExistsError:
-        raise
-    except OSError as e:
-        raise MidigenError(f"cannot write {path}: {e.strerror}") from None
-
-
-def _create(path: Path, data: bytes) -> None:
-    f = open(path, "xb")
-    try:
-        with f:
-            f.write(data)
-    except BaseException:  # Ctrl-C too
-        path.unlink()
-        raise

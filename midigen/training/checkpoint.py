@@ -49,7 +49,8 @@ def new_run_folder(parent: str | Path = RUNS) -> Path:
 def use_run_folder(folder: str | Path) -> Path:
     """Make `folder` for a new run.
 
-    UsageError where it already holds one, or a file that the run would write over.
+    UsageError where it already holds one, or a file that the run would write over.  One that a run
+    was killed in before its first checkpoint can be used again.
     """
     folder = Path(folder)
     if (folder / CHECKPOINT_NAME).exists() or (folder / MODEL_NAME).exists():
@@ -57,7 +58,9 @@ def use_run_folder(folder: str | Path) -> Path:
             f"{folder} already holds a run: go on with it by --resume {folder}, or name another "
             "folder"
         )
-    if (folder / LOG_NAME).exists():
+    log = folder / LOG_NAME
+    # an empty one is of a run that was killed before its first checkpoint
+    if log.is_symlink() or (log.exists() and log.stat().st_size):
         raise UsageError(
             f"{folder} already holds a {LOG_NAME}, which the run would write over: name another "
             "folder"

@@ -102,5 +102,4 @@ class Log:
             "time": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             "seconds": round(self._seconds + seconds, 1),
         }
-        with open(self.path, "a", encoding="utf-8") as f:
-            f.write(json.dumps(line) + "\n")
+        files.append(self.path, json.dumps(line) + "\n")

@@ -64,6 +64,8 @@ class Run:
     ----------
     outcome : str or None
         Why it ended, once it has.
+    saved : bool
+        Whether this process has written a checkpoint: from then on any end can be resumed.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Run:
         self.folder, self.trainer = Path(folder), trainer
         self._corpus = corpus_path, corpus_digest
         self.outcome: str | None = None
+        self.saved = False
         self._kept: float | None = None  # validation of the model in the folder
         self._validated_at: int | None = None  # steps
         self._schedule: Schedule | None = None  # of the checkpoint that it goes on from
@@ -304,6 +307,7 @@ class Run:
         used, factor = budget.used + budget.seconds(), self.trainer.pace.factor
         schedule = Schedule(budget.epochs, budget.minutes, used, cool_down, factor, ended)
         save_checkpoint(self.folder, self.trainer, *self._corpus, schedule)
+        self.saved = True
 
 
 def some_songs(songs: Sequence[Song], seed: int) -> Sequence[Song]:
