@@ -106,13 +106,9 @@ class Plan:
         return songs + self.settings.endings * endings
 
     def ending(self, outline: Outline, grid: Grid) -> int:
-        """Return the frame from which on endings are drawn; the last one's end where none are.
-
-        They are for songs that the model writes freely, and knows how songs end.
-        """
+        """Return the frame from which on endings are drawn; the last one's end where none are."""
         starts = outline.bar_starts(grid)[:-1]
-        free = self.task is None and not self.steer.is_bound and self.settings.endings > 1
-        if not free or len(starts) <= ENDING_BARS or starts[-ENDING_BARS] <= self.begun:
+        if self.settings.endings < 2 or len(starts) <= ENDING_BARS or starts[-ENDING_BARS] <= self.begun:
             return outline.frames
         return int(starts[-ENDING_BARS])
 
@@ -284,7 +280,8 @@ def _with_numbers(model: RnnRbm, settings: GenerateConfig, given: bool) -> Gener
     """Return settings with what suits the model, and songs of which something is given or not."""
     if settings.temperature is None:
         settings = replace(settings, temperature=temperature_for(model))
-    best_of, endings = settings.best_of or (1 if given else BEST_OF), settings.endings
+    best_of = settings.best_of or (1 if given else BEST_OF)
+    endings = 1 if given else settings.endings  # what is given may be the ending
     if not model.card.figures:
         best_of, endings = 1, 1  # there is nothing to choose by
     gibbs_steps = settings.gibbs_steps or (GIBBS_STEPS_GIVEN if given else GIBBS_STEPS)
@@ -345,7 +342,7 @@ def _draw(
     assert settings.seed is not None and settings.gibbs_steps is not None
     rolls = generate_songs(
         model,
-        0,  # as long as their outlines
+        None,
         count=settings.count * plan.tries,
         primer=opening.roll if opening else None,
         temperature=settings.temperature,
@@ -380,7 +377,7 @@ def _with_ending(
     form[-ENDING_BARS:] = 0
     endings = generate_songs(
         model,
-        outline.frames - place,
+        None,
         count=settings.endings,
         primer=before[:place],
         temperature=settings.temperature,
@@ -438,7 +435,8 @@ def _written(model: RnnRbm, plan: Plan, best: _Attempt, number: int) -> PrettyMI
     text = (
         f"midigen {__version__}; seed {settings.seed}; song {number} of {settings.count}; "
         f"{len(roll)} frames; model {model.digest}; temperature {settings.temperature}; "
-        f"gibbs-steps {settings.gibbs_steps}; best of {plan.tries}; endings {settings.endings}; "
+        f"gibbs-steps {settings.gibbs_steps}; best of {plan.tries}; "
+        f"{f'endings {settings.endings}; ' if settings.endings > 1 else ''}"
         f"primer {plan.begun} frames{_given_text(plan.steer)}"
     )
     playing = Playing(

@@ -669,7 +669,8 @@ class GenerateConfig(Settings):
     endings: int = setting(
         ENDINGS,
         "Endings to draw for each song, its last bar, of which the one is kept that closes "
-        "most as the songs learned from do; 1 leaves it as it was drawn.",
+        "most as the songs learned from do; 1 leaves it as it was drawn, and so do songs of which "
+        "something is given.",
         low=1,
         high=10_000,
     )

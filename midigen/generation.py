@@ -28,7 +28,7 @@ REMEDY = "make fewer songs at once, or take --device cpu"
 
 def generate_songs(
     model: RnnRbm,
-    frames: int,
+    frames: int | None,
     count: int = 1,
     primer: NDArray[Any] | None = None,
     temperature: float | None = None,
@@ -48,8 +48,8 @@ def generate_songs(
     Parameters
     ----------
     model : RnnRbm
-    frames : int
-        New frames of each song; with `outlines` it is not read.
+    frames : int or None
+        New frames of each song; None where `outlines` say it.
     count : int
         Songs.
     primer : ndarray of uint8 (T0, V), optional
@@ -78,6 +78,7 @@ def generate_songs(
         For settings that are out of range.
     """
     temperature = temperature_for(model) if temperature is None else temperature
+    frames = frames or 0
     if (outlines is None and frames < 1) or count < 1 or gibbs_steps < 1 or not temperature > 0:
         raise ValueError("frames, count and gibbs_steps must be at least 1 and temperature over 0")
     backend = backend or cpu_backend()

@@ -36,7 +36,7 @@ def fake(monkeypatch, tmp_path):
     def generate(model, frames, outlines, count=1, primer=None, progress=None, **settings):
         begun = 0 if primer is None else len(primer)
         lengths = [outline.frames - begun for outline in outlines]
-        assert sum(lengths) == frames
+        assert frames is None
         fake.calls.append({"frames": lengths, "count": count, "primer": primer, **settings})
         for length in lengths:
             roll = np.zeros((length, model.grid.channels), np.uint8)
