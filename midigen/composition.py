@@ -108,9 +108,10 @@ class Plan:
     def ending(self, outline: Outline, grid: Grid) -> int:
         """Return the frame from which on endings are drawn; the last one's end where none are."""
         starts = outline.bar_starts(grid)[:-1]
-        if self.settings.endings < 2 or len(starts) <= ENDING_BARS or starts[-ENDING_BARS] <= self.begun:
+        if self.settings.endings < 2 or len(starts) <= ENDING_BARS:
             return outline.frames
-        return int(starts[-ENDING_BARS])
+        place = int(starts[-ENDING_BARS])
+        return place if place > self.begun else outline.frames
 
     def work(self, grid: Grid) -> int:
         """Return how many frames `compose` goes through, on a model's grid."""

@@ -373,13 +373,13 @@ def test_ctrl_c_leaves_the_finished_songs_whole(fake, monkeypatch, capsys):
 
     done = []
 
-    def create(path, data, create=write._create):
+    def create(path, data, create=write.create):
         if done:
             raise KeyboardInterrupt
         done.append(path)
         create(path, data)
 
-    monkeypatch.setattr(write, "_create", create)
+    monkeypatch.setattr(write, "create", create)
     assert run("--count", "3", "--seed", "1") == 130
     assert capsys.readouterr().out.split() == ["output/songs/tunes-seed1-1.mid"]
     assert len(notes("output/songs/tunes-seed1-1.mid")) == LENGTH

@@ -110,7 +110,10 @@ def test_ctrl_c_in_the_last_part_keeps_its_steps(corpus, tmp_path, monkeypatch):
 
     def stop(self):
         count[0] += 1
-        return count[0] > 16  # asked before every step, and a few times more: in the ninth epoch
+        self.stop = KeyboardInterrupt() if count[0] > 16 else None
+        return (
+            self.stop is not None
+        )  # asked before every step, and a few times more: in the ninth epoch
 
     with monkeypatch.context() as patch:
         patch.setattr("midigen.cli.train._Interrupt.is_set", stop)
