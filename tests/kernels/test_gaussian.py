@@ -204,6 +204,10 @@ def test_corrupt_adds_noise_of_the_deviation_asked_for(kernels, dtype):
     assert max(abs(x.mean() - 0.5), abs(x.std() - 0.2)) < 1 / np.sqrt(x.size)
     gaussian.corrupt(np.uint64(1), 0.0, 0.25, x, 0)
     assert abs((x == 0).mean() - 0.25) < 2 / np.sqrt(x.size)
+    x = np.zeros_like(x)  # what is dropped has nothing to do with its noise
+    gaussian.corrupt(np.uint64(1), 1.0, 0.5, x, 0)
+    kept = x[x != 0] / 2
+    assert max(abs(kept.mean()), abs(kept.std() - 1)) < 4 / np.sqrt(x.size)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)

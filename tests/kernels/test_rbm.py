@@ -161,6 +161,9 @@ def test_corrupt_drops_and_flips_as_often_as_asked(kernels, dtype):
     x = np.zeros((count, V), dtype)
     rbm.corrupt(np.uint64(1), 0.1, 0.0, x, 0)
     assert set(np.unique(x)) == {0, 1} and abs(x.mean() - 0.1) < 1 / np.sqrt(x.size)
+    x = np.zeros((count, V), dtype)  # what is dropped has nothing to do with what was flipped
+    rbm.corrupt(np.uint64(1), 0.5, 0.5, x, 0)
+    assert abs((x > 0).mean() - 0.25) < 1.5 / np.sqrt(x.size)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
