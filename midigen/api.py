@@ -312,8 +312,8 @@ def generate(
     made = []
     for song in compose(player, plan, progress, backend_of(choose(device))):
         made.append(song.midi)
-        if song.warning:
-            warnings.warn(song.warning, stacklevel=2)
+        if song.fit.warning:
+            warnings.warn(song.fit.warning, stacklevel=2)
     return made
 
 

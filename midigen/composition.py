@@ -36,7 +36,7 @@ from midigen.model.rnn_rbm import RnnRbm
 from midigen.model.songs import Told
 from midigen.outline import Outline
 from midigen.randomness import derive_key, generator
-from midigen.sampling import count_frames
+from midigen.sampling import Fit, count_frames
 from midigen.selection import Chosen, choose_ending, choose_song
 from midigen.steering.constraints import Constraints, read_constraints
 from midigen.steering.redraw import Sampling, draw_bound, redraw
@@ -148,17 +148,14 @@ class Composed(NamedTuple):
         What is written to a file.
     distance : float or None
         As `midigen.selection.Chosen` has it.
-    survivors : int or None
-        Of the particles, where something is given: as `midigen.sampling.Drawn` has it.
-    warning : str
-        Where they are too few.
+    fit : Fit
+        Of the particles, where something is given.
     """
 
     roll: NDArray[np.uint8]
     midi: PrettyMIDI
     distance: float | None
-    survivors: int | None = None
-    warning: str = ""
+    fit: Fit = Fit()
 
 
 def check_together(
@@ -302,8 +299,7 @@ class _Attempt(NamedTuple):
 
     roll: NDArray[np.uint8]
     music: NewMusic | None = None
-    survivors: int | None = None
-    warning: str = ""
+    fit: Fit = Fit()
 
 
 def compose(
@@ -329,7 +325,7 @@ def compose(
             chosen = _with_ending(model, plan, best.roll, number, progress, backend)
             best = _Attempt(chosen.roll)
         made = _written(model, plan, best, number)
-        yield Composed(best.roll, made, chosen.distance, best.survivors, best.warning)
+        yield Composed(best.roll, made, chosen.distance, best.fit)
 
 
 def _draw(
@@ -421,11 +417,11 @@ def _draw_given(
                 )
                 still = task.stay(done.stay, regions)
                 music = NewMusic(done.new, still, {}, outline, done.roll, task.is_partial)
-                yield _Attempt(done.roll, music, done.survivors, done.warning)
+                yield _Attempt(done.roll, music, done.fit)
                 continue
             before = opening.roll if opening else None
             drawn = draw_bound(model, outline, before, plan.constraints, sampling)
-            yield _Attempt(drawn.roll[plan.begun :], None, drawn.survivors, drawn.warning)
+            yield _Attempt(drawn.roll[plan.begun :], None, drawn.fit)
 
 
 def _written(model: RnnRbm, plan: Plan, best: _Attempt, number: int) -> PrettyMIDI:

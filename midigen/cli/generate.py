@@ -194,7 +194,8 @@ def command(
                 {
                     "path": str(where),
                     "distance": song.distance,
-                    "survivors": song.survivors,
+                    "survivors": song.fit.survivors,
+                    "hardest_bar": song.fit.bar,
                     **figures,
                 }
                 for where, song, figures in found

@@ -44,20 +44,24 @@ def remarks(plan: Plan, songs: Sequence[Composed]) -> list[str]:
     return [
         *plan.remarks,
         *(
-            f"song {number}: {song.warning}" if several else song.warning
+            f"song {number}: {song.fit.warning}" if several else song.fit.warning
             for number, song in enumerate(songs, start=1)
-            if song.warning
+            if song.fit.warning
         ),
     ]
 
 
 def show_given(plan: Plan, songs: Sequence[Composed], quiet: bool = False) -> None:
     """Show how many particles survived, where something is given, and the `remarks`."""
-    console, fewest = make_console(quiet), [s.survivors for s in songs if s.survivors is not None]
+    console, fits = make_console(quiet), [song.fit for song in songs]
+    fewest = [fit.survivors for fit in fits if fit.survivors is not None]
     if fewest:
+        bar = fits[0].bar if len(fits) == 1 else None
+        where = "" if bar is None else f", bar {bar}"
         say(
             console,
-            f"particles: {_span(fewest)} of {particles_of(plan)} survived at the hardest bar",
+            f"particles: {_span(fewest)} of {particles_of(plan)} survived at the hardest "
+            f"place{where}",
         )
     for line in remarks(plan, songs):
         warn(console, line)
