@@ -1,11 +1,11 @@
-"""The RBM of what is open in a frame, the rest being known.  Eq. (30)-(32).
+"""The RBM of what is open in a frame, the rest being known.  Eq. (32)-(34).
 
 With columns C known, v = [v^C; v^R], the energy of v^R is that of an RBM with fewer columns:
 
     Z(C) = e^(a_C^T v^C) Z(W_R, a_R, b + W_C v^C)
 
 so that a clamped frame needs no kernel of its own, and a column that is off is not drawn at all.
-Of a group, Eq. (29), (31), in which some are on, so many fewer may be on.
+Of a group, Eq. (29), (33), in which some are on, so many fewer may be on.
 """
 
 from __future__ import annotations

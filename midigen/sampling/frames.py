@@ -1,4 +1,4 @@
-"""One frame of many particles: network, gates, and the RBM of what is open.  Eq. (26)-(31)."""
+"""One frame of many particles: network, gates, and the RBM of what is open.  Eq. (26)-(33)."""
 
 from __future__ import annotations
 

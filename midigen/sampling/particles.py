@@ -1,4 +1,4 @@
-"""Conditional sampling over time by particles.  Eq. (30), section 13 of docs/mathematics.md."""
+"""Conditional sampling over time by particles.  Eq. (32), section 13 of docs/mathematics.md."""
 
 from __future__ import annotations
 
