@@ -148,8 +148,8 @@ def harmonised(model, song, seed, settings):
     rolls = {
         "the song itself": song.roll,
         "particles": drawn.roll,
-        "particles, no rounds": sample_given(
-            model, given, seed=seed, **{**settings, "rounds": 0}
+        "particles, two rounds": sample_given(
+            model, given, seed=seed, **{**settings, "rounds": 2}
         ).roll,
         "clamped": sample_given(model, given, seed=seed, **CAUSAL).roll,
     }
