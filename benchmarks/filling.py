@@ -136,7 +136,7 @@ def filled(model, chains, song, seed, settings):
             song.roll, frames, by_chain(chains, song, frames, grid, generator(seed, "chain"))
         ),
     }
-    return rolls, outline, frames, seconds, drawn.survivors
+    return rolls, outline, frames, seconds, drawn.fit.survivors
 
 
 def harmonised(model, song, seed, settings):
@@ -153,7 +153,7 @@ def harmonised(model, song, seed, settings):
         ).roll,
         "clamped": sample_given(model, given, seed=seed, **CAUSAL).roll,
     }
-    return rolls, outline, slice(0, len(song.roll)), seconds, drawn.survivors
+    return rolls, outline, slice(0, len(song.roll)), seconds, drawn.fit.survivors
 
 
 def f1(roll, true, frames, grid):

@@ -34,6 +34,7 @@ from midigen.config import (
 from midigen.corpus import Corpus
 from midigen.duration import parse_length
 from midigen.evaluation.report import evaluate_model
+from midigen.evaluation.score import Judge
 from midigen.evaluation.songs import evaluate_songs
 from midigen.midi.programs import read_programs
 from midigen.model.rnn_rbm import RnnRbm
@@ -195,6 +196,7 @@ def generate(
     bpm: float | None = None,
     program: int | str | Mapping[str, int | str] | None = None,
     velocity: int | None = None,
+    corpus: Corpus | StrPath | None = None,
     device: str = "cpu",
     progress: Callable[[int], None] | None = None,
 ) -> list[pretty_midi.PrettyMIDI]:
@@ -260,6 +262,9 @@ def generate(
     velocity : int, optional
         Mean loudness of the notes, 1..127; as in the songs learned from if left out.  Of a model
         that has velocities itself, that of every note.
+    corpus : Corpus or path, optional
+        That the model has learned from: songs that copy more of it than held-out songs do, or are
+        less likely, are not kept where others are there.  Left out, figures alone choose.
     device : str
         One of `midigen.backends.choose.DEVICES`.
     progress : callable, optional
@@ -310,10 +315,14 @@ def generate(
     for remark in plan.remarks:
         warnings.warn(remark, stacklevel=2)
     made = []
-    for song in compose(player, plan, progress, backend_of(choose(device))):
+    backend, judge = backend_of(choose(device)), None
+    if corpus is not None and plan.tries > 1 and plan.task is None:
+        known = corpus if isinstance(corpus, Corpus) else Corpus.load(corpus)
+        judge = Judge(player, known, backend)
+    for song in compose(player, plan, progress, backend, judge):
         made.append(song.midi)
-        if song.warning:
-            warnings.warn(song.warning, stacklevel=2)
+        if song.fit.warning:
+            warnings.warn(song.fit.warning, stacklevel=2)
     return made
 
 

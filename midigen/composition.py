@@ -26,6 +26,7 @@ from midigen.config import (
 )
 from midigen.duration import length_in_frames, playable_bpm
 from midigen.errors import MidigenError
+from midigen.evaluation.score import Judge, Score, index_of_best
 from midigen.generation import draw_outlines, generate_songs, temperature_for
 from midigen.midi.form import outline_of
 from midigen.midi.programs import programs_of
@@ -36,8 +37,8 @@ from midigen.model.rnn_rbm import RnnRbm
 from midigen.model.songs import Told
 from midigen.outline import Outline
 from midigen.randomness import derive_key, generator
-from midigen.sampling import count_frames
-from midigen.selection import Chosen, choose_ending, choose_song
+from midigen.sampling import Fit, count_frames
+from midigen.selection import choose_ending
 from midigen.steering.constraints import Constraints, read_constraints
 from midigen.steering.redraw import Sampling, draw_bound, redraw
 from midigen.steering.source import Source, read_source
@@ -99,6 +100,10 @@ class Plan:
         assert self.settings.best_of is not None
         return self.settings.best_of
 
+    def behind_primer(self, roll: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return new frames (T, V) with those of the primer ahead of them."""
+        return np.concatenate([self.opening.roll, roll]) if self.opening else roll
+
     def frames(self, grid: Grid) -> int:
         """Return new frames of all songs together, those that are not kept included."""
         songs = self.tries * sum(outline.frames - self.begun for outline in self.outlines)
@@ -146,19 +151,16 @@ class Composed(NamedTuple):
         Its new frames; of a song to start from, all of it.
     midi : PrettyMIDI
         What is written to a file.
-    distance : float or None
-        As `midigen.selection.Chosen` has it.
-    survivors : int or None
-        Of the particles, where something is given: as `midigen.sampling.Drawn` has it.
-    warning : str
-        Where they are too few.
+    score : Score
+        How near it is to the songs learned from.
+    fit : Fit
+        Of the particles, where something is given.
     """
 
     roll: NDArray[np.uint8]
     midi: PrettyMIDI
-    distance: float | None
-    survivors: int | None = None
-    warning: str = ""
+    score: Score
+    fit: Fit = Fit()
 
 
 def check_together(
@@ -302,8 +304,7 @@ class _Attempt(NamedTuple):
 
     roll: NDArray[np.uint8]
     music: NewMusic | None = None
-    survivors: int | None = None
-    warning: str = ""
+    fit: Fit = Fit()
 
 
 def compose(
@@ -311,25 +312,29 @@ def compose(
     plan: Plan,
     progress: Callable[[int], None] | None = None,
     backend: Backend | None = None,
+    judge: Judge | None = None,
 ) -> Iterator[Composed]:
     """Yield the songs of a plan, in order, each as soon as it is done.
 
     `progress` and `backend` are as in `midigen.generation.generate_songs`; of songs of which
-    something is given progress counts frames as often as they are gone through.
+    something is given progress counts frames as often as they are gone through.  `judge` chooses
+    between draws; left out, one that looks at figures alone.
     """
+    judge = judge or Judge(model)
     steered = plan.task is not None or plan.steer.is_bound
     drawn = (_draw_given if steered else _draw)(model, plan, progress, backend)
     for number, outline in enumerate(plan.outlines, start=1):
-        new = outline.after(plan.begun, model.grid) if plan.opening else outline
         attempts = [next(drawn) for _ in range(plan.tries)]
-        rolls = [attempt.roll for attempt in attempts]
-        chosen = choose_song(rolls, new, model.grid, plan.bpm, model.card)
-        [best] = [attempt for attempt in attempts if attempt.roll is chosen.roll]
+        rolls = [plan.behind_primer(attempt.roll) for attempt in attempts]
+        scores = judge.score(rolls, outline, plan.begun, plan.bpm)
+        chosen = index_of_best(scores)
+        best, score = attempts[chosen], scores[chosen]
         if plan.ending(outline, model.grid) < outline.frames:
-            chosen = _with_ending(model, plan, best.roll, number, progress, backend)
-            best = _Attempt(chosen.roll)
-        made = _written(model, plan, best, number)
-        yield Composed(best.roll, made, chosen.distance, best.survivors, best.warning)
+            best = _Attempt(_with_ending(model, plan, best.roll, number, progress, backend))
+            whole = plan.behind_primer(best.roll)
+            [score] = judge.score([whole], outline, plan.begun, plan.bpm)
+        made = _written(model, plan, best, number, score)
+        yield Composed(best.roll, made, score, best.fit)
 
 
 def _draw(
@@ -364,7 +369,7 @@ def _with_ending(
     number: int,
     progress: Callable[[int], None] | None,
     backend: Backend | None,
-) -> Chosen:
+) -> NDArray[np.uint8]:
     """Return the new frames of song `number`, counted from 1, with the ending that closes best.
 
     Each of the endings is drawn from the model, given what is before it.  They are not told to
@@ -373,7 +378,7 @@ def _with_ending(
     settings, outline, begun = plan.settings, plan.outlines[number - 1], plan.begun
     assert settings.seed is not None and settings.gibbs_steps is not None
     place = plan.ending(outline, model.grid)
-    before = np.concatenate([plan.opening.roll, roll]) if plan.opening else roll
+    before = plan.behind_primer(roll)
     form = outline.form.copy()
     form[-ENDING_BARS:] = 0
     endings = generate_songs(
@@ -391,7 +396,7 @@ def _with_ending(
     kept = roll[: place - begun]
     songs = [np.concatenate([kept, ending]) for ending in endings]
     new = outline.after(begun, model.grid) if plan.opening else outline
-    return choose_ending([roll, *songs], new, model.grid, plan.bpm, model.card)
+    return choose_ending([roll, *songs], new, model.grid, plan.bpm, model.card).roll
 
 
 def _draw_given(
@@ -421,14 +426,14 @@ def _draw_given(
                 )
                 still = task.stay(done.stay, regions)
                 music = NewMusic(done.new, still, {}, outline, done.roll, task.is_partial)
-                yield _Attempt(done.roll, music, done.survivors, done.warning)
+                yield _Attempt(done.roll, music, done.fit)
                 continue
             before = opening.roll if opening else None
             drawn = draw_bound(model, outline, before, plan.constraints, sampling)
-            yield _Attempt(drawn.roll[plan.begun :], None, drawn.survivors, drawn.warning)
+            yield _Attempt(drawn.roll[plan.begun :], None, drawn.fit)
 
 
-def _written(model: RnnRbm, plan: Plan, best: _Attempt, number: int) -> PrettyMIDI:
+def _written(model: RnnRbm, plan: Plan, best: _Attempt, number: int, score: Score) -> PrettyMIDI:
     """Write the draw that is kept of song `number`, counted from 1."""
     settings, opening, task, grid = plan.settings, plan.opening, plan.task, model.grid
     outline, roll = plan.outlines[number - 1], best.roll
@@ -436,7 +441,7 @@ def _written(model: RnnRbm, plan: Plan, best: _Attempt, number: int) -> PrettyMI
     text = (
         f"midigen {__version__}; seed {settings.seed}; song {number} of {settings.count}; "
         f"{len(roll)} frames; model {model.digest}; temperature {settings.temperature}; "
-        f"gibbs-steps {settings.gibbs_steps}; best of {plan.tries}; "
+        f"gibbs-steps {settings.gibbs_steps}; best of {plan.tries}; {_score_text(score)}"
         f"{f'endings {settings.endings}; ' if settings.endings > 1 else ''}"
         f"primer {plan.begun} frames{_given_text(plan.steer)}"
     )
@@ -457,6 +462,12 @@ def _written(model: RnnRbm, plan: Plan, best: _Attempt, number: int) -> PrettyMI
         outline = outline.after(plan.begun, grid)
     metre = settings.metre or model.card.metre
     return roll_to_midi(roll, grid, plan.bpm, metre, playing, text, outline)
+
+
+def _score_text(score: Score) -> str:
+    """Say a song's score in its text, as far as it is known."""
+    known = {"distance": score.distance, "nats a frame": score.nats, "copied beats": score.copied}
+    return "".join(f"{n} {value:.2f}; " for n, value in known.items() if value is not None)
 
 
 def _given_text(steer: SteerConfig) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midigen.config import Grid
-from midigen.figures.measure import FIGURES, Spread, distance, measure, measure_ending
-from midigen.figures.piece import Piece
+from midigen.evaluation.score import distance_of, piece_of
+from midigen.figures.measure import measure_ending
 from midigen.model.card import ModelCard
 from midigen.outline import Outline
 
@@ -50,10 +50,9 @@ def choose_song(
     """
     if not card.figures:
         return Chosen(rolls[0], None)
-    known = {f.name: Spread(*card.figures.get(f.name, (None, None))) for f in FIGURES}
 
     def far(roll: NDArray[np.uint8]) -> float:
-        found = distance(known, [measure(_piece(roll, outline, grid, bpm, card))])
+        found = distance_of(piece_of(roll, outline, grid, bpm, card), card)
         return np.inf if found is None else found
 
     found = [far(roll) for roll in rolls]
@@ -72,7 +71,7 @@ def choose_ending(
     """
 
     def far(roll: NDArray[np.uint8]) -> float:
-        ending = measure_ending(_piece(roll, outline, grid, bpm, card))
+        ending = measure_ending(piece_of(roll, outline, grid, bpm, card))
         shares = {name: card.figures.get(name, (None, None))[0] for name in ending}
         apart = [
             abs(value - share)
@@ -84,11 +83,3 @@ def choose_ending(
     found = np.array([far(roll) for roll in rolls])
     nearest = [rolls[int(i)] for i in np.flatnonzero(found <= found.min() + 1e-9)]
     return choose_song(nearest, outline, grid, bpm, card)
-
-
-def _piece(
-    roll: NDArray[np.uint8], outline: Outline, grid: Grid, bpm: float, card: ModelCard
-) -> Piece:
-    """Return a new song as its figures see it."""
-    metre = outline.metres[0][1:] if outline.metres else card.metre
-    return Piece.of("", roll, grid, bpm, metre, outline.pickup)

@@ -142,7 +142,7 @@ def is_allowed(v, groups):
 
 
 def allowed_states(n, groups):
-    """The states of n units that groups allow, Eq. (29), (31)."""
+    """The states of n units that groups allow, Eq. (29), (33)."""
     states = all_states(n)
     return states[[is_allowed(v, groups) for v in states]]
 
@@ -304,7 +304,7 @@ def conditional(model, frames):
 
 
 def particle_filter(model, frames, count, rng):
-    """The same by `count` particles, Eq. (30): songs, and log weights since the last resampling.
+    """The same by `count` particles, Eq. (32): songs, and log weights since the last resampling.
 
     Frame t of each is drawn among the states frames[t], and weighed by their share of Z_t.
     """

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from midigen.config import Grid
+from midigen.corpus import Song
+from midigen.midi.roll import roll_to_notes
 from midigen.model.network import Network
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -74,3 +77,38 @@ def test_jax_adds_the_gradients_of_series_side_by_side(modules, problem):
         rtrl.expected(network, params, halves[0][:, i], halves[1][:, i]) for i in range(2)
     )
     assert error(peers.jax_rtrl(network, params, batched=True)(*halves), expected) < 1e-5
+
+
+@pytest.fixture
+def choosing(monkeypatch):
+    """The module choosing of the benchmarks."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    yield importlib.import_module("choosing")
+    sys.modules.pop("choosing", None)
+
+
+def test_songs_are_spoiled_as_it_is_said(choosing):
+    grid, rng = Grid(steps_per_beat=2, low=48, high=83), np.random.default_rng(0)
+    roll = np.zeros((64, grid.pitches), np.uint8)
+    for bar in range(8):
+        roll[8 * bar : 8 * bar + 6, 10 + bar] = 1
+    song = Song("song", "test", "0" * 64, 120.0, (4, 4), roll)
+
+    def notes(entry):
+        return roll_to_notes(entry.roll, grid)
+
+    own = roll_to_notes(roll, grid)
+    moved = notes(choosing.transposed(song, grid, rng))[:, 2] - own[:, 2]
+    assert {1, 2, 3} >= set(np.abs(moved).tolist()) and len(set(moved.tolist())) > 2
+    jittered = notes(choosing.jittered(song, grid, rng))[:, :2]
+    late = jittered - own[-len(jittered) :, :2]  # the first may be ahead of the song then
+    assert len(late) >= 7 and set(late.ravel().tolist()) <= {-1, 0, 1} and late.any()
+    mixed = choosing.shuffled(song, grid, rng)
+    pitches = notes(mixed)[:, 2]
+    assert sorted(pitches) == sorted(own[:, 2]) and (pitches != own[:, 2]).any()
+    assert len(mixed.outline.form) == 8
+
+
+def test_a_score_that_knows_nothing_is_right_by_half(choosing):
+    assert choosing.better([1.0, 2.0], [1.0, 2.0]) == 0.5
+    assert choosing.better([1.0, 2.0], [3.0, np.inf]) == 1

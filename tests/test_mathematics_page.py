@@ -8,7 +8,7 @@ import pytest
 
 PAGE = (Path(__file__).parents[1] / "docs" / "mathematics.md").read_text(encoding="utf-8")
 NAMES = sorted(set(re.findall(r"`(midigen\.[\w.]+)`", PAGE)))
-EQUATIONS = [str(i) for i in range(1, 33)] + ["12a"]
+EQUATIONS = [str(i) for i in range(1, 36)] + ["12a"]
 
 
 def find(name):

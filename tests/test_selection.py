@@ -7,6 +7,7 @@ import pytest
 
 from midigen.composition import compose, plan_songs
 from midigen.config import GenerateConfig, Grid, ModelConfig
+from midigen.evaluation.score import Judge, Score
 from midigen.figures.measure import (
     CLOSING,
     Spread,
@@ -124,8 +125,8 @@ def test_more_tries_come_nearer_and_a_song_is_the_same_beside_others(card):
     model = noisy_model(card)
     one = songs(model, count=3, best_of=1, endings=1)
     many = songs(model, count=3, best_of=8, endings=1)
-    assert np.mean([s.distance for s in many]) < np.mean([s.distance for s in one])
-    assert all(a.distance <= b.distance for a, b in zip(many, one, strict=True))
+    assert np.mean([s.score.distance for s in many]) < np.mean([s.score.distance for s in one])
+    assert all(a.score.distance <= b.score.distance for a, b in zip(many, one, strict=True))
     again = songs(model, count=1, best_of=8, endings=1)
     np.testing.assert_array_equal(again[0].roll, many[0].roll)
     texts = [text.text for text in many[2].midi.text_events]
@@ -164,3 +165,22 @@ def test_a_model_that_knows_no_figures_draws_once():
     model = noisy_model(ModelCard())
     settings = plan_songs(model, GenerateConfig(seed=1, best_of=9)).settings
     assert settings.best_of == settings.endings == 1
+
+
+def test_a_judge_has_the_choice(card):
+    class Contrary:
+        """Takes the worst, but what copies."""
+
+        def score(self, songs, outline, begun, bpm):
+            found = Judge(model).score(songs, outline, begun, bpm)
+            return [
+                Score(-score.distance, -1.5, 7.0, copies=i == 0) for i, score in enumerate(found)
+            ]
+
+    model = noisy_model(card)
+    settings = GenerateConfig(seed=3, gibbs_steps=2, length=(32.0, "beats"), best_of=8, endings=1)
+    [best] = compose(model, plan_songs(model, settings))
+    [worst] = compose(model, plan_songs(model, settings), judge=Contrary())
+    assert -worst.score.distance > best.score.distance and not worst.score.copies
+    [text] = [text.text for text in worst.midi.text_events]
+    assert f"distance {worst.score.distance:.2f}; nats a frame -1.50; copied beats 7.00;" in text

@@ -131,7 +131,9 @@ def command(
     import midigen.kernels  # noqa: F401  ahead of NumPy, whose BLAS then keeps to one thread as well
 
     # isort: split
+    from midigen.cli.pages import corpus_at_hand, write_page_of_new
     from midigen.composition import check_together, compose, plan_songs
+    from midigen.evaluation.score import Judge
     from midigen.midi.write import midi_bytes
     from midigen.model.rnn_rbm import RnnRbm
     from midigen.output.console import make_console, progress, say_compiling
@@ -139,8 +141,10 @@ def command(
         findings,
         particles_of,
         remarks,
+        score_figures,
         show,
         show_given,
+        show_scores,
         song_figures,
     )
 
@@ -162,8 +166,14 @@ def command(
     tell = made.append if as_json else print_path
     console = make_console(quiet)
     say_compiling(console)
+    backend, corpus, judge = backend_of(device), None, Judge(player)
+    if page or (plan.tries > 1 and plan.task is None):
+        corpus = corpus_at_hand(path, player, teller(quiet))
+    if plan.tries > 1 and plan.task is None:  # what starts from a song is to be like that
+        with progress(console, "reading the corpus", 1):
+            judge = Judge(player, corpus, backend)
     with progress(console, "generating", plan.work(grid)) as bar:
-        for number, song in enumerate(compose(player, plan, bar, backend_of(device)), start=1):
+        for number, song in enumerate(compose(player, plan, bar, backend, judge), start=1):
             songs.append(song)
             stem = f"{_stem(card.name)}-seed{settings.seed}-{number}"
             with bar.hidden():
@@ -173,15 +183,14 @@ def command(
                     tell(delivered)
     rolls = [song.roll for song in songs]
     show(rolls, grid, plan.bpm, card, quiet)
+    show_scores(plan, songs, judge.held_out, quiet)
     show_given(plan, songs, quiet)
     if audio:
         render_each(
             [str(path) for path in paths], f".{audio}", make_request(None, quiet), tell=tell
         )
     if page:
-        from midigen.cli.pages import write_page_of_new
-
-        write_page_of_new(path, player, plan, songs, paths, backend_of(device), quiet, tell)
+        write_page_of_new(player, plan, songs, paths, corpus, backend, quiet, tell)
     if as_json:
         asked = {**plan.settings.to_json(), "primer": primer, "form_of": form_of, "bpm": plan.bpm}
         asked |= {"from": source, **steer.to_json(), "particles": particles_of(plan)}
@@ -193,12 +202,14 @@ def command(
             songs=[
                 {
                     "path": str(where),
-                    "distance": song.distance,
-                    "survivors": song.survivors,
+                    **score_figures(song.score),
+                    "survivors": song.fit.survivors,
+                    "hardest_bar": song.fit.bar,
                     **figures,
                 }
                 for where, song, figures in found
             ],
+            held_out=judge.held_out._asdict(),
             files=[str(where) for where in made],
             warnings=findings(rolls, grid, plan.bpm, card)[1:] + remarks(plan, songs),
         )

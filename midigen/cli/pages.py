@@ -88,22 +88,24 @@ def page_name(songs: Sequence[Path]) -> Path:
 
 
 def write_page_of_new(
-    model_path: str,
     model: RnnRbm,
     plan: Plan,
     songs: Sequence[Composed],
     paths: Sequence[Path],
+    corpus: Corpus | None,
     backend: Backend,
     quiet: bool,
     tell: Callable[[Path], None] = print_path,
 ) -> None:
-    """Make the page of new songs, which are at `paths`, with what is measured of them."""
+    """Make the page of new songs, which are at `paths`, with what is measured of them.
+
+    corpus is what the model has learned from; without it nothing is said of copying.
+    """
     from midigen.output.console import make_console, progress
     from midigen.rendering.measured import frames_measured, song_facts
     from midigen.rendering.page import PageSong
 
     say = teller(quiet)
-    corpus = _corpus(model_path, model, say)
     if model.gaussian:
         say("the page has no likelihood: that of a Gaussian model is not measured")
     with progress(make_console(quiet), "measuring", frames_measured(plan, corpus)) as advance:
@@ -115,16 +117,17 @@ def write_page_of_new(
     write_page(entries, page_name(paths), replace=False, quiet=quiet, tell=tell)
 
 
-def _corpus(model_path: str, model: RnnRbm, say: Callable[[str], None]) -> Corpus | None:
+def corpus_at_hand(model_path: str, model: RnnRbm, say: Callable[[str], None]) -> Corpus | None:
     """Load the corpus that a model was trained on; None, and a word, where it is gone."""
     from midigen.corpus import Corpus
 
     try:
         corpus = Corpus.load(corpus_of(model_path))
     except MidigenError as e:
-        say(f"the page does not say what was copied: {e}")
+        why = str(e).removesuffix(": name a corpus")  # of which there is no option here
+        say(f"what was copied is not looked at: {why}")
         return None
     if corpus.digest != model.card.corpus_digest:
-        say("the page does not say what was copied: the model's corpus has changed since")
+        say("what was copied is not looked at: the model's corpus has changed since")
         return None
     return corpus

@@ -1,4 +1,4 @@
-"""Estimates of the partition functions of large RBMs, from both sides.  Eq. (33)-(34).
+"""Estimates of the partition functions of large RBMs, from both sides.  Eq. (30)-(31).
 
 Annealed importance sampling from a base to the RBM gives log Z too low on average, and backwards,
 from a sample of the RBM to the base, too high: Burda, Grosse and Salakhutdinov (AISTATS 2015),

@@ -1,6 +1,6 @@
 """Sums over all states of a small RBM: its partition function, and the gradient without sampling.
 
-Eq. (15)-(22), (29), (31).  A Bernoulli RBM has weights W (H, V) and, frame by frame, biases
+Eq. (15)-(22), (29), (33).  A Bernoulli RBM has weights W (H, V) and, frame by frame, biases
 a (N, V) and b (N, H); a Gaussian one has log-variances z (N, V) besides.  The sum runs over the
 layer with fewer states, of a Gaussian RBM over the hidden one; the other layer is summed, or
 integrated, in closed form.  A layer of n units has 2^n states, but with a group of m visible units,
@@ -226,7 +226,7 @@ def log_sum_on(field: Float64, groups: Groups) -> Float64:
     """Return the log of the sum of exp(field^T x) over the states x that groups allow.
 
     field is (.., n), the result (..,): log(1 + e^s) of each unit in no group, and of each group
-    log(1 + sum e^s) or, where more of it may be on, the sum of as many products, Eq. (31).
+    log(1 + sum e^s) or, where more of it may be on, the sum of as many products, Eq. (33).
     """
     terms = np.logaddexp(0, field)
     for first, stop, most in with_limits(groups):

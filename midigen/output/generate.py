@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from midigen.composition import Composed, Plan
 from midigen.config import PARTICLES, Grid
 from midigen.corpus import longest_hold, velocity_moments
+from midigen.evaluation.score import HeldOut, Score
 from midigen.midi.roll import sounding
 from midigen.model.card import ModelCard
 from midigen.output.console import make_console, say, warn
@@ -44,23 +45,73 @@ def remarks(plan: Plan, songs: Sequence[Composed]) -> list[str]:
     return [
         *plan.remarks,
         *(
-            f"song {number}: {song.warning}" if several else song.warning
+            f"song {number}: {song.fit.warning}" if several else song.fit.warning
             for number, song in enumerate(songs, start=1)
-            if song.warning
+            if song.fit.warning
         ),
     ]
 
 
 def show_given(plan: Plan, songs: Sequence[Composed], quiet: bool = False) -> None:
     """Show how many particles survived, where something is given, and the `remarks`."""
-    console, fewest = make_console(quiet), [s.survivors for s in songs if s.survivors is not None]
+    console, fits = make_console(quiet), [song.fit for song in songs]
+    fewest = [fit.survivors for fit in fits if fit.survivors is not None]
     if fewest:
+        bar = fits[0].bar if len(fits) == 1 else None
+        where = "" if bar is None else f", bar {bar}"
         say(
             console,
-            f"particles: {_span(fewest)} of {particles_of(plan)} survived at the hardest bar",
+            f"particles: {_span(fewest)} of {particles_of(plan)} survived at the hardest "
+            f"place{where}",
         )
     for line in remarks(plan, songs):
         warn(console, line)
+
+
+def show_scores(
+    plan: Plan, songs: Sequence[Composed], held_out: HeldOut, quiet: bool = False
+) -> None:
+    """Show the score of each song, where it was chosen among several, beside held-out songs."""
+    if plan.tries < 2:
+        return
+    console, several = make_console(quiet), len(songs) > 1
+    for number, song in enumerate(songs, start=1):
+        name = f"song {number}, the best" if several else "the best"
+        known = _score(song.score, held_out)
+        if known:
+            say(console, f"{name} of {plan.tries}: {known}")
+        if song.score.copies:
+            warn(
+                console,
+                f"{name} of {plan.tries} copies more than held-out songs do, and so did all "
+                "others: try another --seed",
+            )
+
+
+def _score(score: Score, held_out: HeldOut) -> str:
+    """Say a score, as far as it is known, and in brackets what held-out songs have."""
+    deviation = "" if held_out.deviation is None else f" ± {held_out.deviation:.2f}"
+    rows = [
+        ("distance ", score.distance, ".2f", "", held_out.distance, ""),
+        ("", score.nats, ".2f", " nats a frame", held_out.nats, deviation),
+        ("longest copied run ", score.copied, ".3g", " beats", held_out.copied, ""),
+    ]
+    found = []
+    for before, value, spec, unit, usual, spread in rows:
+        if value is not None:
+            beside = "" if usual is None else f" (held out {usual:{spec}}{spread})"
+            found.append(f"{before}{value:{spec}}{unit}{beside}")
+    return "; ".join(found)
+
+
+def score_figures(score: Score) -> dict[str, float | bool | None]:
+    """Return a score for `midigen generate --json`."""
+    return {
+        "distance": score.distance,
+        "nats_a_frame": score.nats,
+        "copied_beats": score.copied,
+        "copies_too_much": score.copies,
+    }
 
 
 def song_figures(

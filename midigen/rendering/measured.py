@@ -68,7 +68,7 @@ def song_facts(
     columns = []
     if not model.gaussian:
         columns.append(_likelihoods(PlacedModel(model, backend), plan, songs, corpus, progress))
-    distances = [song.distance for song in songs]
+    distances = [song.score.distance for song in songs]
     if None not in distances:
         columns.append(
             [Fact("Distance from its corpus", f"{far:.2f}", meaning=DISTANCE) for far in distances]

@@ -4,6 +4,6 @@ Section 13 of docs/mathematics.md.
 """
 
 from midigen.sampling.given import Given
-from midigen.sampling.particles import Drawn, count_frames, sample_given
+from midigen.sampling.particles import Drawn, Fit, count_frames, sample_given
 
-__all__ = ["Drawn", "Given", "count_frames", "sample_given"]
+__all__ = ["Drawn", "Fit", "Given", "count_frames", "sample_given"]

@@ -1,4 +1,4 @@
-"""Partition functions of many RBMs that are alike, from samples of them.  Eq. (32).
+"""Partition functions of many RBMs that are alike, from samples of them.  Eq. (34).
 
 The multistate Bennett acceptance ratio (Shirts and Chodera 2008): a sample of one RBM says
 something of all, by its free energy in each.  How the Z of particles stand to each other, which is

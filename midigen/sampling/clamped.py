@@ -1,11 +1,11 @@
-"""The RBM of what is open in a frame, the rest being known.  Eq. (30)-(32).
+"""The RBM of what is open in a frame, the rest being known.  Eq. (32)-(34).
 
 With columns C known, v = [v^C; v^R], the energy of v^R is that of an RBM with fewer columns:
 
     Z(C) = e^(a_C^T v^C) Z(W_R, a_R, b + W_C v^C)
 
 so that a clamped frame needs no kernel of its own, and a column that is off is not drawn at all.
-Of a group, Eq. (29), (31), in which some are on, so many fewer may be on.
+Of a group, Eq. (29), (33), in which some are on, so many fewer may be on.
 """
 
 from __future__ import annotations
@@ -147,7 +147,14 @@ class ClampedRbm:
             found.append(np.array(backend.to_host(out)))
         return np.stack(found[1:])
 
-    def log_z(self, a: NDArray[Any], b: NDArray[Any], pool: Pool, key: Any) -> NDArray[np.float64]:
+    def log_z(
+        self,
+        a: NDArray[Any],
+        b: NDArray[Any],
+        pool: Pool,
+        key: Any,
+        with_constant: bool = True,
+    ) -> NDArray[np.float64]:
         """Return log Z(C) of every row, (N,).
 
         Where Z is not summed, they are estimated from samples: their differences well, what they
@@ -161,6 +168,9 @@ class ClampedRbm:
             Of some of the rows; not read where Z is summed.
         key : uint64
             Of further draws.
+        with_constant : bool
+            Whether what they have in common is estimated; else it is anything where Z is not
+            summed.
         """
         a, b, known = self._biases(a, b)
         if not len(self.columns):
@@ -178,6 +188,8 @@ class ClampedRbm:
             return self._minus_free_energies(a[part], b[part], pool.v)
 
         ratios = log_ratios(np.concatenate(list(self._backend.map(of_pairs, jobs))), pool.of)
+        if not with_constant:
+            return known + ratios
         some = np.linspace(0, len(a) - 1, min(len(a), CONSTANT_ROWS)).astype(int)
         annealed = self._annealed(a[some], b[some], pool.v[: len(some)], key)
         constant = np.logaddexp.reduce(annealed - ratios[some]) - math.log(len(some))

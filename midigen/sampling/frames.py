@@ -1,9 +1,10 @@
-"""One frame of many particles: network, gates, and the RBM of what is open.  Eq. (26)-(31)."""
+"""One frame of many particles: network, gates, and the RBM of what is open.  Eq. (26)-(33)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 from midigen.columns import columns_of
 from midigen.model.placed import PlacedModel
 from midigen.sampling.clamped import ClampedRbm, Pool
+from midigen.sampling.density import Density, find_tilt
 from midigen.sampling.given import Given, note_columns
 
 ROWS = 32  # particles that one job takes
 # samples from which Z is estimated, of as many particles or of fewer: more where there are more
 POOL, MOST_POOL = 64, 256
+TRIALS, TRIAL_ROW = 5, 1 << 26  # for tilts
 WHOLE_ROW = 1 << 30  # of the draws for Z of all columns: others than those of what is open
 
 
@@ -37,10 +40,8 @@ class Particles:
         Since the particles were last resampled.
     settled : float
         The log of the product of the mean weights of each resampling.
-    root : ndarray of int64 (N,)
-        Which particle each descends from, of those when `count_survivors` was called last.
-    survivors : int
-        From how many those of then descended; the fewest.
+    survivors : ndarray of int64 (frames,)
+        How many different ones went on behind each frame; N where all did.
     """
 
     def __init__(
@@ -52,8 +53,7 @@ class Particles:
     ) -> None:
         self.past, self.history, self.state, self.latest = past, history, state, latest
         self.log_weight, self.settled = np.zeros(len(state)), 0.0
-        self.root = np.arange(len(state))
-        self.survivors = len(state)
+        self.survivors = np.full(len(history), len(state))
 
     @property
     def log_mean_weight(self) -> float:
@@ -67,19 +67,13 @@ class Particles:
         total, of_squares = (np.logaddexp.reduce(k * self.log_weight) for k in (1, 2))
         return math.exp(2 * total - of_squares)
 
-    def choose(self, those: NDArray[np.int64]) -> None:
-        """Go on with some particles (N,), by their numbers, all of one weight, in place of all."""
+    def choose(self, those: NDArray[np.int64], t: int) -> None:
+        """Go on behind frame t with some particles (N,), all of one weight, in place of all."""
         self.settled = self.log_mean_weight
         self.log_weight[:] = 0
+        self.survivors[t - len(self.past)] = len(np.unique(those))
         self.history[:] = self.history[:, those]
-        self.state, self.latest, self.root = (
-            array[those] for array in (self.state, self.latest, self.root)
-        )
-
-    def count_survivors(self) -> None:
-        """Count from how many particles these descend, and begin anew with all of them."""
-        self.survivors = min(self.survivors, len(np.unique(self.root)))
-        self.root = np.arange(len(self.root))
+        self.state, self.latest = self.state[those], self.latest[those]
 
     def frames(self, source: NDArray[np.int64], rows: slice) -> NDArray[np.uint8]:
         """Return frame source[i] of each particle, (n, V), silent where that is negative."""
@@ -95,12 +89,13 @@ class Particles:
 class _Drawn(NamedTuple):
     """r (N, R), a' (N, V) and b (N, H) times beta, what is drawn of open columns, samples.
 
-    own are samples of the RBMs of what is open, whole those of all columns; None where weights
-    are 1.
+    tilted is a' with what keeps the number of notes.  own are samples of the RBMs of what is open,
+    whole those of all columns; None where weights are 1.
     """
 
     r: NDArray[Any]
     a: NDArray[Any]
+    tilted: NDArray[Any]
     b: NDArray[Any]
     v: NDArray[Any]
     own: Pool
@@ -123,6 +118,8 @@ class FrameSampler:
     ----------
     is_open : ndarray of bool (T,)
         Which frames have columns to be drawn.
+    wanted : ndarray of float64 (T, P) or None
+        How many notes of each part are to sound in the mean of the particles, where some may not.
     """
 
     def __init__(self, placed: PlacedModel, given: Given, beta: float, sweeps: int) -> None:
@@ -148,10 +145,18 @@ class FrameSampler:
             single = [(first, stop, 1) for first, stop in columns.groups.tolist()]
             self._limited = np.array(sorted([*single, *limits]), np.int64).reshape(-1, 3)
         self._open, self._on = given.to_draw(model.grid), given.on
+        self._free = replace(given, allowed=None).to_draw(model.grid)
+        self.wanted: NDArray[np.float64] | None = None
+        self._density = Density(model.grid)
         self.is_open: NDArray[np.bool_] = np.asarray(self._open.any(axis=1))
         self._made: dict[bytes, ClampedRbm] = {}
         none = np.zeros(model.config.visible, bool)
         self._whole = ClampedRbm(placed.backend, self._w, ~none, none, self._softmax)
+
+    def unbound(self) -> FrameSampler:
+        """Return a sampler of the same song of which all notes are allowed."""
+        free = replace(self.given, allowed=None, keep_density=False)
+        return FrameSampler(self.placed, free, self._beta, self._sweeps)
 
     def start(self, roll: NDArray[np.uint8], first: int, stop: int, count: int) -> Particles:
         """Begin with `count` particles before frame `first`, after the frames of a roll (T, V)."""
@@ -200,8 +205,10 @@ class FrameSampler:
             rbm = self._clamped(np.zeros_like(fixed, bool), fixed > 0, self._softmax)
         drawn = self._draw(particles, t, key, rbm)
         if drawn.whole is not None:
-            particles.log_weight += rbm.log_z(drawn.a, drawn.b, drawn.own, key)
-            particles.log_weight -= self._whole.log_z(drawn.a, drawn.b, drawn.whole, key)
+            # of music that is drawn again only how the particles stand to each other is wanted
+            anew = reference is None
+            particles.log_weight += rbm.log_z(drawn.tilted, drawn.b, drawn.own, key, anew)
+            particles.log_weight -= self._whole.log_z(drawn.a, drawn.b, drawn.whole, key, anew)
         v = np.tile(self._on[t].astype(np.uint8) if fixed is None else fixed, (len(drawn.r), 1))
         v[:, rbm.columns] = drawn.v
         if reference is not None:
@@ -216,26 +223,61 @@ class FrameSampler:
         count = len(particles.state)
         pool = np.unique(np.linspace(0, count - 1, min(count, MOST_POOL)).astype(np.int64))
         samples, is_free = -(-POOL // len(pool)), rbm.is_like(self._whole)
+        jobs = [slice(i, min(i + ROWS, count)) for i in range(0, count, ROWS)]
+
+        def run(rows: slice, _: Callable[[], bool]) -> tuple[NDArray[Any], ...]:
+            return self._biases(particles, t, rows)
+
+        found = zip(*self.placed.backend.map(run, jobs), strict=True)
+        before, r, a, b, notes = (np.concatenate(part) for part in found)
+        tilted = a
+        if self.wanted is not None and len(rbm.columns) and (self._free[t] & ~self._open[t]).any():
+            tilted = self._tilted(before, a, b, notes, t, key, rbm, pool, samples)
 
         def job(rows: slice, _: Callable[[], bool]) -> tuple[NDArray[Any], ...]:
-            before, r, a, b = self._biases(particles, t, rows)
-            v = rbm.draw(a, b, before, self._sweeps, key, rows.start, 1 if is_free else samples)
+            own = before[rows], tilted[rows], b[rows]
+            v = rbm.draw(
+                own[1], own[2], own[0], self._sweeps, key, rows.start, 1 if is_free else samples
+            )
             first, stop = np.searchsorted(pool, (rows.start, rows.stop)).tolist()
-            some = pool[first:stop] - rows.start
+            some = pool[first:stop]
             if is_free or self._whole.exact:
                 none = np.zeros((samples, 0, len(self._whole.columns)), a.dtype)
-                return r, a, b, v[0], v[:, some], none
-            own = self._whole.draw(
+                return v[0], v[:, some - rows.start], none
+            whole = self._whole.draw(
                 a[some], b[some], before[some], self._sweeps, key, WHOLE_ROW + first, samples
             )
-            return r, a, b, v[0], v[:, some], own
+            return v[0], v[:, some - rows.start], whole
 
-        jobs = [slice(i, min(i + ROWS, count)) for i in range(0, count, ROWS)]
-        *parts, own, whole = zip(*self.placed.backend.map(job, jobs), strict=True)
-        r, a, b, v = (np.concatenate(part) for part in parts)
+        drawn, own, whole = zip(*self.placed.backend.map(job, jobs), strict=True)
         of = np.tile(pool, samples)
         pools = [Pool(np.concatenate(np.concatenate(part, axis=1)), of) for part in (own, whole)]
-        return _Drawn(r, a, b, v, pools[0], None if is_free else pools[1])
+        v = np.concatenate(drawn)
+        return _Drawn(r, a, tilted, b, v, pools[0], None if is_free else pools[1])
+
+    def _tilted(
+        self,
+        before: NDArray[Any],
+        a: NDArray[Any],
+        b: NDArray[Any],
+        notes: NDArray[np.float64],
+        t: int,
+        key: Any,
+        rbm: ClampedRbm,
+        pool: NDArray[np.int64],
+        samples: int,
+    ) -> NDArray[Any]:
+        """Return a' at which as many notes sound as are wanted.  Eq. (35)."""
+        assert self.wanted is not None
+        density, on = self._density, self._on[t].astype(a.dtype)
+        tilt, tilted, known = np.zeros(density.parts), a, np.tile(notes[pool], (samples, 1))
+        for number in range(TRIALS):
+            v = np.tile(on, (samples * len(pool), 1))
+            arguments = b[pool], before[pool], self._sweeps, key, TRIAL_ROW << number, samples
+            v[:, rbm.columns] = np.concatenate(rbm.draw(tilted[pool], *arguments))
+            tilt = find_tilt(density.count(v, known), self.wanted[t], tilt)
+            tilted = a + density.biases(tilt, notes).astype(a.dtype)
+        return tilted
 
     def _clamped(
         self, open_columns: NDArray[np.bool_], on: NDArray[np.bool_], groups: NDArray[np.int64]
@@ -245,10 +287,11 @@ class FrameSampler:
             self._made[name] = ClampedRbm(self.placed.backend, self._w, open_columns, on, groups)
         return self._made[name]
 
-    def _biases(
-        self, particles: Particles, t: int, rows: slice
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Run the network and open the gates: the frames before, r, and beta times a' and b."""
+    def _biases(self, particles: Particles, t: int, rows: slice) -> tuple[NDArray[Any], ...]:
+        """Run the network and open the gates.
+
+        Returns the frames before, r, beta times a' and b, and what each column makes sound.
+        """
         placed, context = self.placed, self.placed.context
         model, backend, gates = placed.model, placed.backend, placed.context.gates
         network, dtype, count = model.network, model.network.dtype, rows.stop - rows.start
@@ -261,7 +304,9 @@ class FrameSampler:
                 back = self._back[t, s - lines]
                 source = np.full(count, t - back if back > 0 else -1)
             sources[s] = particles.frames(source, rows)
-        before = particles.frames(np.full(count, t - 1), rows).astype(dtype)
+        last = particles.frames(np.full(count, t - 1), rows)
+        before = last.astype(dtype)
+        notes = self._density.notes_of(last, list(sources[:lines]))
         heard = [
             sources[line, :, low:high]
             for line, (low, high) in enumerate(context.lines[: context.heard_lines].tolist())
@@ -273,7 +318,7 @@ class FrameSampler:
         backend.jacobian.forward_batch(
             network.sizes, self._codes, placed.params, backend.to_device(x), inputs, u
         )
-        return before, *self._opened(u, sources)
+        return before, *self._opened(u, sources), notes
 
     def _opened(
         self, u: Any, sources: NDArray[Any]

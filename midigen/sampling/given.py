@@ -34,6 +34,9 @@ class Given:
         The most notes of each part at once, 0..8, P being 1 without parts; where more are fixed,
         no other is drawn.  Of a part whose
         chords begin together they are the notes that begin together, of drums the hits.
+    keep_density : bool
+        Whether as many notes sound in a frame as if all were allowed, Eq. (35), rather than as
+        many as songs have in which others happen not to sound.
 
     Raises
     ------
@@ -46,6 +49,7 @@ class Given:
     outline: Outline
     allowed: Bools | None = None
     at_most: Int64 | None = None
+    keep_density: bool = False
 
     def __post_init__(self) -> None:
         """Check what can be seen without a model."""

@@ -1,8 +1,8 @@
-"""Conditional sampling over time by particles.  Eq. (30), section 13 of docs/mathematics.md."""
+"""Conditional sampling over time by particles.  Eq. (32), section 13 of docs/mathematics.md."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,13 +17,37 @@ from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.outline import Outline
 from midigen.randomness import derive_key, generator
+from midigen.sampling.density import count_sounding
 from midigen.sampling.frames import FrameSampler, Particles
 from midigen.sampling.given import Given
 
 LOOK_AHEAD_BARS, ROUNDS = 4, 2
 BLOCK = 16  # frames that a round rewrites at once where there are no bars
-FEW = 4  # survivors below which there is a warning
+# there is a warning where fewer survive than FEW, behind a larger share of the frames than HARD
+FEW, HARD = 4, 0.05
+UNBOUND = 32  # songs by which bound ones have as many notes
+MOST_NAMED = 6  # places in a warning
 REMEDY = "take fewer particles, or --device cpu"
+
+
+class Fit(NamedTuple):
+    """How well particles fit what is given.
+
+    Parameters
+    ----------
+    survivors : int or None
+        How many different particles went on behind the frame that left the fewest, in the first
+        pass.  None where nothing was open.
+    bar : int or None
+        The bar of that frame, counted from 1, a pickup as the first; None without bars, and where
+        all went on.
+    warning : str
+        Empty, or in one line what is the matter with few survivors in many places.
+    """
+
+    survivors: int | None = None
+    bar: int | None = None
+    warning: str = ""
 
 
 class Drawn(NamedTuple):
@@ -33,25 +57,19 @@ class Drawn(NamedTuple):
     ----------
     roll : NDArray[np.uint8], shape (T, V)
         What was fixed is as it was.
-    survivors : int or None
-        Of the particles at the start of a stretch, from how many those at its end descend; the
-        fewest of all stretches, in the first pass.  A stretch is a gap with its look-ahead, or of
-        one that is longer than twice the look-ahead, so much of it.  None where nothing was open.
+    fit : Fit
     log_weight : float
         An estimate of the log of how probable the model finds what is given where weights are
         taken: fixed notes among open ones, what is not allowed being off, and the frames of
         look-ahead; at the temperature.
     particles : int
         How many there were.
-    warning : str
-        Empty, or in one line what is the matter with so few survivors.
     """
 
     roll: NDArray[np.uint8]
-    survivors: int | None
+    fit: Fit
     log_weight: float
     particles: int
-    warning: str
 
 
 def sample_given(
@@ -63,7 +81,7 @@ def sample_given(
     temperature: float | None = None,
     seed: int = 0,
     look_ahead: int | None = None,
-    rounds: int = ROUNDS,
+    rounds: int | None = None,
     progress: Callable[[int], None] | None = None,
     backend: Backend | None = None,
 ) -> Drawn:
@@ -86,8 +104,8 @@ def sample_given(
     look_ahead : int, optional
         Fixed frames behind each stretch with open ones that weigh the particles; left out, those
         of LOOK_AHEAD_BARS bars.
-    rounds : int
-        Times that every bar is drawn again, given both sides.
+    rounds : int, optional
+        Times that every bar is drawn again, given both sides; left out, what `rounds_for` says.
     progress : callable, optional
         Told now and then how many more frames have been gone through.
     backend : Backend, optional
@@ -104,7 +122,7 @@ def sample_given(
     MidigenError
         For a model of Gaussian units.
     """
-    if particles < 1 or gibbs_steps < 1 or rounds < 0 or (look_ahead or 0) < 0:
+    if particles < 1 or gibbs_steps < 1 or (rounds or 0) < 0 or (look_ahead or 0) < 0:
         raise ValueError("particles and gibbs_steps must be at least 1, rounds and look_ahead 0")
     temperature = temperature_for(model) if temperature is None else temperature
     if not temperature > 0:
@@ -118,6 +136,8 @@ def sample_given(
         run = _Run(sampler, particles, seed, progress)
         if look_ahead is None:
             look_ahead = look_ahead_of(given.outline, model.grid)
+        if rounds is None:
+            rounds = rounds_for(sampler.is_open)
         return run.draw(look_ahead, rounds)
 
 
@@ -137,7 +157,18 @@ def count_frames(is_open: NDArray[np.bool_], outline: Outline, grid: Grid) -> in
         min(end + look_ahead, len(is_open)) - begin
         for begin, end in blocks_of(is_open, outline, grid)
     )
-    return first + ROUNDS * again
+    return first + rounds_for(is_open) * again
+
+
+def rounds_for(is_open: NDArray[np.bool_]) -> int:
+    """Return how often bars are drawn again: never where nothing is given whole behind open frames.
+
+    Rounds are for gaps, which must lead to what follows.  Where some of every frame is given the
+    particles are weighed in each, and rounds did not help (docs/results.md).
+    """
+    opens = np.flatnonzero(is_open)
+    is_gap = len(opens) > 0 and not is_open[opens[0] :].all()
+    return ROUNDS if is_gap else 0
 
 
 def stretches_of(is_open: NDArray[np.bool_], look_ahead: int) -> Iterator[tuple[int, int]]:
@@ -187,28 +218,59 @@ class _Run:
         self.roll = np.where(sampler.given.fixed, sampler.given.roll > 0, False).astype(np.uint8)
         grid = sampler.placed.model.grid
         self.blocks = list(blocks_of(sampler.is_open, sampler.given.outline, grid))
-        self.survivors: list[int] = []
+        self.survivors = np.full(len(self.roll), particles)
+        self.gone = 0  # frames of the first pass
         self.log_weight = 0.0
 
     def draw(self, look_ahead: int, rounds: int) -> Drawn:
         """Draw all stretches, then bar by bar in rounds."""
         stretches = list(stretches_of(self.sampler.is_open, look_ahead))
+        given = self.sampler.given
+        if given.keep_density and given.allowed is not None:
+            self.sampler.wanted = self._wanted(stretches)
         for number, (first, stop) in enumerate(stretches):
-            self._pass(("first", number), first, stop, window=2 * look_ahead)
-        fewest = min(self.survivors, default=None)
+            self.survivors[first:stop] = self._pass(("first", number), first, stop)
+            self.gone += stop - first
         for number in range(rounds):
             for block, (first, end) in enumerate(self.blocks):
                 stop = min(end + look_ahead, len(self.roll))
                 self._pass(("round", number, block), first, stop, end)
-        return Drawn(self.roll, fewest, self.log_weight, self.count, self._warning(fewest))
+        return Drawn(self.roll, self._fit(), self.log_weight, self.count)
 
-    def _warning(self, survivors: int | None) -> str:
-        if survivors is None or survivors >= min(FEW, self.count):
-            return ""
-        return (
-            f"only {survivors} of {self.count} particles survived (fewer than {FEW}): what is "
-            "given is improbable after most of them, and the rest may fit it badly; "
-            "take more particles"
+    def _wanted(self, stretches: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
+        """Count the notes of each part in every frame of songs in which all may sound, (T, P)."""
+        sampler, grid = self.sampler.unbound(), self.sampler.placed.model.grid
+        found = count_sounding(self.roll, grid)
+        for number, (first, stop) in enumerate(stretches):
+            path = "unbound", number
+            songs = run_particles(sampler, self.roll, first, stop, UNBOUND, self.seed, path)
+            whole = [np.concatenate([songs.past, roll]) for roll in songs.history.swapaxes(0, 1)]
+            counts = np.stack([count_sounding(roll, grid)[first:] for roll in whole])
+            weights = np.exp(songs.log_weight - songs.log_weight.max())
+            found[first:stop] = np.average(counts, axis=0, weights=weights)
+        return found
+
+    def _fit(self) -> Fit:
+        if not self.gone:
+            return Fit()
+        bars = self.sampler.given.outline.bar_starts(self.sampler.placed.model.grid)
+        hardest = int(np.argmin(self.survivors))
+        fewest, bar = int(self.survivors[hardest]), None
+        if len(bars) and fewest < self.count:
+            bar = int(np.searchsorted(bars, hardest, side="right"))
+        few = min(FEW, self.count)
+        hard = np.flatnonzero(self.survivors < few)
+        if len(hard) <= HARD * self.gone:
+            return Fit(fewest, bar)
+        where = f"behind {len(hard)} of {self.gone} frames"
+        if len(bars):
+            where = f"in {_listed(np.unique(np.searchsorted(bars, hard, side='right')).tolist())}"
+        return Fit(
+            fewest,
+            bar,
+            f"fewer than {few} of {self.count} particles survived {where}: what is given is "
+            "improbable there after most of them, and the rest may fit it badly; take more "
+            "particles",
         )
 
     def _pass(
@@ -217,11 +279,10 @@ class _Run:
         first: int,
         stop: int,
         rewritten: int | None = None,
-        window: int = 0,
-    ) -> None:
+    ) -> NDArray[np.int64]:
         """Draw frames first..stop-1 by particles, and settle on one of them.
 
-        rewritten is as in `run_particles`; survivors are counted every `window` frames.
+        rewritten is as in `run_particles`.  Returns how many survived each frame.
         """
         particles = run_particles(
             self.sampler,
@@ -232,17 +293,15 @@ class _Run:
             self.seed,
             path,
             rewritten,
-            window,
             self.progress,
         )
         if rewritten is None:
             self.log_weight += particles.log_mean_weight
         rng = generator(self.seed, "given", "settle", *path)
-        particles.choose(_systematic(particles.log_weight, rng))
-        particles.count_survivors()
-        self.survivors.append(particles.survivors)
+        particles.choose(_systematic(particles.log_weight, rng), stop - 1)
         # all are of one weight now
         self.roll[first:stop] = particles.history[:, int(rng.integers(self.count))]
+        return particles.survivors
 
 
 def run_particles(
@@ -254,7 +313,6 @@ def run_particles(
     seed: int,
     path: tuple[str | int, ...] = (),
     rewritten: int | None = None,
-    window: int = 0,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Particles:
     """Draw frames first..stop-1 by particles: sequential Monte Carlo.
@@ -276,8 +334,6 @@ def run_particles(
         Conditional sequential Monte Carlo, for particle Gibbs: frames first..rewritten-1 are drawn
         again, the first particle being what the roll has, and those behind are fixed as they are.
         Left out, the roll is read before `first` alone.
-    window : int
-        Frames after which survivors are counted, again and again; 0 for never.
     progress : callable
         Told of every frame.
 
@@ -289,11 +345,9 @@ def run_particles(
     particles = sampler.start(roll, first, stop, count)
     reference = None if rewritten is None else roll
     for t in range(first, stop):
-        if window and t > first and (t - first) % window == 0:
-            particles.count_survivors()
         if particles.effective < count / 2:
             rng = generator(seed, "given", "choose", *path, t)
-            particles.choose(_resampled(particles.log_weight, rng, rewritten is not None))
+            particles.choose(_resampled(particles.log_weight, rng, rewritten is not None), t - 1)
         key = derive_key(seed, "given", *path, t)
         sampler.step(particles, t, key, reference, rewritten is not None and t >= rewritten)
         progress(1)
@@ -315,3 +369,18 @@ def _systematic(log_weight: NDArray[Any], rng: np.random.Generator) -> NDArray[A
     reached = np.cumsum(np.exp(log_weight - np.logaddexp.reduce(log_weight)))
     found = np.searchsorted(reached, (rng.random() + np.arange(count)) / count, side="right")
     return np.minimum(found, count - 1)
+
+
+def _listed(bars: list[int]) -> str:
+    """Say bars in words.
+
+    >>> _listed([3]), _listed([1, 2, 3, 7])
+    ('bar 3', 'bars 1-3, 7')
+    """
+    runs: list[tuple[int, int]] = []
+    for bar in bars:
+        first = runs.pop()[0] if runs and runs[-1][1] == bar - 1 else bar
+        runs.append((first, bar))
+    named = [str(first) if first == last else f"{first}-{last}" for first, last in runs]
+    more = " and others" if len(named) > MOST_NAMED else ""
+    return f"bar{'s'[: len(bars) > 1]} {', '.join(named[:MOST_NAMED])}{more}"

@@ -17,7 +17,7 @@ from midigen.midi.roll import PlacedNotes, notes_beside, placed_to_roll
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.outline import Outline
 from midigen.randomness import derive_key
-from midigen.sampling import Drawn, Given, sample_given
+from midigen.sampling import Drawn, Fit, Given, sample_given
 from midigen.steering.choice import Kept
 from midigen.steering.constraints import Allowed, Constraints, columns_allowed, pitched_columns
 from midigen.steering.source import Source
@@ -48,17 +48,14 @@ class Redrawn(NamedTuple):
         For every part, start frame, end frame and pitch of the notes that were drawn.
     stay : ndarray of bool (R,)
         Which rows of the song that it started from are in it.
-    survivors : int or None
-        The fewest of all draws, as `midigen.sampling.Drawn` has it.
-    warning : str
-        Of that draw.
+    fit : Fit
+        Of the draw with the fewest survivors.
     """
 
     roll: NDArray[np.uint8]
     new: list[Int64]
     stay: Bools
-    survivors: int | None
-    warning: str
+    fit: Fit
 
 
 def redraw(
@@ -89,14 +86,14 @@ def redraw(
     """
     grid = model.grid
     notes, rows = source.notes, source.rows.copy()
-    worst: Drawn | None = None
+    worst: Fit | None = None
     for number, region in enumerate(regions):
         free = region[notes.start, notes.part] & ~np.where(rows >= 0, kept.rows[rows], False)
         stay = notes.of(~free)
         given = given_of(notes, stay, region, kept, constraints, outline, grid)
         drawn = _sample(model, given, sampling, number)
-        if worst is None or _fewer(drawn, worst):
-            worst = drawn
+        if worst is None or _fewer(drawn.fit, worst):
+            worst = drawn.fit
         new = _in_parts(notes_beside(drawn.roll, stay, grid))
         notes = stay.with_others(new)
         rows = np.concatenate([rows[~free], np.full(len(new.start), -1)])
@@ -111,8 +108,7 @@ def redraw(
             for part in range(columns_of(grid).parts)
         ],
         still,
-        worst.survivors,
-        worst.warning,
+        worst,
     )
 
 
@@ -134,7 +130,9 @@ def draw_bound(
     ahead = np.ones((begun, grid.channels), bool)
     allowed = Allowed(*(np.concatenate([ahead, mask]) for mask in new))
     mask = columns_allowed(allowed, fixed, roll > 0, grid)
-    return _sample(model, Given(roll, fixed, outline, mask, constraints.most(grid)), sampling, 0)
+    return _sample(
+        model, Given(roll, fixed, outline, mask, constraints.most(grid), True), sampling, 0
+    )
 
 
 def given_of(
@@ -178,7 +176,7 @@ def given_of(
     by_frame = np.array([part.kind == "voices" for part in grid.parts] or [True])
     sound = allowed.sound & ~(shut & by_frame[columns.part_of])
     mask = columns_allowed(Allowed(allowed.begin & ~shut, sound), fixed, on, grid)
-    return Given(left, fixed, outline, mask, constraints.most(grid))
+    return Given(left, fixed, outline, mask, constraints.most(grid), True)
 
 
 def outline_beside(stay: PlacedNotes, outline: Outline, grid: Grid) -> Outline:
@@ -208,7 +206,7 @@ def _sample(model: RnnRbm, given: Given, sampling: Sampling, number: int) -> Dra
     )
 
 
-def _fewer(one: Drawn, other: Drawn) -> bool:
+def _fewer(one: Fit, other: Fit) -> bool:
     return one.survivors is not None and (
         other.survivors is None or one.survivors < other.survivors
     )

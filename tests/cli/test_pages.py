@@ -138,7 +138,7 @@ def test_without_the_corpus_it_says_what_is_left_out(run_folder, capsys):
     Path("corpus.midigen").unlink()
     assert main([*MAKE, "-o", "new"]) == 0
     err = capsys.readouterr().err
-    assert "the page does not say what was copied: the corpus that run was trained on" in err
+    assert "what was copied is not looked at: the corpus that run was trained on" in err
     facts = shown("new/tunes-seed7-1.html")["songs"][0]["facts"]
     assert [fact["label"] for fact in facts] == ["Likelihood"]
 
@@ -149,6 +149,31 @@ def test_another_corpus_in_its_place_is_not_searched(run_folder, capsys):
     assert main([*MAKE, "-o", "new"]) == 0
     assert "the model's corpus has changed since" in capsys.readouterr().err
     assert len(shown("new/tunes-seed7-1.html")["songs"][0]["facts"]) == 1
+
+
+def test_scores_are_told_beside_those_of_held_out_songs(run_folder, capsys):
+    model = RnnRbm.load("run")
+    model.card.figures = {"notes a frame": (1.0, 0.5)}
+    model.save("run/model.safetensors")
+    asked = [*MAKE[:-1], "--count", "2", "--best-of", "3"]
+    assert main([*asked, "-o", "new"]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "best of 3" in line]
+    number = r"-?\d+\.\d\d"
+    for song, line in enumerate(lines, start=1):
+        assert re.fullmatch(
+            rf"song {song}, the best of 3: distance {number} \(held out {number}\); "
+            rf"{number} nats a frame; longest copied run \d+ beats \(held out \d+\)",
+            line,
+        )
+    assert len(lines) == 2
+    assert main([*asked, "-o", "new", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["held_out"]["distance"] >= 0 and report["held_out"]["nats"] is None
+    for song in report["songs"]:
+        assert song["nats_a_frame"] < 0 and song["copies_too_much"] is False
+        assert song["distance"] >= 0 and song["copied_beats"] >= 0
+    assert main([*MAKE[:-1], "--best-of", "1", "-o", "new"]) == 0
+    assert "best of" not in capsys.readouterr().err
 
 
 def test_a_page_is_no_song_on_stdout(run_folder, capsys):

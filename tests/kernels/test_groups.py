@@ -1,6 +1,6 @@
 """Groups of units of which at most one is on, or at most K: draws, conditionals, annealing.
 
-Eq. (29), (31).
+Eq. (29), (33).
 """
 
 import numpy as np

@@ -9,6 +9,7 @@ from midigen.backends.cpu import cpu_backend
 from midigen.composition import Composed
 from midigen.config import GenerateConfig
 from midigen.corpus import Corpus, Song
+from midigen.evaluation.score import Score
 from midigen.model.songs import Told
 from midigen.outline import Outline
 from midigen.rendering.measured import frames_measured, song_facts
@@ -43,7 +44,7 @@ def plan_of(rolls, opening=None):
 
 
 def facts(model, rolls, corpus=None, opening=None, progress=None, distance=None):
-    songs = [Composed(roll, None, distance) for roll in rolls]
+    songs = [Composed(roll, None, Score(distance)) for roll in rolls]
     return song_facts(model, plan_of(rolls, opening), songs, corpus, cpu_backend(), progress)
 
 

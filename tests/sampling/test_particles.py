@@ -10,7 +10,7 @@ from midigen.sampling import clamped, frames, particles
 from midigen.sampling.clamped import ClampedRbm
 from midigen.sampling.frames import FrameSampler
 from midigen.sampling.given import Given
-from midigen.sampling.particles import run_particles, sample_given
+from midigen.sampling.particles import Fit, run_particles, sample_given
 from tests import reference
 from tests.sampling.toy import (
     PARTS,
@@ -193,9 +193,9 @@ def test_a_song_of_which_nothing_is_given_or_all():
     model, roll = toy_model(PLAIN, True), some_song(PLAIN, 9)
     nothing = Given(roll, np.zeros(roll.shape, bool), outline(PLAIN, 9))
     free = sample_given(model, nothing, rounds=0, particles=8)
-    assert free.roll.any() and free.survivors == 8 and free.log_weight == 0
+    assert free.roll.any() and free.fit == (8, None, "") and free.log_weight == 0
     whole = sample_given(model, Given(roll, np.ones(roll.shape, bool), outline(PLAIN, 9)))
-    assert np.array_equal(whole.roll, roll) and whole.survivors is None and not whole.warning
+    assert np.array_equal(whole.roll, roll) and whole.fit == Fit()
 
 
 @pytest.mark.parametrize("name", ["a gap, with gates", "a line, given the chords"])
@@ -229,10 +229,27 @@ def test_few_survivors_are_warned_of():
     model = toy_model(PLAIN, scale=4)
     song = given(PLAIN, 12, range(2, 8), seed=5)
     drawn = sample_given(model, song, particles=30, rounds=0, look_ahead=4, gibbs_steps=5)
-    assert drawn.survivors < particles.FEW
-    assert f"only {drawn.survivors} of 30 particles" in drawn.warning
+    assert drawn.fit.survivors < particles.FEW and drawn.fit.bar > 8  # bars of one frame
+    assert f"of 30 particles survived in bar {drawn.fit.bar}:" in drawn.fit.warning
     calm = sample_given(toy_model(PLAIN, scale=0.1), song, particles=30, rounds=0)
-    assert calm.survivors >= particles.FEW and not calm.warning
+    assert calm.fit.survivors >= particles.FEW and not calm.fit.warning
+
+
+def test_one_hard_place_among_many_is_no_fault(monkeypatch):
+    model = toy_model(PLAIN, scale=4)
+    song = given(PLAIN, 12, range(2, 8), seed=5)
+    monkeypatch.setattr(particles, "HARD", 0.5)
+    drawn = sample_given(model, song, particles=30, rounds=0, look_ahead=4, gibbs_steps=5)
+    assert drawn.fit.survivors < particles.FEW and not drawn.fit.warning
+
+
+def test_gaps_are_drawn_in_rounds_and_what_is_given_throughout_is_not():
+    opens = np.zeros(12, bool)
+    assert particles.rounds_for(opens) == 0
+    opens[4:6] = True
+    assert particles.rounds_for(opens) == particles.ROUNDS
+    opens[4:] = True
+    assert particles.rounds_for(opens) == 0
 
 
 @pytest.mark.parametrize(
@@ -266,5 +283,5 @@ def test_every_backend_draws_the_same_song(backend, monkeypatch):
     drawn, on_cpu = (
         sample_given(model, song, backend=some, **settings) for some in (backend, cpu_backend())
     )
-    assert np.array_equal(drawn.roll, on_cpu.roll) and drawn.survivors == on_cpu.survivors
+    assert np.array_equal(drawn.roll, on_cpu.roll) and drawn.fit == on_cpu.fit
     assert drawn.log_weight == pytest.approx(on_cpu.log_weight, abs=1e-9)

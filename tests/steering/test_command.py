@@ -64,10 +64,13 @@ def test_json_tells_what_was_given_and_who_survived(capsys):
 
 
 def test_too_few_particles_are_warned_of(capsys, monkeypatch):
-    monkeypatch.setattr("midigen.sampling.particles.FEW", 32)
     few = ("--particles", "32", "--gibbs-steps", "2", "--seed", "3")
     assert run("--keep", "melody", "--from", "song.mid", *few) == 0
-    assert "of 32 particles survived (fewer than 32)" in capsys.readouterr().err
+    assert "warning" not in capsys.readouterr().err
+    monkeypatch.setattr("midigen.sampling.particles.FEW", 32)
+    monkeypatch.setattr("midigen.sampling.particles.HARD", 0.0)
+    assert run("--keep", "melody", "--from", "song.mid", *few) == 0
+    assert "warning: fewer than 32 of 32 particles survived in bar" in capsys.readouterr().err
 
 
 def test_chords_that_do_not_fit_are_warned_of_in_json_too(capsys):

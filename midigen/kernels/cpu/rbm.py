@@ -101,7 +101,7 @@ def _shares(field, out):
 
 @njit(**KERNEL)
 def _sample_at_most(field, most, uniforms, within, out) -> None:
-    """Draw n units of one row of which at most `most` are on, Eq. (31).
+    """Draw n units of one row of which at most `most` are on, Eq. (33).
 
     within (n + 1, most + 1 or more) is a table of float64, overwritten: within[i, k] is in
     proportion to the chance that of the units from i on at most k are on.
@@ -127,7 +127,7 @@ def _sample_at_most(field, most, uniforms, within, out) -> None:
 
 @njit(**KERNEL)
 def sample_groups(key, sweep, first_row, field, groups, out) -> None:
-    """Draw the units of groups, Eq. (29), (31), of which at most one is on, or at most K.
+    """Draw the units of groups, Eq. (29), (33), of which at most one is on, or at most K.
 
     key, first_row, groups: see the module.  A group's draw is made of the uniform number of its
     first column in uniform_row or, where more than one may be on, of those of all its columns.

@@ -255,7 +255,7 @@ def _word(key, row, sweep, quarter, column):
 
 @cache
 def chooser(real: Scalar, kind: int) -> Callable[..., Any]:
-    """Make a device function that draws a group of one row, Eq. (29) or (31).
+    """Make a device function that draws a group of one row, Eq. (29) or (33).
 
     Parameters
     ----------
@@ -332,7 +332,7 @@ def _with_one_more(within, on, off):
 
 @cache
 def _some_chooser(real):
-    """Make a device function that draws a group of which at most `most` are on, Eq. (31).
+    """Make a device function that draws a group of which at most `most` are on, Eq. (33).
 
     Where the CPU keeps a table of all columns a thread has one row of it, in registers, and makes
     that anew for each column.

@@ -143,7 +143,7 @@ def sample_groups(
     out: MatrixLike,
     tile: Tile = TILE,
 ) -> None:
-    """Draw the units of groups, Eq. (29), (31), of which at most one is on, or at most K.
+    """Draw the units of groups, Eq. (29), (33), of which at most one is on, or at most K.
 
     Parameters as in midigen.kernels.cpu.rbm.sample_groups; a thread draws a group of a row.
     """
