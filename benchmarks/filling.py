@@ -3,10 +3,11 @@
     python benchmarks/filling.py RUN CORPUS --hide bars --split test
     python benchmarks/filling.py RUN CORPUS --hide harmony --split test
 
-`bars` hides bars 5-8 of each song, and fills them in four ways: by particles given both sides; by
-going on from what is before alone; by copying the bar before; and by a Markov chain.  `harmony`
-hides all but the top line, and writes the rest by particles, and by one particle, which clamps the
-line but does not weigh what the frames before do to it.
+`bars` hides bars 5-8 of each song, and fills them in these ways: by particles given both sides, of
+several the likeliest, as `midigen generate --fill` does; by a draw of them; by going on from what
+is before alone; by copying the bar before; and by a Markov chain.  `harmony` hides all but the top
+line, and writes the rest by particles, with and without rounds, and by one particle, which clamps
+the line but does not weigh what the frames before do to it.
 
 Nats are beside those of the song itself, at temperature 1, of the whole song and of what follows
 the hidden bars; `over` is by how much they are over those of going on from what is before alone,
@@ -27,6 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from midigen.backends.cpu import cpu_backend
+from midigen.config import BEST_OF
 from midigen.corpus import Corpus
 from midigen.evaluation.likelihood import TeacherForced, estimate_log_likelihood, teacher_forced
 from midigen.evaluation.markov import Chains
@@ -119,13 +121,14 @@ def filled(model, chains, song, seed, settings):
     fixed = np.ones(song.roll.shape, bool)
     fixed[frames] = False
     given, begun = Given(song.roll, fixed, outline), time.perf_counter()
-    drawn = sample_given(model, given, seed=seed, **settings)
+    drawn = sample_given(model, given, seed=seed, best_of=BEST_OF, **settings)
     seconds = time.perf_counter() - begun
     bar = (frames.stop - frames.start) // BARS
     rolls = {
         "the song itself": song.roll,
-        "particles": drawn.roll,
-        "particles, no rounds": sample_given(
+        "likeliest": drawn.roll,
+        "a draw": sample_given(model, given, seed=seed, **settings).roll,
+        "a draw, no rounds": sample_given(
             model, given, seed=seed, **{**settings, "rounds": 0}
         ).roll,
         "continued": sample_given(model, given, seed=seed, **CAUSAL).roll,

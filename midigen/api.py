@@ -246,8 +246,9 @@ def generate(
     temperature : float, optional
         Below 1 the music is tamer, above 1 wilder; what suits the model if left out.
     best_of : int, optional
-        Songs to draw for each one that is kept, the nearest to the songs learned from in its
-        musical figures; 4 if left out, and 1 where something is given.
+        Songs to draw for each one that is kept, the nearest to the songs learned from; 4 if left
+        out, and 1 where something is given.  With `fill`, 4 as well, so many particles are compared
+        and the likeliest is kept; 1 is a plain draw.
     endings : int
         Endings to draw for each song, of which the one is kept that closes most as the songs
         learned from do; 1 leaves it as it was drawn.

@@ -5,7 +5,7 @@ One home for what `midigen generate` and `midigen.generate` do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, NamedTuple
@@ -96,9 +96,12 @@ class Plan:
 
     @property
     def tries(self) -> int:
-        """Songs that are drawn for each one that is kept."""
+        """Songs that are drawn for each one that is kept.
+
+        Of a filling one is: what is chosen between are its particles.
+        """
         assert self.settings.best_of is not None
-        return self.settings.best_of
+        return 1 if self.steer.fill else self.settings.best_of
 
     def behind_primer(self, roll: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return new frames (T, V) with those of the primer ahead of them."""
@@ -224,7 +227,8 @@ def plan_songs(
     seed, grid, card = settings.seed, model.grid, model.card
     assert seed is not None
     programs_of(grid, settings.program or ())  # before anything is made
-    settings = _with_numbers(model, settings, source is not None or steer.is_bound)
+    given = source is not None or steer.is_bound
+    settings = _with_numbers(model, settings, given, bool(steer.fill))
     constraints = read_constraints(steer, grid)
     constraints.most(grid)
     if model.gaussian and (source is not None or steer.is_bound):
@@ -264,9 +268,9 @@ def plan_songs(
     if opening is None:
         outlines = [constraints.tell(outline, grid) for outline in outlines]
     new = [o.after(len(opening.roll), grid) if opening else o for o in outlines]
-    remarks = []
+    remarks = _strange_metre(settings.metre, card.outlines)
     if steer.is_bound:  # what cannot be is told before anything is made
-        remarks = [remark for outline in new for remark in constraints.remarks(outline, grid)]
+        remarks += [remark for outline in new for remark in constraints.remarks(outline, grid)]
     return Plan(
         settings,
         outlines,
@@ -279,16 +283,30 @@ def plan_songs(
     )
 
 
-def _with_numbers(model: RnnRbm, settings: GenerateConfig, given: bool) -> GenerateConfig:
+def _with_numbers(
+    model: RnnRbm, settings: GenerateConfig, given: bool, fills: bool
+) -> GenerateConfig:
     """Return settings with what suits the model, and songs of which something is given or not."""
     if settings.temperature is None:
         settings = replace(settings, temperature=temperature_for(model))
-    best_of = settings.best_of or (1 if given else BEST_OF)
+    best_of = settings.best_of or (1 if given and not fills else BEST_OF)
     endings = 1 if given else settings.endings  # what is given may be the ending
-    if not model.card.figures:
-        best_of, endings = 1, 1  # there is nothing to choose by
+    if not model.card.figures:  # there is nothing to choose by but likelihood
+        best_of, endings = best_of if fills else 1, 1
     gibbs_steps = settings.gibbs_steps or (GIBBS_STEPS_GIVEN if given else GIBBS_STEPS)
     return replace(settings, best_of=best_of, endings=endings, gibbs_steps=gibbs_steps)
+
+
+def _strange_metre(metre: tuple[int, int] | None, known: Sequence[Outline]) -> list[str]:
+    """Say that no song learned from has a metre that is asked for, if so."""
+    metres = {found[1:] for outline in known for found in outline.metres}
+    if metre is None or not metres or metre in metres:
+        return []
+    listed = ", ".join(f"{beats}/{unit}" for beats, unit in sorted(metres))
+    return [
+        f"no song learned from is in {metre[0]}/{metre[1]}, so the model does not know what to do "
+        f"with it: they are in {listed}"
+    ]
 
 
 def _of_whole_bars(outline: Outline) -> NDArray[np.int64]:
@@ -418,6 +436,7 @@ def _draw_given(
                 int(derive_key(settings.seed, "given", number)),
                 backend,
                 progress,
+                settings.best_of if plan.steer.fill and settings.best_of else 1,
             )
             if task is not None:
                 regions = plan.regions(number)

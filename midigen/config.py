@@ -660,11 +660,11 @@ class GenerateConfig(Settings):
     )
     best_of: int | None = setting(
         None,
-        "Songs to draw for each one that is kept, the nearest to the songs learned from in its "
-        "musical figures.",
+        "Songs to draw for each one that is kept, the nearest to the songs learned from; with "
+        "--fill, particles of which the likeliest is kept.",
         low=1,
         high=10_000,
-        shown=f"{BEST_OF}; 1 of songs of which something is given",
+        shown=f"{BEST_OF}; 1 of songs of which something is given, but for --fill",
     )
     endings: int = setting(
         ENDINGS,

@@ -9,7 +9,7 @@ import pytest
 import midigen
 from midigen.cli import main
 from midigen.composition import compose, plan_songs, read_song
-from midigen.config import GenerateConfig, Grid, ModelConfig, Part
+from midigen.config import BEST_OF, GenerateConfig, Grid, ModelConfig, Part, SteerConfig
 from midigen.errors import MidigenError
 from midigen.midi.dynamics import Dynamics
 from midigen.midi.read import read_notes
@@ -18,6 +18,8 @@ from midigen.model.card import ModelCard
 from midigen.model.context import context_of
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.outline import Outline
+from midigen.steering import redraw
+from tests.steering.songs import BAND, band, lively
 
 GRID = Grid(
     steps_per_beat=2,
@@ -342,3 +344,40 @@ def test_the_command_line_says_what_cannot_be_in_one_line(tmp_path, capsys, opti
     parrot().save(tmp_path / "model.safetensors")
     assert main(["generate", str(tmp_path), "--length", "8 bars", option, value, "-q"]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_of_fillings_particles_are_chosen_between(tmp_path, monkeypatch):
+    asked = []
+    true = redraw._sample
+    monkeypatch.setattr(
+        redraw, "_sample", lambda *given: asked.append(given[2].best_of) or true(*given)
+    )
+    model, song = lively(BAND), band(tmp_path / "song.mid")
+
+    def tries(best_of=None, **steer):
+        settings = GenerateConfig(seed=1, gibbs_steps=1, best_of=best_of)
+        plan = plan_songs(model, settings, source=song, steer=SteerConfig(particles=2, **steer))
+        list(compose(model, plan))
+        return plan.tries
+
+    assert [tries(fill=("bar 2",)), tries(3, fill=("bar 2",)), tries(1, fill=("bar 2",))] == [1] * 3
+    assert asked == [BEST_OF, 3, 1]
+    model.card.figures = {"notes a frame": (2.0, 1.0)}
+    assert tries(2, keep=("melody",)) == 2 and tries(keep=("melody",)) == 1
+    assert asked[3:] == [1, 1, 1]
+
+
+def test_a_metre_that_no_song_learned_from_has_is_told_of():
+    model = lively(BAND, outlines=[Outline(64, ((0, 4, 4),)), Outline(48, ((0, 3, 4), (24, 2, 4)))])
+
+    def remarks(**settings):
+        return plan_songs(model, GenerateConfig(seed=1, **settings)).remarks
+
+    [remark] = remarks(metre=(5, 4))
+    assert remark == (
+        "no song learned from is in 5/4, so the model does not know what to do with it: they are "
+        "in 2/4, 3/4, 4/4"
+    )
+    assert not remarks(metre=(3, 4)) and not remarks(metre=(2, 4)) and not remarks()
+    model.card.outlines = []
+    assert not remarks(metre=(5, 4))  # nothing is known of them

@@ -195,6 +195,19 @@ class ClampedRbm:
         constant = np.logaddexp.reduce(annealed - ratios[some]) - math.log(len(some))
         return known + ratios + constant
 
+    def free_energies(
+        self, a: NDArray[Any], b: NDArray[Any], v: NDArray[np.uint8]
+    ) -> NDArray[np.float64]:
+        """Return F of each row's open columns in v (N, V), in its own RBM, (N,)."""
+        backend = self._backend
+        a, b, known = self._biases(a, b)
+        out = backend.empty((len(a),), np.float64)
+        states = backend.to_device(np.ascontiguousarray(v[:, self.columns]), a.dtype)
+        self._rbm.free_energy(
+            states, self._device_w, backend.to_device(a), backend.to_device(b), out
+        )
+        return backend.to_host(out) - known
+
     def _minus_free_energies(
         self, a: NDArray[Any], b: NDArray[Any], v: NDArray[Any]
     ) -> NDArray[np.float64]:

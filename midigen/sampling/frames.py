@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -40,6 +40,8 @@ class Particles:
         Since the particles were last resampled.
     settled : float
         The log of the product of the mean weights of each resampling.
+    nats : ndarray of float64 (N,)
+        log p of the frames of each, up to a constant that all share; 0 unless it is asked for.
     survivors : ndarray of int64 (frames,)
         How many different ones went on behind each frame; N where all did.
     """
@@ -53,6 +55,7 @@ class Particles:
     ) -> None:
         self.past, self.history, self.state, self.latest = past, history, state, latest
         self.log_weight, self.settled = np.zeros(len(state)), 0.0
+        self.nats = np.zeros(len(state))
         self.survivors = np.full(len(history), len(state))
 
     @property
@@ -74,6 +77,7 @@ class Particles:
         self.survivors[t - len(self.past)] = len(np.unique(those))
         self.history[:] = self.history[:, those]
         self.state, self.latest = self.state[those], self.latest[those]
+        self.nats[:] = self.nats[those]
 
     def frames(self, source: NDArray[np.int64], rows: slice) -> NDArray[np.uint8]:
         """Return frame source[i] of each particle, (n, V), silent where that is negative."""
@@ -90,7 +94,7 @@ class _Drawn(NamedTuple):
     """r (N, R), a' (N, V) and b (N, H) times beta, what is drawn of open columns, samples.
 
     tilted is a' with what keeps the number of notes.  own are samples of the RBMs of what is open,
-    whole those of all columns; None where weights are 1.
+    whole those of all columns, the same where all is open and weights are 1.
     """
 
     r: NDArray[Any]
@@ -99,7 +103,8 @@ class _Drawn(NamedTuple):
     b: NDArray[Any]
     v: NDArray[Any]
     own: Pool
-    whole: Pool | None
+    whole: Pool
+    is_free: bool
 
 
 class FrameSampler:
@@ -113,6 +118,8 @@ class FrameSampler:
         Inverse temperature.
     sweeps : int
         Of Gibbs sampling, for each frame.
+    with_nats : bool
+        Whether particles are told how likely they are.
 
     Attributes
     ----------
@@ -122,9 +129,16 @@ class FrameSampler:
         How many notes of each part are to sound in the mean of the particles, where some may not.
     """
 
-    def __init__(self, placed: PlacedModel, given: Given, beta: float, sweeps: int) -> None:
+    def __init__(
+        self,
+        placed: PlacedModel,
+        given: Given,
+        beta: float,
+        sweeps: int,
+        with_nats: bool = False,
+    ) -> None:
         model, self.placed, self.given = placed.model, placed, given
-        self._beta, self._sweeps = beta, sweeps
+        self._beta, self._sweeps, self._with_nats = beta, sweeps, with_nats
         dtype = model.network.dtype
         self._w = (beta * model.w.astype(np.float64)).astype(dtype)
         self._context = placed.context.rows(given.outline).astype(dtype)
@@ -204,25 +218,45 @@ class FrameSampler:
         else:
             rbm = self._clamped(np.zeros_like(fixed, bool), fixed > 0, self._softmax)
         drawn = self._draw(particles, t, key, rbm)
-        if drawn.whole is not None:
-            # of music that is drawn again only how the particles stand to each other is wanted
-            anew = reference is None
-            particles.log_weight += rbm.log_z(drawn.tilted, drawn.b, drawn.own, key, anew)
-            particles.log_weight -= self._whole.log_z(drawn.a, drawn.b, drawn.whole, key, anew)
         v = np.tile(self._on[t].astype(np.uint8) if fixed is None else fixed, (len(drawn.r), 1))
         v[:, rbm.columns] = drawn.v
         if reference is not None:
             v[0] = reference[t]
+        self._weigh(particles, v, drawn, rbm, key, reference is None)
         particles.state = drawn.r
         particles.history[t - len(particles.past)] = v
         for line, (low, high) in enumerate(self.placed.context.lines.tolist()):
             particles.latest[v[:, low:high].any(axis=1), line] = t
+
+    def _weigh(
+        self,
+        particles: Particles,
+        v: NDArray[np.uint8],
+        drawn: _Drawn,
+        rbm: ClampedRbm,
+        key: Any,
+        with_constant: bool,
+    ) -> None:
+        """Weigh a frame v (N, V) of every particle, Eq. (32), and say how likely it is.
+
+        with_constant is as in `ClampedRbm.log_z`: of music that is drawn again only how the
+        particles stand to each other is wanted.
+        """
+        if drawn.is_free and not self._with_nats:
+            return
+        log_z = self._whole.log_z(drawn.a, drawn.b, drawn.whole, key, with_constant)
+        if not drawn.is_free:
+            own = rbm.log_z(drawn.tilted, drawn.b, drawn.own, key, with_constant)
+            particles.log_weight += own - log_z
+        if self._with_nats:
+            particles.nats -= self._whole.free_energies(drawn.a, drawn.b, v) + log_z
 
     def _draw(self, particles: Particles, t: int, key: Any, rbm: ClampedRbm) -> _Drawn:
         """Draw what is open of frame t, and samples for both Z, on all cores."""
         count = len(particles.state)
         pool = np.unique(np.linspace(0, count - 1, min(count, MOST_POOL)).astype(np.int64))
         samples, is_free = -(-POOL // len(pool)), rbm.is_like(self._whole)
+        taken = 1 if is_free and not self._with_nats else samples
         jobs = [slice(i, min(i + ROWS, count)) for i in range(0, count, ROWS)]
 
         def run(rows: slice, _: Callable[[], bool]) -> tuple[NDArray[Any], ...]:
@@ -236,9 +270,7 @@ class FrameSampler:
 
         def job(rows: slice, _: Callable[[], bool]) -> tuple[NDArray[Any], ...]:
             own = before[rows], tilted[rows], b[rows]
-            v = rbm.draw(
-                own[1], own[2], own[0], self._sweeps, key, rows.start, 1 if is_free else samples
-            )
+            v = rbm.draw(own[1], own[2], own[0], self._sweeps, key, rows.start, taken)
             first, stop = np.searchsorted(pool, (rows.start, rows.stop)).tolist()
             some = pool[first:stop]
             if is_free or self._whole.exact:
@@ -250,10 +282,10 @@ class FrameSampler:
             return v[0], v[:, some - rows.start], whole
 
         drawn, own, whole = zip(*self.placed.backend.map(job, jobs), strict=True)
-        of = np.tile(pool, samples)
-        pools = [Pool(np.concatenate(np.concatenate(part, axis=1)), of) for part in (own, whole)]
+        samples_of_open = _pooled(own, pool)
+        of_all = samples_of_open if is_free else _pooled(whole, pool)
         v = np.concatenate(drawn)
-        return _Drawn(r, a, tilted, b, v, pools[0], None if is_free else pools[1])
+        return _Drawn(r, a, tilted, b, v, samples_of_open, of_all, is_free)
 
     def _tilted(
         self,
@@ -351,3 +383,9 @@ class FrameSampler:
             np.ascontiguousarray(outputs[:, of_a]) * beta,
             np.ascontiguousarray(outputs[:, of_b]) * beta,
         )
+
+
+def _pooled(parts: Sequence[NDArray[Any]], pool: NDArray[np.int64]) -> Pool:
+    """Put samples (samples, n, R) of some particles after some others in one pool."""
+    states = np.concatenate(parts, axis=1)
+    return Pool(np.concatenate(states), np.tile(pool, len(states)))

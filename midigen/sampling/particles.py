@@ -82,6 +82,7 @@ def sample_given(
     seed: int = 0,
     look_ahead: int | None = None,
     rounds: int | None = None,
+    best_of: int = 1,
     progress: Callable[[int], None] | None = None,
     backend: Backend | None = None,
 ) -> Drawn:
@@ -106,6 +107,9 @@ def sample_given(
         of LOOK_AHEAD_BARS bars.
     rounds : int, optional
         Times that every bar is drawn again, given both sides; left out, what `rounds_for` says.
+    best_of : int
+        Of so many particles the one is taken in which the song is likeliest, and of the music that
+        is drawn again, too: a choice then, and no draw from the conditional.
     progress : callable, optional
         Told now and then how many more frames have been gone through.
     backend : Backend, optional
@@ -122,8 +126,10 @@ def sample_given(
     MidigenError
         For a model of Gaussian units.
     """
-    if particles < 1 or gibbs_steps < 1 or (rounds or 0) < 0 or (look_ahead or 0) < 0:
-        raise ValueError("particles and gibbs_steps must be at least 1, rounds and look_ahead 0")
+    if min(particles, gibbs_steps, best_of) < 1 or (rounds or 0) < 0 or (look_ahead or 0) < 0:
+        raise ValueError(
+            "particles, gibbs_steps and best_of must be at least 1, rounds and look_ahead 0"
+        )
     temperature = temperature_for(model) if temperature is None else temperature
     if not temperature > 0:
         raise ValueError(f"temperature must be over 0, not {temperature}")
@@ -132,8 +138,9 @@ def sample_given(
     given.check(model.grid)
     backend = backend or cpu_backend()
     with backend.guarded(REMEDY):
-        sampler = FrameSampler(PlacedModel(model, backend), given, 1 / temperature, gibbs_steps)
-        run = _Run(sampler, particles, seed, progress)
+        placed = PlacedModel(model, backend)
+        sampler = FrameSampler(placed, given, 1 / temperature, gibbs_steps, best_of > 1)
+        run = _Run(sampler, particles, seed, best_of, progress)
         if look_ahead is None:
             look_ahead = look_ahead_of(given.outline, model.grid)
         if rounds is None:
@@ -211,9 +218,10 @@ class _Run:
         sampler: FrameSampler,
         particles: int,
         seed: int,
+        best_of: int,
         progress: Callable[[int], None] | None,
     ) -> None:
-        self.sampler, self.count, self.seed = sampler, particles, seed
+        self.sampler, self.count, self.seed, self.best_of = sampler, particles, seed, best_of
         self.progress = progress or (lambda _: None)
         self.roll = np.where(sampler.given.fixed, sampler.given.roll > 0, False).astype(np.uint8)
         grid = sampler.placed.model.grid
@@ -298,9 +306,13 @@ class _Run:
         if rewritten is None:
             self.log_weight += particles.log_mean_weight
         rng = generator(self.seed, "given", "settle", *path)
+        is_there = particles.nats[0] if rewritten is not None and self.best_of > 1 else -np.inf
         particles.choose(_systematic(particles.log_weight, rng), stop - 1)
         # all are of one weight now
-        self.roll[first:stop] = particles.history[:, int(rng.integers(self.count))]
+        some = rng.integers(self.count, size=self.best_of)
+        best = int(some[np.argmax(particles.nats[some])])
+        if particles.nats[best] > is_there:
+            self.roll[first:stop] = particles.history[:, best]
         return particles.survivors
 
 

@@ -35,6 +35,7 @@ class Sampling(NamedTuple):
     seed: int
     backend: Backend | None = None
     progress: Callable[[int], None] | None = None
+    best_of: int = 1
 
 
 class Redrawn(NamedTuple):
@@ -201,6 +202,7 @@ def _sample(model: RnnRbm, given: Given, sampling: Sampling, number: int) -> Dra
         gibbs_steps=sampling.gibbs_steps,
         temperature=sampling.temperature,
         seed=int(derive_key(sampling.seed, "steering", number)),
+        best_of=sampling.best_of,
         progress=sampling.progress,
         backend=sampling.backend,
     )

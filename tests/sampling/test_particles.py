@@ -252,11 +252,44 @@ def test_gaps_are_drawn_in_rounds_and_what_is_given_throughout_is_not():
     assert particles.rounds_for(opens) == 0
 
 
+@pytest.mark.parametrize("name", ["a gap, with gates", "chords, given the line"])
+@pytest.mark.parametrize("exact_units", [8, -1], ids=["summed", "from samples"])
+def test_particles_know_how_likely_they_are(name, exact_units, monkeypatch):
+    monkeypatch.setattr(clamped, "EXACT_UNITS", exact_units)
+    model, song, temperature = CASES[name]
+    sampler = FrameSampler(
+        PlacedModel(model, cpu_backend()), song, 1 / temperature, 25, with_nats=True
+    )
+    found = run_particles(sampler, song.roll, 0, len(song.roll), 64, 0)
+    songs = found.history.transpose(1, 0, 2)
+    true = np.array([twin(model, song, 1 / temperature).log_probability(roll) for roll in songs])
+    off = found.nats - true
+    assert np.ptp(true) > 3
+    assert np.abs(off - off.mean()).max() < (1e-4 if exact_units > 0 else 0.5)
+
+
+def test_of_several_particles_the_likeliest_is_taken():
+    model, song, temperature = CASES["a gap, with gates"]
+    settings = {"particles": 16, "gibbs_steps": 10, "temperature": temperature}
+
+    def likely(best_of):
+        drawn = [
+            sample_given(model, song, seed=seed, best_of=best_of, **settings) for seed in range(20)
+        ]
+        exact = twin(model, song, 1 / temperature)
+        return np.mean([exact.log_probability(one.roll) for one in drawn])
+
+    songs, _ = exact(model, song, temperature)
+    highest = max(twin(model, song, 1 / temperature).log_probability(roll) for roll in songs)
+    assert likely(1) + 0.1 < likely(4) == pytest.approx(highest)  # of 64 songs
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"particles": 0},
         {"gibbs_steps": 0},
+        {"best_of": 0},
         {"rounds": -1},
         {"look_ahead": -1},
         {"temperature": 0.0},
