@@ -308,10 +308,10 @@ def test_models_of_velocities_are_refused():
 
 
 def test_every_backend_draws_the_same_song(backend, monkeypatch):
-    """Small enough for the simulator; with a limit, groups, gates and annealed weights."""
+    """Small enough for the simulator; with a limit, groups, gates, annealed weights, a choice."""
     monkeypatch.setattr(clamped, "EXACT_UNITS", -1)
     song = given(PARTS, 4, [1, 2], [1, 2, 3, 4, 5], at_most=np.array([1, 1]))
-    settings = {"particles": 3, "gibbs_steps": 2, "rounds": 1, "look_ahead": 1}
+    settings = {"particles": 3, "gibbs_steps": 2, "rounds": 1, "look_ahead": 1, "best_of": 2}
     model = toy_model(PARTS, True, dtype="float64")
     drawn, on_cpu = (
         sample_given(model, song, backend=some, **settings) for some in (backend, cpu_backend())
