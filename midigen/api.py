@@ -317,7 +317,7 @@ def generate(
         warnings.warn(remark, stacklevel=2)
     made = []
     backend, judge = backend_of(choose(device)), None
-    if corpus is not None and plan.tries > 1 and plan.task is None:
+    if corpus is not None and plan.is_judged:
         known = corpus if isinstance(corpus, Corpus) else Corpus.load(corpus)
         judge = Judge(player, known, backend)
     for song in compose(player, plan, progress, backend, judge):

@@ -103,6 +103,11 @@ class Plan:
         assert self.settings.best_of is not None
         return 1 if self.steer.fill else self.settings.best_of
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether a corpus says which draw is kept: what starts from a song is to be like that."""
+        return self.tries > 1 and self.task is None
+
     def behind_primer(self, roll: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return new frames (T, V) with those of the primer ahead of them."""
         return np.concatenate([self.opening.roll, roll]) if self.opening else roll
@@ -475,7 +480,7 @@ def _written(model: RnnRbm, plan: Plan, best: _Attempt, number: int, score: Scor
         return write_music(task.source, best.music, playing, text, settings.bpm)
     if opening and settings.keep_primer:
         assert plan.primer is not None
-        music = music_behind(plan.primer, np.concatenate([opening.roll, roll]), outline)
+        music = music_behind(plan.primer, plan.behind_primer(roll), outline)
         return write_music(plan.primer, music, playing, text, settings.bpm)
     if opening:
         outline = outline.after(plan.begun, grid)

@@ -167,9 +167,9 @@ def command(
     console = make_console(quiet)
     say_compiling(console)
     backend, corpus, judge = backend_of(device), None, Judge(player)
-    if page or (plan.tries > 1 and plan.task is None):
+    if page or plan.is_judged:
         corpus = corpus_at_hand(path, player, teller(quiet))
-    if plan.tries > 1 and plan.task is None:  # what starts from a song is to be like that
+    if plan.is_judged:
         with progress(console, "reading the corpus", 1):
             judge = Judge(player, corpus, backend)
     with progress(console, "generating", plan.work(grid)) as bar:

@@ -22,7 +22,7 @@ from midigen.errors import MidigenError
 from midigen.evaluation.partition import estimate_log_z
 from midigen.model.exact import LARGEST, log_partition, units_summed
 from midigen.model.placed import Description, PlacedModel, SongRun
-from midigen.model.songs import AnySong, told
+from midigen.model.songs import AnySong, SongLike, told
 from midigen.progress import Stages, unseen
 
 MOST_TEMPERATURES = 128_000
@@ -198,6 +198,22 @@ def estimate_log_likelihood(
             break
         rows = _still_apart(apart, tolerance or 0.0)
     return Likelihood(-songs.energy - low, -songs.energy - high, variance, taken, False)
+
+
+def log_likelihood_of_each(
+    placed: PlacedModel,
+    songs: Sequence[SongLike],
+    temperatures: int,
+    chains: int,
+    progress: Stages = unseen,
+) -> list[NDArray[np.float64]]:
+    """Estimate log p of the frames of each song, (T,) each, from above alone.
+
+    Parameters are those of `estimate_log_likelihood`.
+    """
+    forced = teacher_forced(placed, songs)
+    found = estimate_log_likelihood(placed, forced, temperatures, chains, progress=progress)
+    return np.split(found.frames, np.cumsum([len(song.roll) for song in songs])[:-1])
 
 
 def _still_apart(apart: NDArray[np.float64], tolerance: float) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from midigen.backends.interface import Backend
 from midigen.config import Grid
 from midigen.corpus import Corpus, Song
 from midigen.evaluation.copying import Collection
-from midigen.evaluation.likelihood import estimate_log_likelihood, teacher_forced
+from midigen.evaluation.likelihood import log_likelihood_of_each
 from midigen.evaluation.report import choose_songs
 from midigen.figures.measure import FARTHEST, FIGURES, Spread, distance, measure
 from midigen.figures.piece import Piece
@@ -168,10 +168,8 @@ class Judge:
     def _nats(self, songs: Sequence[Told], begun: int) -> NDArray[np.float64]:
         """Return nats a frame of each song, of frames from `begun` on."""
         assert self._placed is not None
-        forced = teacher_forced(self._placed, songs)
-        frames = estimate_log_likelihood(self._placed, forced, TEMPERATURES, CHAINS).frames
-        ends = np.cumsum([len(song.roll) for song in songs])[:-1]
-        return np.array([own[begun:].mean() for own in np.split(frames, ends)])
+        found = log_likelihood_of_each(self._placed, songs, TEMPERATURES, CHAINS)
+        return np.array([own[begun:].mean() for own in found])
 
 
 def index_of_best(scores: Sequence[Score]) -> int:

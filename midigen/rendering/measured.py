@@ -6,30 +6,24 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 import numpy as np
-from numpy.typing import NDArray
 
 from midigen.backends.interface import Backend
 from midigen.composition import Composed, Plan
 from midigen.corpus import Corpus, Song
 from midigen.evaluation.copying import RUN, Collection, Copied
-from midigen.evaluation.likelihood import (
-    conditional_on,
-    estimate_log_likelihood,
-    teacher_forced,
-)
+from midigen.evaluation.likelihood import conditional_on, log_likelihood_of_each
 from midigen.evaluation.report import choose_songs
+from midigen.evaluation.score import HELD_OUT_FRAMES, HELD_OUT_SONGS
 from midigen.evaluation.songs import corpus_pieces
 from midigen.figures.piece import Piece
 from midigen.model.placed import PlacedModel
 from midigen.model.rnn_rbm import RnnRbm
-from midigen.model.songs import SongLike, Told
+from midigen.model.songs import Told
 from midigen.progress import unseen
 from midigen.rendering.page import Fact
 
 # a song of 256 frames takes a quarter of a second so, and errs by a thousandth of a nat a frame
 MOVES, CHAINS = 500, 2
-HELD_OUT_FRAMES = 4096  # of the corpus's own songs, to stand beside
-HELD_OUT_SONGS = 50
 DISTANCE = (
     "How far the song's musical figures lie from those of the songs that the model learned from: "
     "the mean over all figures, in deviations of those songs."
@@ -103,28 +97,21 @@ def _likelihoods(
         Told(np.concatenate([*before, song.roll]), outline)
         for song, outline in zip(songs, plan.outlines, strict=True)
     ]
-    of_songs = [frames[plan.begun :] for frames in _frames(placed, new, progress)]
+    shown = unseen if progress is None else lambda *_: nullcontext(progress)
+    found = log_likelihood_of_each(placed, new, MOVES, CHAINS, shown)
+    of_songs = [frames[plan.begun :] for frames in found]
     meaning = (
         "How likely the model finds the song, as a logarithm: nearer to 0 is less of a surprise."
     )
     if known := conditional_on(placed.model):
         meaning += f" It is told {', '.join(known)} ahead."
     if held_out := _held_out(corpus):
-        own = np.concatenate(_frames(placed, held_out, progress)).mean()
+        beside = log_likelihood_of_each(placed, held_out, MOVES, CHAINS, shown)
+        own = np.concatenate(beside).mean()
         meaning += f" Songs of its corpus that it did not learn from have {_nats(own)}."
     return [
         Fact("Likelihood", f"{_nats(f.mean())} nats a frame", meaning=meaning) for f in of_songs
     ]
-
-
-def _frames(
-    placed: PlacedModel, songs: Sequence[SongLike], progress: Callable[[int], object] | None
-) -> list[NDArray[np.float64]]:
-    """Estimate log p of the frames of each song."""
-    forced = teacher_forced(placed, songs)
-    shown = unseen if progress is None else lambda *_: nullcontext(progress)
-    found = estimate_log_likelihood(placed, forced, MOVES, CHAINS, progress=shown)
-    return np.split(found.frames, np.cumsum([len(song.roll) for song in songs])[:-1])
 
 
 def _nats(value: np.floating) -> str:

@@ -5,7 +5,7 @@ Between a base without weights (beta = 0), whose Z is a product, and the RBM its
     log p_beta(v) = ((1 - beta) base + beta a)^T v + sum_j softplus((beta W v + b)_j) + constant
 
 and each move from one beta to the next adds the growth of log p_beta(v) to a chain's log weight.
-Chains go from the base to the RBM, or backwards, Eq. (30).
+Chains go from the base to the RBM, or backwards, Eq. (30)-(31).
 
 Arguments that the functions share are those of midigen.kernels.cpu.rbm, and:
   base    (N, V), visible biases of the bases
