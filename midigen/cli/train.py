@@ -251,11 +251,10 @@ class _Interrupt:
         self.stop = stopped_by(number)
         if not self._quiet:
             # the first validation compiles, too
-            after = "" if self._run.validation is not None else " and judged, in half a minute"
+            wait = b"midigen: it is judged first, which takes up to half a minute\n"
             line = (
-                f"\nmidigen: stops when this step is done and saved{after}; Ctrl-C again stops at "
-                "once\n"
-            ).encode()
+                b"\nmidigen: stops when this step is done and saved; Ctrl-C again stops at once\n"
+            ) + (b"" if self._run.validation is not None else wait)
             # as it is: whatever the signal has cut into may be writing, too
             with contextlib.suppress(OSError):
                 os.write(2, line)
