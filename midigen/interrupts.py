@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from types import FrameType
 
 ORDER_SECONDS = 0.9  # that a command may take to end in order, and then its threads
+# of an import, what is raised in its callbacks is lost: the signal is sent again a little later
+IMPORTING, AGAIN_SECONDS = "<frozen importlib._bootstrap>", 0.01
 
 
 class Terminated(KeyboardInterrupt):
@@ -79,6 +81,9 @@ def termination(bounded: bool = False) -> Iterator[None]:
     at_last: list[threading.Timer] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
+        if frame is not None and frame.f_code.co_filename == IMPORTING:
+            threading.Timer(AGAIN_SECONDS, signal.raise_signal, [number]).start()
+            return
         if bounded:
             at_last.append(end_later(exit_code(stopped_by(number)), b"midigen: stopped\n"))
         raise stopped_by(number)

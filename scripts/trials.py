@@ -82,22 +82,36 @@ def kills(count: int, seed: int = 0, threads: int = 1, epochs: int = 400) -> dic
         while done < count:
             run = folder / f"killed-{done}" / "run"
             for _ in range(min(5, count - done)):
-                args = ["--resume", str(run), "-q"] if _resumable(run) else [*new[1:], "-o", run]
-                lost = _killed(folder, program, ["train", *map(str, args)], run, rng)
+                args = _next(run, new)
+                if args is None:
+                    break
+                lost = _killed(folder, program, args, run, rng)
                 most_lost, done = max(most_lost, lost), done + 1
-            args = ["--resume", str(run), "-q"] if _resumable(run) else [*new[1:], "-o", run]
-            subprocess.run(
-                [sys.executable, "-c", program, "train", *map(str, args)],
-                cwd=folder,
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
+            args = _next(run, new)
+            if args is not None:
+                subprocess.run(
+                    [sys.executable, "-c", program, *args],
+                    cwd=folder,
+                    check=True,
+                    stdout=subprocess.DEVNULL,
+                )
             other += _model(run) != _model(straight)
     return {"kills": done, "most lost": most_lost * SCALE, "other models": other}
 
 
-def _resumable(run: Path) -> bool:
-    return (run / "checkpoint.safetensors").exists()
+def _next(run: Path, new: list[str]) -> list[str] | None:
+    """Return what begins a training or goes on with it; None where it has ended, kill or not.
+
+    One that has ended would be trained for longer.
+    """
+    from midigen import files
+    from midigen.training.checkpoint import CHECKPOINT_NAME, COOLING_NAME, KIND, VERSION
+
+    if not (run / CHECKPOINT_NAME).exists():
+        return [*new, "-o", str(run)]
+    schedule = files.load_header(run / CHECKPOINT_NAME, KIND, VERSION)["schedule"]
+    has_ended = schedule["ended"] and not (run / COOLING_NAME).exists()
+    return None if has_ended else ["train", "--resume", str(run), "-q"]
 
 
 def _model(run: Path) -> bytes:

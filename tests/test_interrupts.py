@@ -76,6 +76,21 @@ def test_a_signal_waits_for_the_end_of_the_block(number, starting):
     assert reached and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_amid_an_import_is_heard_behind_it(number):
+    names = {"signal": signal, "number": number}
+    text = "def callback():\n    signal.raise_signal(number)\n    return 'whole'"
+    exec(compile(text, "<frozen importlib._bootstrap>", "exec"), names)
+    before, done = signal.signal(signal.SIGINT, signal.default_int_handler), None
+    try:
+        with pytest.raises(KeyboardInterrupt), termination():
+            done = names["callback"]()
+            time.sleep(10)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done == "whole"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals do not reach one process there")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_does_not_end_in_order_is_ended(number):

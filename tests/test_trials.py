@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from midigen.cli import main
 from scripts import trials
 
 posix = pytest.mark.skipif(os.name == "nt", reason="no such signals there")
@@ -15,6 +16,17 @@ def test_killed_runs_lose_little_and_make_the_same_model():
     found = trials.kills(1, threads=2, epochs=60)
     assert found["kills"] == 1 and found["other models"] == 0
     assert found["most lost"] <= 30 + 0.5 * trials.SCALE  # a busy machine
+
+
+def test_a_run_that_has_ended_is_not_trained_for_longer(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run, new = tmp_path / "run", ["train", "corpus", "--epochs", "2", *trials.SMALL]
+    assert trials._next(run, new) == [*new, "-o", str(run)]
+    assert main(["prepare", str(trials.SONGS), "-o", "corpus", "-q"]) == 0
+    assert main([*new, "-o", "run"]) == 0
+    assert trials._next(run, new) is None
+    (run / "cooling.safetensors").touch()
+    assert trials._next(run, new)[:2] == ["train", "--resume"]
 
 
 @posix
