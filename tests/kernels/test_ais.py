@@ -66,7 +66,7 @@ def test_the_base_has_its_own_means(ais, simulated):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_mean_weight_is_z(ais, simulated, dtype):
     """Its error is the weights' own standard error, and falls with the number of chains."""
-    count, moves = (80, 10) if simulated else (4000, 20)
+    count, moves = (80, 20) if simulated else (4000, 20)
     w, *biases = (x.astype(np.float64) for x in problem(1, dtype))
     base, a, b = (np.repeat(x, count, axis=0).astype(dtype) for x in biases)
     v = np.empty_like(a)
@@ -102,7 +102,7 @@ def test_backwards_the_log_weight_falls_as_log_p_does(ais):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_backwards_from_the_rbm_the_mean_weight_is_one_over_z(ais, simulated, dtype):
     """From states that are drawn from the RBM itself, of all 2^V."""
-    count, moves = (80, 10) if simulated else (4000, 20)
+    count, moves = (80, 20) if simulated else (4000, 20)
     w, *biases = (x.astype(np.float64) for x in problem(1, dtype))
     states = (np.arange(2**V)[:, None] >> np.arange(V) & 1).astype(np.float64)
     log_p = states @ biases[1][0] + np.logaddexp(0, states @ w.T + biases[2][0]).sum(axis=1)
