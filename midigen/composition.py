@@ -419,7 +419,7 @@ def _with_ending(
     kept = roll[: place - begun]
     songs = [np.concatenate([kept, ending]) for ending in endings]
     new = outline.after(begun, model.grid) if plan.opening else outline
-    return choose_ending([roll, *songs], new, model.grid, plan.bpm, model.card).roll
+    return choose_ending([roll, *songs], new, model.grid, plan.bpm, model.card)
 
 
 def _draw_given(
@@ -490,7 +490,11 @@ def _written(model: RnnRbm, plan: Plan, best: _Attempt, number: int, score: Scor
 
 def _score_text(score: Score) -> str:
     """Say a song's score in its text, as far as it is known."""
-    known = {"distance": score.distance, "nats a frame": score.nats, "copied beats": score.copied}
+    known = {
+        "distance": score.distance,
+        "nats a frame": score.nats,
+        "copied beats": score.copied_beats,
+    }
     return "".join(f"{n} {value:.2f}; " for n, value in known.items() if value is not None)
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from midigen.composition import compose, plan_songs
 from midigen.config import GenerateConfig, Grid, ModelConfig
-from midigen.evaluation.score import Judge, Score
+from midigen.evaluation.copying import Copied
+from midigen.evaluation.score import Judge, Score, distance_of, piece_of
 from midigen.figures.measure import (
     CLOSING,
     Spread,
@@ -20,7 +21,7 @@ from midigen.figures.piece import Piece
 from midigen.model.card import ModelCard
 from midigen.model.rnn_rbm import RnnRbm
 from midigen.outline import Outline
-from midigen.selection import choose_ending, choose_song
+from midigen.selection import choose_ending
 
 GRID = Grid(steps_per_beat=2, low=48, high=83)
 OUTLINE = Outline(64, ((0, 4, 4),))
@@ -45,22 +46,26 @@ def card():
     return ModelCard(figures={name: tuple(s) for name, s in spreads_of(songs).items()})
 
 
-def test_the_song_nearest_to_the_corpus_is_chosen(card):
+def distance_of_roll(roll, card):
+    return distance_of(piece_of(roll, OUTLINE, GRID, 120.0, card), card)
+
+
+def test_the_song_nearest_to_the_corpus_is_chosen_where_endings_say_nothing(card):
     rng = np.random.default_rng(1)
     wild, calm = walk(rng, 14), walk(rng, 2)
-    chosen = choose_song([wild, calm, np.zeros_like(calm)], OUTLINE, GRID, 120.0, card)
-    assert chosen.roll is calm
+    card = replace(card, figures={n: f for n, f in card.figures.items() if n not in CLOSING})
+    assert choose_ending([wild, calm, np.zeros_like(calm)], OUTLINE, GRID, 120.0, card) is calm
     known = {name: Spread(*both) for name, both in card.figures.items()}
-    calm_piece = Piece.of("", calm, GRID, 120.0, (4, 4))
-    assert chosen.distance == distance(known, [measure(calm_piece)])
-    alone = choose_song([wild], OUTLINE, GRID, 120.0, card)
-    assert alone.roll is wild and alone.distance > 1.2 * chosen.distance
+    near = distance_of_roll(calm, card)
+    assert near == distance(known, [measure(Piece.of("", calm, GRID, 120.0, (4, 4)))])
+    assert distance_of_roll(wild, card) > 1.2 * near
 
 
 def test_the_first_is_taken_where_nothing_tells(card):
     rolls = [np.zeros((64, GRID.pitches), np.uint8) for _ in range(3)]
-    assert choose_song(rolls, OUTLINE, GRID, 120.0, card).roll is rolls[0]
-    assert choose_song(rolls, OUTLINE, GRID, 120.0, ModelCard()) == (rolls[0], None)
+    assert choose_ending(rolls, OUTLINE, GRID, 120.0, card) is rolls[0]
+    assert choose_ending(rolls, OUTLINE, GRID, 120.0, ModelCard()) is rolls[0]
+    assert distance_of_roll(rolls[0], ModelCard()) is None
 
 
 @pytest.mark.parametrize("figures", [{"pulse": [0.5, 0.0]}, {"pulse": [np.inf, 1.0]}, {"pulse": 3}])
@@ -72,8 +77,8 @@ def test_a_card_with_impossible_figures_is_refused(figures):
 def test_figures_of_another_version_are_left_out(card):
     figures = {"of another version": (0.0, 1.0), "notes a frame": (1.0, 0.5)}
     roll = walk(np.random.default_rng(2), 2)
-    chosen = choose_song([roll], OUTLINE, GRID, 120.0, replace(card, figures=figures))
-    assert chosen.distance == pytest.approx((roll.sum() / len(roll) - 1) / 0.5)
+    found = distance_of_roll(roll, replace(card, figures=figures))
+    assert found == pytest.approx((roll.sum() / len(roll) - 1) / 0.5)
 
 
 def closing(last):
@@ -92,7 +97,7 @@ def test_the_ending_that_closes_as_most_songs_do_is_chosen(card):
 
     def chosen(shares, *rolls):
         figures = {name: (share, 0.5) for name, share in shares.items()}
-        return choose_ending(rolls, OUTLINE, GRID, 120.0, replace(card, figures=figures)).roll
+        return choose_ending(rolls, OUTLINE, GRID, 120.0, replace(card, figures=figures))
 
     assert chosen(ends, open_, fifth, closed) is closed
     assert chosen(ends, open_, fifth) is fifth
@@ -173,8 +178,9 @@ def test_a_judge_has_the_choice(card):
 
         def score(self, songs, outline, begun, bpm):
             found = Judge(model).score(songs, outline, begun, bpm)
+            copied = Copied(28, 7.0, 7.0, 7.0, 7.0, 0.0)
             return [
-                Score(-score.distance, -1.5, 7.0, copies=i == 0) for i, score in enumerate(found)
+                Score(-score.distance, -1.5, copied, copies=i == 0) for i, score in enumerate(found)
             ]
 
     model = noisy_model(card)

@@ -1,4 +1,4 @@
-"""The project without what knows a GPU: in a copy, backend and kernels deleted, all else is there."""
+"""The project without what knows a GPU: in a copy, backend and kernels deleted, the rest works."""
 
 import os
 import shutil

@@ -166,11 +166,10 @@ def command(
     tell = made.append if as_json else print_path
     console = make_console(quiet)
     say_compiling(console)
-    backend, corpus, judge = backend_of(device), None, Judge(player)
+    backend, judge = backend_of(device), Judge(player)
     if page or plan.is_judged:
-        corpus = corpus_at_hand(path, player, teller(quiet))
-    if plan.is_judged:
         with progress(console, "reading the corpus", 1):
+            corpus = corpus_at_hand(path, player, teller(quiet))
             judge = Judge(player, corpus, backend)
     with progress(console, "generating", plan.work(grid)) as bar:
         for number, song in enumerate(compose(player, plan, bar, backend, judge), start=1):
@@ -190,7 +189,8 @@ def command(
             [str(path) for path in paths], f".{audio}", make_request(None, quiet), tell=tell
         )
     if page:
-        write_page_of_new(player, plan, songs, paths, corpus, backend, quiet, tell)
+        scores = [song.score for song in songs]
+        write_page_of_new(player, scores, judge.held_out, paths, quiet, tell)
     if as_json:
         asked = {**plan.settings.to_json(), "primer": primer, "form_of": form_of, "bpm": plan.bpm}
         asked |= {"from": source, **steer.to_json(), "particles": particles_of(plan)}

@@ -13,9 +13,8 @@ from midigen.cli.streams import print_path, teller
 from midigen.errors import MidigenError
 
 if TYPE_CHECKING:
-    from midigen.backends.interface import Backend
-    from midigen.composition import Composed, Plan
     from midigen.corpus import Corpus
+    from midigen.evaluation.score import HeldOut, Score
     from midigen.model.rnn_rbm import RnnRbm
     from midigen.rendering.page import PageSong
 
@@ -89,30 +88,21 @@ def page_name(songs: Sequence[Path]) -> Path:
 
 def write_page_of_new(
     model: RnnRbm,
-    plan: Plan,
-    songs: Sequence[Composed],
+    scores: Sequence[Score],
+    held_out: HeldOut,
     paths: Sequence[Path],
-    corpus: Corpus | None,
-    backend: Backend,
     quiet: bool,
     tell: Callable[[Path], None] = print_path,
 ) -> None:
-    """Make the page of new songs, which are at `paths`, with what is measured of them.
-
-    corpus is what the model has learned from; without it nothing is said of copying.
-    """
-    from midigen.output.console import make_console, progress
-    from midigen.rendering.measured import frames_measured, song_facts
+    """Make the page of new songs, which are at `paths`, with what is known of them."""
+    from midigen.rendering.measured import song_facts
     from midigen.rendering.page import PageSong
 
-    say = teller(quiet)
     if model.gaussian:
-        say("the page has no likelihood: that of a Gaussian model is not measured")
-    with progress(make_console(quiet), "measuring", frames_measured(plan, corpus)) as advance:
-        facts = song_facts(model, plan, songs, corpus, backend, advance)
+        teller(quiet)("the page has no likelihood: that of a Gaussian model is not measured")
     entries = [
         PageSong(path.name, path.read_bytes(), known)
-        for path, known in zip(paths, facts, strict=True)
+        for path, known in zip(paths, song_facts(model, scores, held_out), strict=True)
     ]
     write_page(entries, page_name(paths), replace=False, quiet=quiet, tell=tell)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from midigen.backends.interface import Backend
 from midigen.config import Grid
 from midigen.corpus import Corpus, Song
-from midigen.evaluation.copying import Collection
+from midigen.evaluation.copying import Collection, Copied
 from midigen.evaluation.likelihood import log_likelihood_of_each
 from midigen.evaluation.report import choose_songs
 from midigen.figures.measure import FARTHEST, FIGURES, Spread, distance, measure
@@ -60,8 +60,8 @@ class Score(NamedTuple):
         Of its figures from theirs.
     nats : float or None
         A frame, by the model.
-    copied : float or None
-        Beats of the longest run that one of them has, too.
+    copied : Copied or None
+        What one of them has, too.
     shortfall : float
         By how many deviations it is less likely than held-out songs are in the mean, 0..FARTHEST.
     copies : bool
@@ -70,7 +70,7 @@ class Score(NamedTuple):
 
     distance: float | None
     nats: float | None = None
-    copied: float | None = None
+    copied: Copied | None = None
     shortfall: float = 0.0
     copies: bool = False
 
@@ -78,6 +78,11 @@ class Score(NamedTuple):
     def total(self) -> float:
         """What is to be small: distance and shortfall, infinite where nothing can be measured."""
         return np.inf if self.distance is None else self.distance + self.shortfall
+
+    @property
+    def copied_beats(self) -> float | None:
+        """Length of the longest run that a song learned from has, too."""
+        return None if self.copied is None else self.copied.beats
 
 
 class Judge:
@@ -109,10 +114,10 @@ class Judge:
         self._placed = None
         self._collection: Collection | None = None
         self.held_out = HeldOut()
-        if corpus is None:
-            return
         if backend is not None and not model.gaussian:
             self._placed = PlacedModel(model, backend)
+        if corpus is None:
+            return
         train = corpus.of_split("train")
         self._collection = Collection([Piece.of_song(song, corpus.grid) for song in train])
         held_out = [song for split in splits for song in corpus.of_split(split)]
@@ -157,12 +162,12 @@ class Judge:
         return [self._score(piece, own) for piece, own in zip(pieces, nats, strict=True)]
 
     def _score(self, piece: Piece, nats: float | None) -> Score:
-        copied = None if self._collection is None else self._collection.search(piece).beats
+        copied = None if self._collection is None else self._collection.search(piece)
         usual, mean, deviation = self.held_out.copied, self.held_out.nats, self.held_out.deviation
         shortfall = 0.0
         if nats is not None and mean is not None and deviation is not None:
             shortfall = float(np.clip((mean - nats) / deviation, 0, FARTHEST))
-        copies = copied is not None and usual is not None and copied > usual
+        copies = copied is not None and usual is not None and copied.beats > usual
         return Score(distance_of(piece, self._card), nats, copied, shortfall, copies)
 
     def _nats(self, songs: Sequence[Told], begun: int) -> NDArray[np.float64]:

@@ -94,7 +94,7 @@ def _score(score: Score, held_out: HeldOut) -> str:
     rows = [
         ("distance ", score.distance, ".2f", "", held_out.distance, ""),
         ("", score.nats, ".2f", " nats a frame", held_out.nats, deviation),
-        ("longest copied run ", score.copied, ".3g", " beats", held_out.copied, ""),
+        ("longest copied run ", score.copied_beats, ".3g", " beats", held_out.copied, ""),
     ]
     found = []
     for before, value, spec, unit, usual, spread in rows:
@@ -109,7 +109,7 @@ def score_figures(score: Score) -> dict[str, float | bool | None]:
     return {
         "distance": score.distance,
         "nats_a_frame": score.nats,
-        "copied_beats": score.copied,
+        "copied_beats": score.copied_beats,
         "copies_too_much": score.copies,
     }
 

@@ -57,6 +57,9 @@ def test_without_a_corpus_figures_alone_are_looked_at(model):
     assert unknown.distance is not None
     [unknown] = Judge(model).score(rolls[:1], OUTLINE, 0, 120.0)
     assert unknown.distance is None and unknown.total == np.inf
+    [likely] = Judge(model, backend=cpu_backend()).score(rolls[:1], OUTLINE, 0, 120.0)
+    assert likely.nats == pytest.approx(model.exact_log_likelihood(rolls[0]).mean(), abs=1e-4)
+    assert likely.shortfall == 0  # nothing says how likely songs are
 
 
 def test_likelihood_is_held_to_songs_that_were_not_learned_from(model, corpus):
@@ -92,7 +95,7 @@ def test_what_is_copied_more_than_held_out_songs_copy_never_wins(model, corpus):
     own = [Collection(train).search(piece(melody(i))).beats for i in range(6, 10)]
     assert judge.held_out.copied == np.quantile(own, 0.95)
     copied, new = judge.score([corpus.songs[2].roll, melody(50)], OUTLINE, 0, 120.0)
-    assert copied.copies and copied.copied == (FRAMES - 2) / 4 and not new.copies
+    assert copied.copies and copied.copied_beats == (FRAMES - 2) / 4 and not new.copies
     good, bad, none = Score(0.1), Score(2.9), Score(None)
     assert index_of_best([bad, good, none]) == 1
     assert index_of_best([good._replace(copies=True), bad]) == 1
@@ -110,4 +113,4 @@ def test_few_held_out_songs_say_nothing_of_likelihood(model, corpus):
     none = Judge(model, Corpus(GRID, corpus.songs[:6]), cpu_backend())
     assert none.held_out == HeldOut()
     [score] = none.score([corpus.songs[0].roll], OUTLINE, 0, 120.0)
-    assert score.copied > 0 and not score.copies  # nobody says how much is usual
+    assert score.copied_beats > 0 and not score.copies  # nobody says how much is usual
